@@ -1,0 +1,101 @@
+// Package inputs holds the contracts between what receives messages and what
+// keeps them. Each way in has a folder of its own below.
+package inputs
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/syslane/syslane/internal/syslog"
+)
+
+// Input receives messages from the network or from this host and submits them.
+type Input interface {
+	// Name is the configured name; it is on every event and metric of the input.
+	Name() string
+	// Run receives until ctx ends, then stops accepting, lets submits in flight
+	// finish, answers peers that can be answered, and returns nil. Any other
+	// return is a failure that the input cannot mend by itself. It is called once.
+	Run(ctx context.Context, sink Sink) error
+}
+
+// Sink takes messages over from inputs.
+type Sink interface {
+	// Submit returns nil once every message of b is durable under the configured
+	// policy, and only then may the input acknowledge. It blocks while the log
+	// cannot take more: that is the backpressure an input hands on to its peers.
+	// An error means that none of b is promised to be kept; ErrClosed that no
+	// later Submit will succeed.
+	//
+	// Submit borrows b: it keeps no reference to b or its octets after it
+	// returns. It may be called from many goroutines at once.
+	Submit(ctx context.Context, b *Batch) error
+}
+
+// EventSink takes over events that another Syslane has already accepted, with
+// the envelope it gave them.
+type EventSink interface {
+	Sink
+	// SubmitEvents is Submit for a run of encoded events (syslog.NextRecord).
+	// The batch has its place in a stream; what the stream has already brought
+	// is dropped and counted as redelivered, so that an event stored once is not
+	// stored again, across crashes of either side.
+	SubmitEvents(ctx context.Context, b *EventBatch) error
+	// Resume returns the position after the last event of the stream that is
+	// durable here; 0 where the stream is unknown.
+	Resume(stream string) uint64
+}
+
+// Batch is a number of messages as they came from one input: one buffer of
+// octets and where in it the messages lie.
+type Batch struct {
+	// Input is the configured name of the input.
+	Input string
+	// Received is when the octets were read.
+	Received time.Time
+	// Data holds the octets of all messages.
+	Data []byte
+	// Frames are the messages, in the order of their arrival.
+	Frames []Frame
+	// Origins are the peers that Frames refer to.
+	Origins []Origin
+}
+
+// Frame is one message within a batch.
+type Frame struct {
+	syslog.Span
+	// Origin is the index in Batch.Origins of the peer that sent it.
+	Origin uint32
+	// Warnings are what the input had to note: WarnTruncated, WarnBadCount,
+	// WarnUnterminated.
+	Warnings syslog.Warnings
+}
+
+// Origin is who sent a message, as the transport knows it.
+type Origin struct {
+	Source   netip.AddrPort
+	Identity string
+}
+
+// EventBatch is a run of events on a link between two Syslanes.
+type EventBatch struct {
+	// Stream names the sender's log and output: "<log id>/<output>".
+	Stream string
+	// First is the position in the sender's log of the first event, Next the
+	// position after the last. The batch holds at most Next-First events: what
+	// was not routed to the output leaves gaps.
+	First, Next uint64
+	// Count is the number of records in Events.
+	Count int
+	// Events is a run of records.
+	Events []byte
+	// Input is the name of the input that received the batch, Origin its peer.
+	Input  string
+	Origin Origin
+}
+
+// Reset empties b for the next use and keeps its memory.
+func (b *Batch) Reset() {
+	b.Data, b.Frames, b.Origins = b.Data[:0], b.Frames[:0], b.Origins[:0]
+}

@@ -1,0 +1,62 @@
+// Package outputs holds the contract between the delivery of events and what
+// takes them: Elasticsearch, another syslog server, a file. Each has a folder of
+// its own below.
+package outputs
+
+import (
+	"context"
+	"fmt"
+)
+
+// Output hands events to a destination.
+type Output interface {
+	// Write returns nil once the destination owns every event of b. A *Rejected
+	// means that the destination owns all but those it lists, which can never
+	// succeed. Any other error means: try again, with the same batch or one that
+	// starts with the same event; the destination may own some of it already, and
+	// the output makes a second Write of an event harmless where its protocol
+	// allows.
+	//
+	// Write is never called concurrently with itself. It returns soon after ctx
+	// ends. It borrows b.
+	Write(ctx context.Context, b *Batch) error
+	// Close frees what the output holds. It is called once, after the last Write.
+	Close() error
+}
+
+// Batch is a run of events as they stand in the log.
+type Batch struct {
+	// Stream names the log and output: "<log id>/<output>".
+	Stream string
+	// First is the position of the first event in the log, Next the position
+	// after the last.
+	First, Next uint64
+	// Count is the number of records in Events.
+	Count int
+	// Events is a run of records (syslog.NextRecord).
+	Events []byte
+}
+
+// Rejected is the error of a Write whose destination took all but some events.
+type Rejected struct {
+	// Items are the events that can never succeed, in the order of the batch.
+	Items []Rejection
+}
+
+// Rejection says which event of a batch was refused, and why.
+type Rejection struct {
+	// Index is the event's place in the batch, from 0.
+	Index int
+	// Status is the destination's code (for Elasticsearch the HTTP status of
+	// the item), 0 where it has none.
+	Status int
+	// Reason is the destination's own words.
+	Reason string
+}
+
+func (r *Rejected) Error() string {
+	if len(r.Items) == 0 {
+		return "rejected no event"
+	}
+	return fmt.Sprintf("rejected %d events, the first: %s", len(r.Items), r.Items[0].Reason)
+}
