@@ -1,0 +1,16 @@
+// Package etc holds the configuration files that Syslane is shipped with. They
+// are what a role uses when it is started without a file, so that the built-in
+// defaults and the shipped files cannot come apart.
+package etc
+
+import _ "embed"
+
+// Collector is collector.toml.
+//
+//go:embed collector.toml
+var Collector []byte
+
+// Relay is relay.toml.
+//
+//go:embed relay.toml
+var Relay []byte

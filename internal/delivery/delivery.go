@@ -1,0 +1,259 @@
+// Package delivery carries events from the log to one output: it reads at the
+// output's durable cursor, hands batches over, tries again for as long as it
+// takes, puts what can never succeed into the dead letter, and moves the cursor
+// only then.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/internal/deadletter"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/spool"
+)
+
+// Cursor is the durable place of an output in the log.
+type Cursor interface {
+	// Position is the first position not yet delivered.
+	Position() uint64
+	// Commit moves the cursor and adds to its totals.
+	Commit(next uint64, n spool.Counts) error
+}
+
+// Reader reads the log in order.
+type Reader interface {
+	// Next waits for records and returns the next of them; they are valid until
+	// the Next after.
+	Next(ctx context.Context) (spool.Block, error)
+	Close() error
+}
+
+// DeadLetters keeps events that an output has refused for good.
+type DeadLetters interface {
+	// Append returns nil once the entries are durable.
+	Append(entries []deadletter.Entry) error
+}
+
+// Config says from where to where, and how patiently.
+type Config struct {
+	// Name is the output's configured name.
+	Name string
+	// Stream names log and output to the destination: "<log id>/<output>".
+	Stream string
+	Cursor Cursor
+	// Reader stands at the cursor's position.
+	Reader Reader
+	// Head returns the position after the newest event in the log.
+	Head        func() uint64
+	Output      outputs.Output
+	DeadLetters DeadLetters
+	// BatchOctets bounds the octets of one batch; a batch holds at least one
+	// block of the log. Default 1 MiB.
+	BatchOctets int
+	// RetryMin and RetryMax bound the pause between attempts, which doubles from
+	// one to the next. Defaults 250ms and 30s.
+	RetryMin, RetryMax time.Duration
+	// Grace is how long a write under way may take to finish once the delivery
+	// is told to stop. Default 5s.
+	Grace  time.Duration
+	Logger zerolog.Logger
+}
+
+// Delivery is the loop of one output.
+type Delivery struct {
+	cfg     Config
+	failing atomic.Pointer[Failure]
+	retries atomic.Uint64
+	batch   []byte
+	// ahead is a block read that did not fit into the batch before.
+	ahead spool.Block
+}
+
+// Failure says since when and why an output takes nothing.
+type Failure struct {
+	Since time.Time
+	Err   error
+}
+
+// New returns a delivery; Run starts it.
+func New(cfg Config) *Delivery {
+	if cfg.BatchOctets <= 0 {
+		cfg.BatchOctets = 1 << 20
+	}
+	if cfg.RetryMin <= 0 {
+		cfg.RetryMin = 250 * time.Millisecond
+	}
+	if cfg.RetryMax <= 0 {
+		cfg.RetryMax = 30 * time.Second
+	}
+	if cfg.Grace <= 0 {
+		cfg.Grace = 5 * time.Second
+	}
+	cfg.Logger = cfg.Logger.With().Str("output", cfg.Name).Logger()
+	return &Delivery{cfg: cfg}
+}
+
+// Failing returns why the output takes nothing at present, or nil.
+func (d *Delivery) Failing() *Failure { return d.failing.Load() }
+
+// Retries returns how often a batch had to be handed over again since the start
+// of the process.
+func (d *Delivery) Retries() uint64 { return d.retries.Load() }
+
+// Run delivers until ctx ends, and then returns nil after the write under way
+// has finished or its grace is over. What was not delivered stays in the log.
+// Any other return is a failure of the log itself.
+func (d *Delivery) Run(ctx context.Context) error {
+	writing, stop := graceful(ctx, d.cfg.Grace)
+	defer stop()
+	for {
+		b, err := d.next(ctx)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, spool.ErrClosed) {
+				return nil
+			}
+			return fmt.Errorf("read the log for output %q: %w", d.cfg.Name, err)
+		}
+		rejected, err := d.write(ctx, writing, b)
+		if err != nil {
+			return nil // only the end of ctx makes write give up
+		}
+		n := spool.Counts{
+			Delivered:    uint64(b.Count - rejected),
+			DeadLettered: uint64(rejected),
+			// What the log itself could not read any more.
+			Dropped: b.First - d.cfg.Cursor.Position(),
+		}
+		if err := d.cfg.Cursor.Commit(b.Next, n); err != nil {
+			return fmt.Errorf("move the cursor of output %q: %w", d.cfg.Name, err)
+		}
+	}
+}
+
+// next collects a batch: at least one block, and of what else is there as much
+// as the batch may hold. It never waits for a batch to fill, so that a lone
+// message leaves at once.
+func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
+	block := d.ahead
+	d.ahead = spool.Block{}
+	if block.Count == 0 {
+		var err error
+		if block, err = d.cfg.Reader.Next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.First + uint64(block.Count), Count: block.Count}
+	d.batch = append(d.batch[:0], block.Records...)
+	for len(d.batch) < d.cfg.BatchOctets && b.Next < d.cfg.Head() {
+		block, err := d.cfg.Reader.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if block.First != b.Next || len(d.batch)+len(block.Records) > d.cfg.BatchOctets {
+			// A gap is where damage was skipped: positions within one batch
+			// have none. The block stays valid until the next call of Next.
+			d.ahead = block
+			break
+		}
+		d.batch = append(d.batch, block.Records...)
+		b.Next += uint64(block.Count)
+		b.Count += block.Count
+	}
+	b.Events = d.batch
+	return b, nil
+}
+
+// write hands b over until the destination owns it or ctx ends.
+func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (rejected int, err error) {
+	for pause := d.cfg.RetryMin; ; pause = min(2*pause, d.cfg.RetryMax) {
+		err := d.cfg.Output.Write(writing, b)
+		var refused *outputs.Rejected
+		if errors.As(err, &refused) {
+			if err = d.bury(b, refused); err == nil {
+				d.succeeded()
+				return len(refused.Items), nil
+			}
+		} else if err == nil {
+			d.succeeded()
+			return 0, nil
+		}
+		if ctx.Err() != nil {
+			return 0, err
+		}
+		d.failed(err)
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2+1)):
+		case <-ctx.Done():
+			return 0, err
+		}
+	}
+}
+
+// bury puts the refused events of b into the dead letter.
+func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
+	now := time.Now()
+	entries := make([]deadletter.Entry, 0, len(refused.Items))
+	index, run := 0, b.Events
+	for _, item := range refused.Items {
+		var record []byte
+		for ; index <= item.Index; index++ {
+			if record, run = syslog.NextRecord(run); record == nil {
+				return fmt.Errorf("output %q refused event %d of a batch of %d", d.cfg.Name, item.Index, b.Count)
+			}
+		}
+		entries = append(entries, deadletter.Entry{
+			Time: now, Output: d.cfg.Name, Position: b.First + uint64(item.Index),
+			Event: record, Status: item.Status, Reason: item.Reason,
+		})
+	}
+	if err := d.cfg.DeadLetters.Append(entries); err != nil {
+		return fmt.Errorf("write the dead letter: %w", err)
+	}
+	if len(entries) > 0 {
+		d.cfg.Logger.Warn().Int("messages", len(entries)).Str("reason", refused.Items[0].Reason).
+			Msg("output refused messages for good: they are in the dead letter")
+	}
+	return nil
+}
+
+func (d *Delivery) failed(err error) {
+	d.retries.Add(1)
+	if f := d.failing.Load(); f != nil {
+		if time.Since(f.Since) >= time.Minute && f.Err.Error() != err.Error() {
+			d.cfg.Logger.Warn().Err(err).Msg("output still takes nothing, now for another reason")
+		} else {
+			return
+		}
+		d.failing.Store(&Failure{Since: f.Since, Err: err})
+		return
+	}
+	d.failing.Store(&Failure{Since: time.Now(), Err: err})
+	d.cfg.Logger.Warn().Err(err).Msg("output takes nothing: messages stay in the log until it does")
+}
+
+func (d *Delivery) succeeded() {
+	if f := d.failing.Swap(nil); f != nil {
+		d.cfg.Logger.Info().Dur("after", time.Since(f.Since)).Msg("output takes messages again")
+	}
+}
+
+// graceful returns a context that ends some time after ctx does.
+func graceful(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(grace):
+			cancel()
+		case <-later.Done():
+		}
+	})
+	return later, func() { stop(); cancel() }
+}

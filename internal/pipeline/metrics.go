@@ -1,0 +1,70 @@
+package pipeline
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/spool"
+)
+
+// metrics count what inputs submitted since the process started. For each input
+// received = stored + redelivered + dropped, but for submits under way.
+type metrics struct {
+	received, octets, stored, redelivered *prometheus.CounterVec
+	dropped                               *prometheus.CounterVec
+	inputs                                *sync.Map // input name to *inputCounters
+}
+
+// inputCounters are the counters of one input, looked up once.
+type inputCounters struct {
+	received, octets, stored, redelivered prometheus.Counter
+	dropped                               *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) metrics {
+	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"input"}, labels...))
+	}
+	m := metrics{
+		received:    vec("syslane_input_received_messages_total", "Messages that the input submitted since the start of the process: stored + redelivered + dropped."),
+		octets:      vec("syslane_input_received_octets_total", "Octets of the messages that the input submitted."),
+		stored:      vec("syslane_input_stored_messages_total", "Messages made durable in the log."),
+		redelivered: vec("syslane_input_redelivered_messages_total", "Events that another Syslane sent again and that were stored already."),
+		dropped:     vec("syslane_input_dropped_messages_total", "Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again.", "reason"),
+		inputs:      new(sync.Map),
+	}
+	if r != nil {
+		r.MustRegister(m.received, m.octets, m.stored, m.redelivered, m.dropped)
+	}
+	return m
+}
+
+func (m *metrics) of(input string) *inputCounters {
+	if c, ok := m.inputs.Load(input); ok {
+		return c.(*inputCounters)
+	}
+	c, _ := m.inputs.LoadOrStore(input, &inputCounters{
+		received:    m.received.WithLabelValues(input),
+		octets:      m.octets.WithLabelValues(input),
+		stored:      m.stored.WithLabelValues(input),
+		redelivered: m.redelivered.WithLabelValues(input),
+		dropped:     m.dropped.MustCurryWith(prometheus.Labels{"input": input}),
+	})
+	return c.(*inputCounters)
+}
+
+func (c *inputCounters) drop(err error, n int) {
+	reason := "log-failed"
+	switch {
+	case errors.Is(err, inputs.ErrClosed):
+		reason = "shutdown"
+	case errors.Is(err, spool.ErrTooLarge):
+		reason = "too-large"
+	case errors.Is(err, errOverlap):
+		reason = "overlap"
+	}
+	c.dropped.WithLabelValues(reason).Add(float64(n))
+}

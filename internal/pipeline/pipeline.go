@@ -1,0 +1,231 @@
+// Package pipeline is the way of a message from an input to the log: it is
+// parsed, given its event id and envelope, encoded, and appended. It does no I/O
+// of its own; the log it is given does.
+package pipeline
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/parser"
+	"github.com/syslane/syslane/spool"
+)
+
+// Log is what the pipeline needs of the log.
+type Log interface {
+	// Append returns nil once the batch is durable under the log's policy.
+	Append(ctx context.Context, b spool.Batch) (first uint64, err error)
+}
+
+// Config says what a Pipeline works with.
+type Config struct {
+	Log Log
+	// Node is the part of the event ids that names this log: the first four
+	// octets of the log's identity.
+	Node [4]byte
+	// Streams is the memory of what other Syslanes have delivered here. It must
+	// have been restored from the log before the first submit.
+	Streams *Streams
+	// Zones names, by input, the zone of RFC 3164 timestamps that carry none.
+	// Inputs not listed use the zone of this host.
+	Zones map[string]*time.Location
+	// Registerer takes the metrics; nil leaves them unregistered.
+	Registerer prometheus.Registerer
+	Logger     zerolog.Logger
+}
+
+// Pipeline implements inputs.EventSink.
+type Pipeline struct {
+	cfg     Config
+	count   atomic.Uint32
+	buffers sync.Pool
+	metrics metrics
+
+	// closing ends the waits of submits that the log does not take.
+	closing context.Context
+	close   context.CancelFunc
+	// failing is set while the log refuses appends, so that the log of Syslane
+	// itself tells the change and not every attempt.
+	failing atomic.Bool
+}
+
+// New returns a pipeline into cfg.Log.
+func New(cfg Config) *Pipeline {
+	p := &Pipeline{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	p.count.Store(rand.Uint32())
+	p.buffers.New = func() any { return new([]byte) }
+	p.closing, p.close = context.WithCancel(context.Background())
+	return p
+}
+
+// Close makes every submit that still waits for the log, and every later one,
+// return inputs.ErrClosed. It is called after the inputs had their time to finish.
+func (p *Pipeline) Close() { p.close() }
+
+// Submit implements inputs.Sink. A submit that has begun is finished even when
+// ctx ends, so that a shutdown loses nothing already received; ctx only ends the
+// repeated attempts on a log that refuses appends.
+func (p *Pipeline) Submit(ctx context.Context, b *inputs.Batch) error {
+	n := len(b.Frames)
+	if n == 0 {
+		return nil
+	}
+	counters := p.metrics.of(b.Input)
+	counters.received.Add(float64(n))
+	counters.octets.Add(float64(len(b.Data)))
+
+	buf := p.buffers.Get().(*[]byte)
+	defer p.release(buf)
+	batch := spool.Batch{Count: n, MinTime: math.MaxInt64, MaxTime: math.MinInt64}
+	options := parser.Options{Received: b.Received, Location: p.cfg.Zones[b.Input]}
+	count := p.count.Add(uint32(n)) - uint32(n)
+	records := (*buf)[:0]
+	var e syslog.Event
+	for i := range b.Frames {
+		f := &b.Frames[i]
+		e = syslog.Event{ID: syslog.MakeID(b.Received, p.cfg.Node, count+uint32(i)), Input: b.Input}
+		if int(f.Origin) < len(b.Origins) {
+			e.Source, e.Identity = b.Origins[f.Origin].Source, b.Origins[f.Origin].Identity
+		}
+		e.Raw, e.Warnings = f.Of(b.Data), f.Warnings
+		parser.Parse(&e.Message, &options)
+		t := e.TimeNano()
+		batch.MinTime, batch.MaxTime = min(batch.MinTime, t), max(batch.MaxTime, t)
+		records = syslog.AppendRecord(records, &e)
+	}
+	*buf, batch.Records = records, records
+	if err := p.append(ctx, batch); err != nil {
+		counters.drop(err, n)
+		return err
+	}
+	counters.stored.Add(float64(n))
+	return nil
+}
+
+// SubmitEvents implements inputs.EventSink.
+func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error {
+	counters := p.metrics.of(b.Input)
+	counters.received.Add(float64(b.Count))
+	counters.octets.Add(float64(len(b.Events)))
+
+	// One batch of a stream at a time: the batch may come again on a second
+	// connection while the first attempt still waits for the disk.
+	stream, err := p.cfg.Streams.lock(p.closing, b.Stream)
+	if err != nil {
+		counters.drop(err, b.Count)
+		return err
+	}
+	defer stream.unlock()
+
+	events, skipped, err := stream.fresh(b)
+	if err != nil {
+		counters.drop(err, b.Count)
+		return err
+	}
+	counters.redelivered.Add(float64(skipped))
+	n := b.Count - skipped
+	if n == 0 {
+		return nil
+	}
+	batch := spool.Batch{Records: events, Count: n, Note: stream.note(b.Next)}
+	if batch.MinTime, batch.MaxTime, err = timeRange(events); err != nil {
+		counters.drop(err, n)
+		return err
+	}
+	if err := p.append(ctx, batch); err != nil {
+		counters.drop(err, n)
+		return err
+	}
+	stream.advance(b.Next)
+	counters.stored.Add(float64(n))
+	return nil
+}
+
+// Resume implements inputs.EventSink.
+func (p *Pipeline) Resume(stream string) uint64 { return p.cfg.Streams.next(stream) }
+
+// append hands the batch to the log, again and again while the log fails: a full
+// or faulty disk must hold the senders back, not lose what they sent.
+func (p *Pipeline) append(ctx context.Context, b spool.Batch) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		_, err := p.cfg.Log.Append(p.closing, b)
+		switch {
+		case err == nil:
+			if p.failing.CompareAndSwap(true, false) {
+				p.cfg.Logger.Info().Msg("the log takes messages again")
+			}
+			return nil
+		case p.closing.Err() != nil || errors.Is(err, spool.ErrClosed):
+			return inputs.ErrClosed
+		case errors.Is(err, spool.ErrTooLarge):
+			return err
+		}
+		if p.failing.CompareAndSwap(false, true) {
+			p.cfg.Logger.Error().Err(err).Msg("the log refuses messages: inputs are held back until it takes them again")
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("append to the log: %w", err)
+		case <-p.closing.Done():
+			return inputs.ErrClosed
+		}
+	}
+}
+
+// maxKept bounds the buffers kept for the next submit; a rare huge batch must
+// not hold its memory for ever.
+const maxKept = 4 << 20
+
+func (p *Pipeline) release(buf *[]byte) {
+	if cap(*buf) <= maxKept {
+		p.buffers.Put(buf)
+	}
+}
+
+// timeRange reads the earliest and latest time of a run of events.
+func timeRange(run []byte) (lo, hi int64, err error) {
+	lo, hi = math.MaxInt64, math.MinInt64
+	var e syslog.Event
+	var names syslog.Interner
+	for len(run) > 0 {
+		var record []byte
+		if record, run = syslog.NextRecord(run); record == nil {
+			return 0, 0, syslog.ErrEventCorrupt
+		}
+		if err := e.Decode(record, &names); err != nil {
+			return 0, 0, err
+		}
+		t := e.TimeNano()
+		lo, hi = min(lo, t), max(hi, t)
+	}
+	return lo, hi, nil
+}
+
+// skipRecords drops the first n records of a run.
+func skipRecords(run []byte, n int) ([]byte, error) {
+	for ; n > 0; n-- {
+		var record []byte
+		if record, run = syslog.NextRecord(run); record == nil {
+			return nil, syslog.ErrEventCorrupt
+		}
+	}
+	return run, nil
+}
+
+// appendString appends s with its length, as the notes hold it.
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
