@@ -1,0 +1,198 @@
+// Package ecs writes an event as one JSON document with the field names of the
+// Elastic Common Schema (ECS 8.11), the form in which events are indexed and in
+// which `syslane search --json` prints them. Objects are nested, not dotted:
+//
+//	{
+//	  "@timestamp": originator's time, else the receive time; RFC 3339, UTC, nanoseconds
+//	  "message":    MSG, without a byte order mark
+//	  "log":        {"level": severity keyword, "syslog": {
+//	                  "priority", "facility": {"code", "name"}, "severity": {"code", "name"},
+//	                  "version": "1" (RFC 5424 only), "hostname", "appname", "procid", "msgid",
+//	                  "structured_data": {SD-ID: {PARAM-NAME: value or [values]}}}}
+//	  "host":       {"name", "hostname": HOSTNAME, else the source address, else "unknown"}
+//	  "process":    {"name": APP-NAME, "pid": PROCID where it is a decimal number}
+//	  "source":     {"address", "ip", "port": the peer that sent the message}
+//	  "tls":        {"client": {"subject": the peer's name in its verified certificate}}
+//	  "observer":   {"hostname": the Syslane node, "product": "Syslane"}
+//	  "event":      {"id", "created": receive time, "dataset", "original": the raw octets}
+//	  "labels":     {"input": name of the input, "format": "rfc5424", "rfc3164" or "unparsed"}
+//	  "syslane":    {"original": the raw octets in base64}
+//	  "tags":       names of the event's warnings
+//	  "ecs":        {"version"}
+//	}
+//
+// What an event does not have is left out; host.name and message are always
+// there. Octets that are not UTF-8 become U+FFFD in text; then, and only then,
+// syslane.original is there too and keeps the message as it was received.
+package ecs
+
+import (
+	"encoding/base64"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/syslane/syslane/internal/syslog"
+)
+
+// Version is the version of ECS that the documents follow.
+const Version = "8.11.0"
+
+// UnknownHost is host.name where neither the message nor the transport names a
+// host. The field is always filled: indices in logsdb mode sort by it.
+const UnknownHost = "unknown"
+
+// Options are what a document says beyond the event itself.
+type Options struct {
+	// Original adds the message as it was received: event.original.
+	Original bool
+	// Dataset is event.dataset; "" leaves it out.
+	Dataset string
+	// Observer is observer.hostname, the node that writes the document; ""
+	// leaves it out.
+	Observer string
+}
+
+// AppendDocument appends the document of e to dst: one line of JSON, without a
+// line end. It does not allocate, save to grow dst and to group the structured
+// data of messages with more than 24 parameters.
+func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
+	valid := true
+	text := func(b []byte, v bool) []byte { valid = valid && v; return b }
+
+	dst = appendTime(append(dst, `{"@timestamp":"`...), e.TimeNano())
+	dst = text(appendString(append(dst, `","message":`...), e.Field(e.Text)))
+
+	dst = append(dst, priorities[int(e.Facility)<<3&0xf8|int(e.Severity)&7]...)
+	if e.Format == syslog.RFC5424 {
+		dst = append(dst, `,"version":"1"`...)
+	}
+	hostname, appName, procID := e.Field(e.Hostname), e.Field(e.AppName), e.Field(e.ProcID)
+	if len(hostname) > 0 {
+		dst = text(appendString(append(dst, `,"hostname":`...), hostname))
+	}
+	if len(appName) > 0 {
+		dst = text(appendString(append(dst, `,"appname":`...), appName))
+	}
+	if len(procID) > 0 {
+		dst = text(appendString(append(dst, `,"procid":`...), procID))
+	}
+	if !e.MsgID.Empty() {
+		dst = text(appendString(append(dst, `,"msgid":`...), e.Field(e.MsgID)))
+	}
+	if !e.StructuredData.Empty() {
+		dst = text(appendStructuredData(append(dst, `,"structured_data":`...), e.Field(e.StructuredData)))
+	}
+
+	dst = append(dst, `}},"host":{"name":`...)
+	name := len(dst)
+	switch {
+	case len(hostname) > 0:
+		dst, _ = appendString(dst, hostname)
+	case e.Source.IsValid():
+		dst = appendAddr(dst, e)
+	default:
+		dst = append(dst, `"`+UnknownHost+`"`...)
+	}
+	end := len(dst)
+	dst = append(append(dst, `,"hostname":`...), dst[name:end]...)
+
+	if len(appName) > 0 || isPID(procID) {
+		dst = append(dst, `},"process":{`...)
+		if len(appName) > 0 {
+			dst, _ = appendString(append(dst, `"name":`...), appName)
+		}
+		if isPID(procID) {
+			if len(appName) > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(append(dst, `"pid":`...), procID...)
+		}
+	}
+	if e.Source.IsValid() {
+		dst = appendAddr(append(dst, `},"source":{"address":`...), e)
+		dst = appendAddr(append(dst, `,"ip":`...), e)
+		if port := e.Source.Port(); port != 0 {
+			dst = strconv.AppendUint(append(dst, `,"port":`...), uint64(port), 10)
+		}
+	}
+	if e.Identity != "" {
+		dst = appendText(append(dst, `},"tls":{"client":{"subject":`...), e.Identity)
+		dst = append(dst, '}')
+	}
+	if o.Observer != "" {
+		dst = appendText(append(dst, `},"observer":{"product":"Syslane","hostname":`...), o.Observer)
+	}
+	dst = append(e.ID.AppendText(append(dst, `},"event":{"id":"`...)), `","created":"`...)
+	dst = append(appendTime(dst, e.ID.ReceivedNano()), '"')
+	if o.Dataset != "" {
+		dst = appendText(append(dst, `,"dataset":`...), o.Dataset)
+	}
+	if o.Original && valid && utf8.Valid(e.Raw) {
+		dst, _ = appendString(append(dst, `,"original":`...), e.Raw)
+	} else if !valid || o.Original {
+		dst = append(dst, `},"syslane":{"original":"`...)
+		dst = append(base64.StdEncoding.AppendEncode(dst, e.Raw), '"')
+	}
+	dst = append(dst, `},"labels":{"format":"`...)
+	dst = append(append(dst, e.Format.String()...), '"')
+	if e.Input != "" {
+		dst = appendText(append(dst, `,"input":`...), e.Input)
+	}
+	dst = append(dst, '}')
+	if e.Warnings != 0 {
+		dst = appendTags(dst, e.Warnings)
+	}
+	return append(dst, `,"ecs":{"version":"`+Version+`"}}`...)
+}
+
+// priorities is the part of the document that depends on facility and severity
+// alone, for each octet that can hold the two.
+var priorities = func() (t [256]string) {
+	for p := range t {
+		f, s := syslog.Facility(p>>3), syslog.Severity(p&7)
+		t[p] = `,"log":{"level":"` + s.String() + `","syslog":{"priority":` + strconv.Itoa(p) +
+			`,"facility":{"code":` + strconv.Itoa(int(f)) + `,"name":"` + f.String() +
+			`"},"severity":{"code":` + strconv.Itoa(int(s)) + `,"name":"` + s.String() + `"}`
+	}
+	return t
+}()
+
+// appendText is appendString for names from the configuration or a certificate.
+func appendText(dst []byte, s string) []byte {
+	var b [256]byte
+	dst, _ = appendString(dst, append(b[:0], s...))
+	return dst
+}
+
+// appendAddr appends the source address as a JSON string. A zone has a meaning on
+// one host only, and the type ip does not take it.
+func appendAddr(dst []byte, e *syslog.Event) []byte {
+	dst = e.Source.Addr().Unmap().WithZone("").AppendTo(append(dst, '"'))
+	return append(dst, '"')
+}
+
+// isPID tells whether b is a decimal number that fits the type long, in the form
+// that JSON wants: without leading zeros.
+func isPID(b []byte) bool {
+	if len(b) == 0 || len(b) > 18 || b[0] == '0' && len(b) > 1 {
+		return false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+func appendTags(dst []byte, w syslog.Warnings) []byte {
+	var names [32]string
+	dst = append(dst, `,"tags":[`...)
+	for i, name := range w.Names(names[:0]) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), name...), '"')
+	}
+	return append(dst, ']')
+}
