@@ -1,0 +1,53 @@
+# What a developer types, and what CI runs. Building and running needs Go; test
+# brings what else it needs (e2e/setup) and caches it outside the tree.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+FUZZTIME ?= 10s
+
+# The tests of the code, without those of the whole program.
+UNIT = $(shell go list ./... | grep -v /e2e)
+
+.PHONY: build
+build: ## bin/syslane
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/syslane .
+
+.PHONY: run
+run: build ## a collector and a relay on this machine, until Ctrl-C
+	@scripts/run.sh
+
+.PHONY: test
+test: export LEFT_OUT := $(shell mktemp -u)
+test: setup lint unit race e2e ## everything; says at its end what it left out
+	@if [ -s "$$LEFT_OUT" ]; then echo "make test: LEFT OUT: $$(sort -u "$$LEFT_OUT" | paste -sd';')"; rm -f "$$LEFT_OUT"; fi
+
+.PHONY: setup
+setup: ## rsyslog, loggen and Elasticsearch, for the tests
+	@e2e/setup/install-peers.sh || [ -z "$$CI" ]
+	@e2e/setup/install-elasticsearch.sh || [ -z "$$CI" ]
+
+.PHONY: lint
+lint:
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt these: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: unit
+unit:
+	@go test -timeout 5m $(UNIT)
+
+.PHONY: race
+race:
+	@go test -race -timeout 10m $(UNIT)
+
+.PHONY: e2e
+e2e: ## the real binary against real peers
+	@go test -count=1 -timeout 20m ./e2e/...
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## each fuzz test for FUZZTIME
+	@scripts/fuzz-smoke.sh $(FUZZTIME)
+
+.PHONY: help
+help:
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14

@@ -1,0 +1,96 @@
+// Package peers drives the programs that the end-to-end tests talk to: rsyslogd,
+// loggen, logger and Elasticsearch. The scripts in e2e/setup install them.
+package peers
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Peer is a program that tests need.
+type Peer string
+
+// The peers. Each is installed by a script in e2e/setup.
+const (
+	Rsyslogd      Peer = "rsyslogd"
+	Loggen        Peer = "loggen"
+	Logger        Peer = "logger"
+	Elasticsearch Peer = "elasticsearch"
+)
+
+// Find returns the path of a peer. Where it is missing the test is skipped, and
+// the peer is named in the file that LEFT_OUT names, so that the whole run can
+// say at its end what it did not show; where CI is set the test fails instead.
+func Find(t testing.TB, p Peer) string {
+	t.Helper()
+	if path := locate(p); path != "" {
+		return path
+	}
+	complaint := fmt.Sprintf("%s is not installed: run e2e/setup/%s", p, p.installer())
+	if os.Getenv("CI") != "" {
+		t.Fatal(complaint)
+	}
+	leaveOut(t, fmt.Sprintf("%s (no %s)", t.Name(), p))
+	t.Skip(complaint)
+	return ""
+}
+
+func (p Peer) installer() string {
+	if p == Elasticsearch {
+		return "install-elasticsearch.sh"
+	}
+	return "install-peers.sh"
+}
+
+func locate(p Peer) string {
+	candidates := []string{"/usr/sbin/" + string(p), "/usr/bin/" + string(p)}
+	switch p {
+	case Loggen:
+		candidates = append([]string{filepath.Join(cache(), "bin", "loggen")}, candidates...)
+	case Elasticsearch:
+		candidates, _ = filepath.Glob(filepath.Join(cache(), "elasticsearch-*", "bin", "elasticsearch"))
+	}
+	for _, c := range candidates {
+		if path, err := exec.LookPath(c); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// cache is the folder in which the scripts keep what no package installs; they
+// decide where it is.
+var cache = sync.OnceValue(func() string {
+	out, err := exec.Command("bash", "-c", `. "$0" && printf %s "$cache"`, script("cache.sh")).Output()
+	if err != nil {
+		panic(fmt.Sprintf("e2e/setup/cache.sh: %v", err))
+	}
+	return string(out)
+})
+
+// script returns the path of a file in e2e/setup.
+func script(name string) string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(filepath.Dir(here)), "setup", name)
+}
+
+func leaveOut(t testing.TB, what string) {
+	path := os.Getenv("LEFT_OUT")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintln(f, strings.TrimSpace(what)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# elasticsearch.sh PORT DIR: runs the Elasticsearch of install-elasticsearch.sh
+# in the foreground, on 127.0.0.1:PORT, with data, logs and configuration
+# beneath DIR. Kill its process group to stop it (it is two processes); started
+# again with the same DIR it goes on with the same data.
+#
+# The server has the core of Elasticsearch and x-pack security, which is off
+# here. It knows bulk, search, scroll, point in time, composable index
+# templates, flattened fields, and data streams made by the first write that
+# matches a template. It does not know match_only_text, constant_keyword,
+# wildcard, ILM, ingest processors, /_data_stream, and GET / answers 405.
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./cache.sh
+
+[ $# = 2 ] || { say "usage: elasticsearch.sh PORT DIR"; exit 2; }
+port=$1 dir=$2
+[ -x "$es_home/bin/elasticsearch" ] || { say "no Elasticsearch in $es_home: run install-elasticsearch.sh"; exit 1; }
+
+mkdir -p "$dir/config" "$dir/data" "$dir/logs" "$dir/tmp"
+dir=$(cd "$dir" && pwd)
+cp "$es_home"/config/{jvm.options,log4j2.properties} "$dir/config/"
+mkdir -p "$dir/config/jvm.options.d"
+cat >"$dir/config/elasticsearch.yml" <<Y
+cluster.name: syslane-test
+node.name: syslane-test
+discovery.type: single-node
+network.host: 127.0.0.1
+http.port: $port
+transport.port: 0
+path.data: $dir/data
+path.logs: $dir/logs
+xpack.security.enabled: false
+cluster.routing.allocation.disk.threshold_enabled: false
+Y
+as_user=()
+if [ "$(id -u)" = 0 ]; then
+  chown -R "$es_user:" "$dir"
+  as_user=(setpriv "--reuid=$es_user" "--regid=$es_user" --clear-groups)
+fi
+export ES_PATH_CONF=$dir/config ES_TMPDIR=$dir/tmp HOME=$dir
+export ES_JAVA_OPTS="-Xms768m -Xmx768m"
+ES_JAVA_HOME=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
+export ES_JAVA_HOME
+unset JAVA_HOME
+exec "${as_user[@]}" "$es_home/bin/elasticsearch"

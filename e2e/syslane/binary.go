@@ -1,0 +1,50 @@
+// Package syslane runs the real syslane binary as relay and collector, reads
+// their metrics and searches their logs.
+package syslane
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// module is what is built.
+const module = "github.com/syslane/syslane"
+
+var (
+	buildOnce sync.Once
+	buildDir  string
+	buildErr  error
+)
+
+// Binary returns the path of the binary under test: the one that SYSLANE_BINARY
+// names, or one built from the tree, once for all tests.
+func Binary(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("SYSLANE_BINARY"); path != "" {
+		return path
+	}
+	buildOnce.Do(func() {
+		if buildDir, buildErr = os.MkdirTemp("", "syslane-e2e-"); buildErr != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", filepath.Join(buildDir, "syslane"), module).CombinedOutput()
+		if err != nil {
+			buildErr = fmt.Errorf("build syslane: %w\n%s", err, out)
+		}
+	})
+	if buildErr != nil {
+		t.Fatal(buildErr)
+	}
+	return filepath.Join(buildDir, "syslane")
+}
+
+// Clean removes the binary that Binary built.
+func Clean() {
+	if buildDir != "" {
+		os.RemoveAll(buildDir)
+	}
+}

@@ -1,0 +1,58 @@
+package syslane
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os/exec"
+	"testing"
+)
+
+// maxDocument bounds a line that search prints, in octets.
+const maxDocument = 32 << 20
+
+// Each runs `syslane search --json --limit 0` against the node's HTTP API, with
+// more arguments if given, and calls f with every document.
+func (n *Node) Each(t testing.TB, f func(document []byte) error, args ...string) {
+	t.Helper()
+	n.search(t, f, append([]string{"--server", "http://" + n.HTTP}, args...))
+}
+
+// EachOnDisk is Each directly on the folder of the log, whether the node runs or
+// not.
+func (n *Node) EachOnDisk(t testing.TB, f func(document []byte) error, args ...string) {
+	t.Helper()
+	n.search(t, f, append([]string{"--dir", n.State}, args...))
+}
+
+func (n *Node) search(t testing.TB, f func(document []byte) error, args []string) {
+	t.Helper()
+	cmd := exec.Command(n.binary, append([]string{"search", "--json", "--limit", "0"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, maxDocument)
+	var bad error
+	for lines.Scan() && bad == nil {
+		bad = f(lines.Bytes())
+	}
+	if bad == nil {
+		bad = lines.Err()
+	}
+	if bad != nil {
+		cmd.Process.Kill()
+	}
+	if err := cmd.Wait(); err != nil && bad == nil {
+		bad = fmt.Errorf("%w: %s", err, stderr.Bytes())
+	}
+	if bad != nil {
+		t.Fatalf("syslane search %q: %v", args, bad)
+	}
+}
