@@ -2,7 +2,7 @@
 # brings what else it needs (e2e/setup) and caches it outside the tree.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
+LDFLAGS := -X github.com/syslane/syslane/internal/cli.Version=$(VERSION)
 FUZZTIME ?= 10s
 
 # The tests of the code, without those of the whole program.

@@ -7,7 +7,9 @@ cd "$(dirname "$0")/.."
 
 syslane=bin/syslane
 state=$PWD/.syslane
+# As etc/collector.toml and etc/relay.toml say.
 collector_http=127.0.0.1:8514
+relay_http=127.0.0.1:8515
 collector='' relay=''
 
 # Each runs in a process group of its own, so that Ctrl-C reaches this script
@@ -58,7 +60,7 @@ collector=$!
 await collector "$collector" healthy "$collector_http"
 "$syslane" relay --config etc/relay.toml --state "$state/relay" &
 relay=$!
-await relay "$relay" healthy "$(sed -n '/^\[http\]/,/^\[/s/^listen *= *"\(.*\)".*/\1/p' etc/relay.toml)"
+await relay "$relay" healthy "$relay_http"
 
 cat <<NEXT
 

@@ -83,10 +83,11 @@ func (m Metrics) Values(name, label string) []string {
 	return slices.Compact(values)
 }
 
-// WaitFor waits until the sum of a metric has reached at least want.
+// WaitFor waits until the sum of a metric has reached at least want. Where it
+// does not, the test has failed but goes on, to tell what is missing.
 func (n *Node) WaitFor(t testing.TB, limit time.Duration, want float64, name string, labels ...string) {
 	t.Helper()
-	await.Until(t, limit, fmt.Sprintf("%s's %s%v to reach %v", n.Role, name, labels, want), func() error {
+	err := await.Nil(limit, func() error {
 		m, err := n.Metrics()
 		if err != nil {
 			return err
@@ -96,6 +97,9 @@ func (n *Node) WaitFor(t testing.TB, limit time.Duration, want float64, name str
 		}
 		return nil
 	})
+	if err != nil {
+		t.Errorf("waited in vain for %s's %s%v to reach %v: %v", n.Role, name, labels, want, err)
+	}
 }
 
 // Balance checks that every message of the node is accounted for. For each input,
@@ -167,4 +171,22 @@ func (m Metrics) account() string {
 	}
 	fmt.Fprintf(&b, "[log: stored %v]", m.Sum("syslane_log_stored_messages_total"))
 	return b.String()
+}
+
+// WaitUntilDrained waits until every output has taken everything in the log.
+func (n *Node) WaitUntilDrained(t testing.TB, limit time.Duration) {
+	t.Helper()
+	err := await.Nil(limit, func() error {
+		m, err := n.Metrics()
+		if err != nil {
+			return err
+		}
+		if held := m.Sum("syslane_output_retained_messages"); held > 0 {
+			return fmt.Errorf("%v messages are left", held)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("waited in vain for %s's outputs to take everything: %v", n.Role, err)
+	}
 }

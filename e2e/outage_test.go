@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/syslane/syslane/e2e/numbered"
+	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/e2e/proc"
+)
+
+// relpWindow is how many messages rsyslog has under way without an answer, and
+// so may send again after a reconnect (librelp's RELP_DFLT_WINDOW_SIZE).
+const relpWindow = 128
+
+// While Elasticsearch is away, rsyslog delivers by RELP from a disk queue, and
+// relay and collector are killed in turn under that load.
+func TestNothingThatRsyslogTookIsLostWhenRelayAndCollectorAreKilledAndElasticsearchIsAway(t *testing.T) {
+	listen := proc.FreeAddr(t)
+	l := startLine(t, "outage", fmt.Sprintf("[[input]]\ntype = \"relp\"\nname = \"hosts\"\nlisten = %q\n", listen))
+	rsyslog := peers.StartRsyslog(t, peers.RsyslogConfig{
+		Modules: `module(load="omrelp")`,
+		Actions: peers.ForwardRELP(listen),
+	})
+	l.elastic.Stop(t)
+
+	set := numbered.New(many)
+	loggen := peers.StartLoggen(t, rsyslog.Input, set.Lines(), 10_000)
+	const kills = 3
+	for i := range kills {
+		at := float64(many * (i + 1) / (kills + 2))
+		l.relay.WaitFor(t, arrival, at, "syslane_log_stored_messages_total")
+		l.relay.Kill()
+		l.relay.Restart(t)
+		l.collector.WaitFor(t, arrival, at+many/20, "syslane_log_stored_messages_total")
+		l.collector.Kill()
+		l.collector.Restart(t)
+	}
+	if err := loggen.Wait(arrival); err != nil {
+		t.Fatal(err)
+	}
+	l.collector.WaitFor(t, arrival, many, "syslane_log_stored_messages_total")
+	// Every message is in the log now, and searching needs no Elasticsearch.
+	if err := l.inLog(t, set, numbered.RFC5424).AtLeastOnce(); err != nil {
+		t.Errorf("in the log, while Elasticsearch is away: %v", err)
+	}
+
+	l.elastic.Start(t)
+	l.drained(t)
+	log, elastic := l.inLog(t, set, numbered.RFC5424), l.inElasticsearch(t, set, numbered.RFC5424)
+	if err := log.AtLeastOnce(); err != nil {
+		t.Errorf("in the log: %v", err)
+	}
+	if err := elastic.AtLeastOnce(); err != nil {
+		t.Errorf("in Elasticsearch: %v", err)
+	}
+	// What rsyslog sent again the relay has accepted twice, as two events; between
+	// relay and collector, and on the way to Elasticsearch, nothing may double.
+	t.Logf("rsyslog resent %d messages after %d kills of the relay", log.Duplicates, kills)
+	if most := kills * relpWindow; log.Duplicates > most {
+		t.Errorf("%d messages are in the log more than once, want at most %d: a window for each kill of the relay", log.Duplicates, most)
+	}
+	if log.Duplicates != elastic.Duplicates {
+		t.Errorf("%d duplicates in the log, %d in Elasticsearch, want as many", log.Duplicates, elastic.Duplicates)
+	}
+	l.relay.Balance(t)
+	l.collector.Balance(t)
+	l.relay.Shutdown(t)
+	l.collector.Shutdown(t)
+}
+
+// drained waits until relay and collector hold nothing that an output has not
+// taken.
+func (l *line) drained(t *testing.T) {
+	t.Helper()
+	l.relay.WaitUntilDrained(t, arrival)
+	l.collector.WaitUntilDrained(t, arrival)
+}
