@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/syslane/syslane/internal/syslog"
 )
 
 // sdParam is one SD-PARAM and the SD-ID of its element. An element without
@@ -127,58 +129,25 @@ func closeValues(dst []byte, start, n int) []byte {
 	return dst[:len(dst)-1]
 }
 
-// appendParams appends the parameters of sd to params, as far as sd keeps to the
-// grammar. All slices alias sd.
+// appendParams appends the parameters of sd to params. All slices alias sd.
 func appendParams(params []sdParam, sd []byte) []sdParam {
-	for len(sd) > 0 && sd[0] == '[' {
-		end := bytes.IndexAny(sd, " ]")
-		if end < 2 {
-			return params
+	syslog.EachElement(sd, func(el syslog.Element) bool {
+		if len(el.ID) == 0 {
+			return true // a JSON object may have such a key, an index may not
 		}
-		id := sd[1:end]
-		sd = sd[end:]
-		if sd[0] == ']' {
-			params = append(params, sdParam{id: id})
+		before := len(params)
+		el.EachParam(func(p syslog.Param) bool {
+			if len(p.Name) > 0 {
+				params = append(params, sdParam{el.ID, p.Name, p.Value})
+			}
+			return true
+		})
+		if len(params) == before {
+			params = append(params, sdParam{id: el.ID})
 		}
-		for sd[0] == ' ' {
-			for len(sd) > 1 && sd[1] == ' ' {
-				sd = sd[1:]
-			}
-			eq := bytes.IndexByte(sd, '=')
-			if eq < 2 || len(sd) < eq+3 || sd[eq+1] != '"' {
-				return params
-			}
-			name, value := sd[1:eq], sd[eq+2:]
-			if bytes.ContainsAny(name, ` "]`) {
-				return params
-			}
-			n := endOfValue(value)
-			if n < 0 || n+1 >= len(value) {
-				return params
-			}
-			params = append(params, sdParam{id, name, value[:n]})
-			sd = value[n+1:]
-		}
-		if sd[0] != ']' {
-			return params
-		}
-		sd = sd[1:]
-	}
+		return true
+	})
 	return params
-}
-
-// endOfValue returns where the closing quote of a PARAM-VALUE stands, -1 where
-// there is none.
-func endOfValue(v []byte) int {
-	for i := 0; i < len(v); i++ {
-		switch v[i] {
-		case '\\':
-			i++
-		case '"':
-			return i
-		}
-	}
-	return -1
 }
 
 // appendValue appends a PARAM-VALUE without its escapes (RFC 5424 §6.3.3) as a
