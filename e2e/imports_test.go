@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -104,9 +105,11 @@ func TestEndToEndTestsImportNothingOfTheProduct(t *testing.T) {
 func listPackages(t *testing.T) (packages []listed) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
 	}
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p listed

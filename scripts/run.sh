@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs a collector and a relay with the shipped configuration in the foreground,
-# their state beneath .syslane/, and says what to type next. Ctrl-C ends the
-# relay, which hands over what it can, and then the collector.
+# run.sh [DIR]: runs a collector and a relay with the shipped configuration in
+# the foreground, their state beneath DIR (default .syslane), and says what to
+# type next. Ctrl-C ends the relay, which hands over what it can, and then the
+# collector. SYSLANE_BINARY names another binary than bin/syslane.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-syslane=bin/syslane
-state=$PWD/.syslane
+syslane=${SYSLANE_BINARY:-bin/syslane}
+state=${1:-$PWD/.syslane}
 # As etc/collector.toml and etc/relay.toml say.
 collector_http=127.0.0.1:8514
 relay_http=127.0.0.1:8515
