@@ -1,0 +1,279 @@
+package relp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/relp"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/internal/tlsconf"
+)
+
+// conn is one connection. One goroutine reads: it takes frames apart, and puts
+// what they hold into the queue. Another submits and answers, in order.
+type conn struct {
+	in     *Input
+	net    net.Conn
+	sink   inputs.Sink
+	origin inputs.Origin
+	queue  *queue
+	reader *relp.Reader
+
+	// What the reading side knows of the session.
+	opened bool
+	// stream is the name under which the peer's batches go to the Sink; "" where
+	// the batch command was not granted.
+	stream  string
+	decoder relp.BatchDecoder
+	names   syslog.Interner
+
+	mu sync.Mutex
+	// stopped is set when nothing more shall be read; guarded by mu.
+	stopped bool
+}
+
+// The ways in which a connection ends in order.
+var (
+	errStopped   = errors.New("stopped")
+	errClosed    = errors.New("closed by the peer")
+	errIdle      = errors.New("idle for too long")
+	errNotOpened = errors.New("the peer did not open a session in time")
+	// errRefused: a command was answered 500, and the session ends with that.
+	errRefused = errors.New("command refused")
+)
+
+// serve runs a connection to its end. ctx ends the reading, submitting the
+// submits that are still under way then.
+func serve(ctx, submitting context.Context, in *Input, nc net.Conn, sink inputs.Sink) {
+	defer nc.Close()
+	c := &conn{in: in, net: nc, sink: sink, queue: newQueue()}
+	c.reader = relp.NewReader(c.limit)
+	defer c.decoder.Close()
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		ap := a.AddrPort()
+		c.origin.Source = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	stopReading := context.AfterFunc(ctx, c.stop)
+	defer stopReading()
+
+	deadline := time.Now().Add(in.cfg.HandshakeTimeout)
+	if in.cfg.TLS != nil {
+		if err := c.handshake(ctx, deadline); err != nil {
+			if ctx.Err() == nil {
+				in.metrics.handshakeFailures.Inc()
+				in.complaints.warn("TLS handshake failed", c.peer(), err)
+			}
+			return
+		}
+	}
+	in.log.Debug().Str("peer", c.peer()).Str("identity", c.origin.Identity).Msg("relp connection open")
+
+	var failed error
+	var answering sync.WaitGroup
+	answering.Go(func() {
+		if failed = c.answer(submitting); failed != nil {
+			c.queue.fail()
+			c.stop()
+		}
+	})
+	err := c.read(deadline)
+	c.queue.close()
+	answering.Wait()
+	if failed != nil {
+		err = failed
+	}
+	c.end(err)
+}
+
+func (c *conn) peer() string { return c.origin.Source.String() }
+
+func (c *conn) handshake(ctx context.Context, deadline time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	tc := tls.Server(c.net, c.in.cfg.TLS)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	c.origin.Identity = tlsconf.Identity(tc.ConnectionState())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.net = tc
+	return nil
+}
+
+// limit is the relp.Limit of the connection.
+func (c *conn) limit(command []byte) (octets int, cut bool) {
+	switch string(command) {
+	case relp.CmdSyslog:
+		// One more than is kept, for the LF that is not part of the message.
+		return c.in.cfg.MaxMessageSize + 1, true
+	case relp.CmdBatch:
+		if c.stream != "" {
+			return relp.MaxBatchData, false
+		}
+	}
+	return relp.MaxOpenData, false
+}
+
+// stop ends the reading; what was read is still submitted and answered.
+func (c *conn) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	c.net.SetReadDeadline(time.Unix(1, 0))
+}
+
+// arm sets the deadline of the next read; false where nothing more shall be read.
+func (c *conn) arm(opening time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return false
+	}
+	switch {
+	case !c.opened:
+		c.net.SetReadDeadline(opening)
+	case c.in.cfg.IdleTimeout > 0:
+		c.net.SetReadDeadline(time.Now().Add(c.in.cfg.IdleTimeout))
+	default:
+		c.net.SetReadDeadline(time.Time{})
+	}
+	return true
+}
+
+// read takes frames until the connection ends, and returns why.
+func (c *conn) read(opening time.Time) error {
+	for {
+		if err := c.takeFrames(); err != nil {
+			return err
+		}
+		if !c.arm(opening) {
+			return errStopped
+		}
+		n, err := c.reader.Fill(c.net)
+		switch {
+		case n > 0 || err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded) && !c.arm(opening):
+			return errStopped
+		case errors.Is(err, os.ErrDeadlineExceeded) && !c.opened:
+			return errNotOpened
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.queue.busy():
+			// The peer is silent because it waits for us.
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return errIdle
+		case errors.Is(err, io.EOF) && c.reader.Buffered() == 0:
+			return io.EOF
+		default:
+			return fmt.Errorf("read: %w", err)
+		}
+	}
+}
+
+// takeFrames handles all frames that have arrived. The lock of the queue is held
+// over all of them, so that the submitting side wakes once and takes them all.
+func (c *conn) takeFrames() error {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	defer c.queue.more.Signal()
+	for {
+		f, ok, err := c.reader.Next()
+		if !ok {
+			return err
+		}
+		if err := c.take(f); err != nil {
+			return err
+		}
+	}
+}
+
+// take handles one frame. The caller holds the lock of the queue.
+func (c *conn) take(f relp.Frame) error {
+	command := string(f.Command) // the compiler knows it for constants
+	if f.Txnr == 0 {
+		return nil // a hint; none is defined for clients
+	}
+	if !c.opened && command != relp.CmdOpen && command != relp.CmdClose {
+		return c.refuse(f.Txnr, "the session is not open")
+	}
+	switch command {
+	case relp.CmdSyslog:
+		return c.message(f)
+	case relp.CmdBatch:
+		return c.batch(f)
+	case relp.CmdOpen:
+		return c.open(f)
+	case relp.CmdClose:
+		if err := c.reply(func(b []byte) []byte { return relp.AppendOK(b, f.Txnr) }); err != nil {
+			return err
+		}
+		return errClosed
+	}
+	return c.reply(func(b []byte) []byte {
+		return relp.AppendResponse(b, f.Txnr, relp.CodeError, "command not supported", nil)
+	})
+}
+
+// message adds a message to the batch that waits.
+func (c *conn) message(f relp.Frame) error {
+	data, warnings := f.Data, syslog.Warnings(0)
+	cut := f.Cut
+	if n := len(data); cut == 0 && n > 0 && data[n-1] == '\n' {
+		data = data[:n-1]
+	}
+	if limit := c.in.cfg.MaxMessageSize; len(data) > limit {
+		cut += len(data) - limit
+		data = data[:limit]
+	}
+	if cut > 0 {
+		warnings = syslog.WarnTruncated
+		c.in.metrics.truncated.Add(float64(cut))
+	}
+	w := c.queue.messages(len(data))
+	if w == nil {
+		return errStopped
+	}
+	w.txnrs = append(w.txnrs, f.Txnr)
+	if len(data) == 0 {
+		c.in.metrics.empty.Inc()
+		return nil
+	}
+	b := &w.batch
+	if len(b.Frames) == 0 {
+		b.Input, b.Received = c.in.cfg.Name, time.Now()
+		b.Origins = append(b.Origins[:0], c.origin)
+	}
+	start := uint32(len(b.Data))
+	b.Data = append(b.Data, data...)
+	b.Frames = append(b.Frames, inputs.Frame{Span: syslog.Span{Start: start, End: uint32(len(b.Data))}, Warnings: warnings})
+	return nil
+}
+
+// reply queues an answer behind what is waiting.
+func (c *conn) reply(appendTo func([]byte) []byte) error {
+	w := c.queue.idle()
+	w.kind = reply
+	w.reply = appendTo(w.reply[:0])
+	if !c.queue.put(w) {
+		return errStopped
+	}
+	return nil
+}
+
+// refuse answers 500 and ends the session.
+func (c *conn) refuse(txnr uint32, why string) error {
+	if err := c.reply(func(b []byte) []byte {
+		return relp.AppendResponse(b, txnr, relp.CodeError, why, nil)
+	}); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", errRefused, why)
+}

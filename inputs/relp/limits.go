@@ -1,0 +1,33 @@
+package relp
+
+import "time"
+
+const (
+	// maxMessageSizeLimit is the greatest max_message_size: an event must fit
+	// into one batch of the log and of the link (16 MiB) with its envelope.
+	maxMessageSizeLimit = 8 << 20
+
+	// maxBatchOctets and maxBatchMessages close a batch that messages are being
+	// gathered into while the one before is on its way to the disk. rsyslog has
+	// at most 128 messages under way by default.
+	maxBatchOctets   = 512 << 10
+	maxBatchMessages = 4096
+
+	// maxWaiting is how many batches of a connection wait beside the one being
+	// submitted. Small: a batch that waits grows, so more of them bring no more.
+	maxWaiting = 2
+	// maxWaitingOctets bounds what waits where batches are large, so that a link
+	// holds at most this, one batch, and the one being submitted.
+	maxWaitingOctets = 4 << 20
+
+	// maxKeptBuffer is what a batch keeps of its memory for the next use.
+	maxKeptBuffer = 2 << 20
+
+	// linger is how long a connection stays open after the server said its last,
+	// for the peer to read it: closing at once would reset the connection where
+	// octets of the peer are still unread, and acknowledgements would be lost.
+	linger = time.Second
+
+	// maxStreamName is the longest name of a stream in octets.
+	maxStreamName = 200
+)

@@ -1,0 +1,171 @@
+package relp
+
+import (
+	"sync"
+
+	"github.com/syslane/syslane/inputs"
+)
+
+// kind tells what a work is.
+type kind uint8
+
+const (
+	messages kind = iota // batch, answered 200 for each of txnrs
+	events               // events, answered 200 for txnrs[0]
+	reply                // nothing to submit, only the answer
+)
+
+// work is what one turn of the submitting side does, and what it then answers.
+type work struct {
+	kind   kind
+	batch  inputs.Batch
+	events inputs.EventBatch
+	// buf is the memory of events.Events.
+	buf   []byte
+	txnrs []uint32
+	reply []byte
+}
+
+func (w *work) octets() int { return len(w.batch.Data) + len(w.events.Events) }
+
+// queue carries work from the side of a connection that reads to the side that
+// submits and answers. While the last work in it waits, further messages are
+// added to that: under load batches grow, and one fsync serves more messages.
+type queue struct {
+	mu sync.Mutex
+	// more is signalled when work was added or the queue closed, room when work
+	// was taken or the submitting side gave up.
+	more, room *sync.Cond
+	waiting    []*work
+	spare      []*work
+	// submitting is set while a work that was taken has not been released.
+	submitting bool
+	// closed: the reading side adds no more. failed: the submitting side takes no more.
+	closed, failed bool
+}
+
+func newQueue() *queue {
+	q := &queue{}
+	q.more, q.room = sync.NewCond(&q.mu), sync.NewCond(&q.mu)
+	return q
+}
+
+// messages returns the work that the next message of n octets goes into. It waits
+// for room, and returns nil once the submitting side has given up. The caller
+// holds mu, and calls more.Signal when it has added what there is.
+func (q *queue) messages(n int) *work {
+	for {
+		if q.failed {
+			return nil
+		}
+		if last := len(q.waiting) - 1; last >= 0 {
+			w := q.waiting[last]
+			if w.kind == messages && len(w.txnrs) < maxBatchMessages && len(w.batch.Data)+n <= maxBatchOctets {
+				return w
+			}
+		}
+		if q.hasRoom(n) {
+			w := q.idle()
+			w.kind = messages
+			q.waiting = append(q.waiting, w)
+			return w
+		}
+		q.more.Signal()
+		q.room.Wait()
+	}
+}
+
+// put adds w. It waits for room, and returns false once the submitting side has
+// given up. The caller holds mu.
+func (q *queue) put(w *work) bool {
+	for !q.failed && !q.hasRoom(w.octets()) {
+		q.more.Signal()
+		q.room.Wait()
+	}
+	if q.failed {
+		return false
+	}
+	q.waiting = append(q.waiting, w)
+	q.more.Signal()
+	return true
+}
+
+func (q *queue) hasRoom(n int) bool {
+	if len(q.waiting) >= maxWaiting {
+		return false
+	}
+	for _, w := range q.waiting {
+		n += w.octets()
+	}
+	return len(q.waiting) == 0 || n <= maxWaitingOctets
+}
+
+// idle returns an empty work. The caller holds mu.
+func (q *queue) idle() *work {
+	if n := len(q.spare); n > 0 {
+		w := q.spare[n-1]
+		q.spare = q.spare[:n-1]
+		return w
+	}
+	return &work{}
+}
+
+// take waits for work and returns the oldest; nil when there is none and never
+// will be.
+func (q *queue) take() *work {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) == 0 {
+		if q.closed {
+			return nil
+		}
+		q.more.Wait()
+	}
+	w := q.waiting[0]
+	copy(q.waiting, q.waiting[1:])
+	q.waiting[len(q.waiting)-1] = nil
+	q.waiting = q.waiting[:len(q.waiting)-1]
+	q.submitting = true
+	q.room.Signal()
+	return w
+}
+
+// busy tells whether the peer waits for an answer.
+func (q *queue) busy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.submitting || len(q.waiting) > 0
+}
+
+// release gives back a work that was taken.
+func (q *queue) release(w *work) {
+	w.batch.Reset()
+	w.events = inputs.EventBatch{}
+	w.txnrs, w.reply = w.txnrs[:0], w.reply[:0]
+	if cap(w.batch.Data) > maxKeptBuffer {
+		w.batch.Data = nil
+	}
+	if cap(w.buf) > maxKeptBuffer {
+		w.buf = nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.submitting = false
+	q.spare = append(q.spare, w)
+}
+
+// close tells the submitting side that nothing will be added.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.more.Signal()
+}
+
+// fail tells the reading side that nothing will be taken.
+func (q *queue) fail() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failed, q.closed = true, true
+	q.room.Signal()
+}

@@ -1,0 +1,148 @@
+package relp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/syslane/syslane/internal/relp"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
+)
+
+// linkBatchOctets is how many octets of records go into one batch on the link: so
+// many that compression has its full effect and one fsync serves thousands, so
+// few that one batch is stored while the next is under way.
+const linkBatchOctets = 1 << 20
+
+// writeLink sends the records of b in batches, several of them under way at once.
+//
+// The server closes the connection on a batch that it refuses. The next Write
+// then sends smaller ones, until the one record is alone that is refused; that
+// is rejected after maxRefusals.
+func (o *Output) writeLink(ctx context.Context, s *session, b *outputs.Batch) error {
+	p := &o.progress
+	o.skipStored(s, b)
+	if uint64(b.Count) != b.Next-b.First {
+		return o.writeSparse(ctx, s, b)
+	}
+	var refused *request
+	answered := func(r *request) {
+		if r.code == relp.CodeOK {
+			p.own(r.first, r.count)
+			p.most *= 2
+		} else if refused == nil {
+			first := *r
+			refused = &first
+		}
+	}
+	err := o.sendPieces(ctx, s, b, answered)
+	if err != nil {
+		s.drain(answered)
+	}
+	if refused == nil {
+		return err
+	}
+	return o.refusedBatch(refused)
+}
+
+// refusedBatch draws the consequences of a refusal.
+func (o *Output) refusedBatch(r *request) error {
+	o.metrics.refusals.Inc()
+	p := &o.progress
+	if p.most = r.count / 2; p.most == 0 {
+		p.most = 1
+		p.refuse(r.first, r.code, r.text)
+	}
+	return fmt.Errorf("batch of %d: %w", r.count, &refusedError{r.code, r.text})
+}
+
+// skipStored marks as owned what the server said it had when the session was opened.
+func (o *Output) skipStored(s *session, b *outputs.Batch) {
+	switch {
+	case s.resume >= b.Next:
+		o.progress.own(0, b.Count)
+	case s.resume > b.First && uint64(b.Count) == b.Next-b.First:
+		o.progress.own(0, int(s.resume-b.First))
+	}
+}
+
+// sendPieces cuts b into batches of records not yet owned, sends them, and waits
+// for the answers. The positions of b have no gaps.
+func (o *Output) sendPieces(ctx context.Context, s *session, b *outputs.Batch, answered func(*request)) error {
+	run := b.Events
+	first, start := 0, run
+	cut := func(next int) error {
+		if next == first {
+			return nil
+		}
+		return o.sendBatch(ctx, s, first, relp.Batch{
+			First: b.First + uint64(first), Next: b.First + uint64(next), Count: next - first,
+			Records: start[:len(start)-len(run)],
+		}, answered)
+	}
+	for i := 0; i < b.Count; i++ {
+		record, rest := syslog.NextRecord(run)
+		if record == nil {
+			return fmt.Errorf("batch at position %d holds %d of %d records", b.First, i, b.Count)
+		}
+		owned, most := o.progress.isOwned(i), o.progress.most
+		if octets := len(start) - len(rest); owned || octets > linkBatchOctets || (most > 0 && i-first >= most) {
+			if err := cut(i); err != nil {
+				return err
+			}
+			first, start = i, run
+			if owned {
+				first, start = i+1, rest
+			}
+		}
+		run = rest
+	}
+	if err := cut(b.Count); err != nil {
+		return err
+	}
+	return o.wait(ctx, s, 0, answered)
+}
+
+// writeSparse sends a batch that has gaps. The positions of its single events are
+// not known, so it goes as one, or not at all.
+func (o *Output) writeSparse(ctx context.Context, s *session, b *outputs.Batch) error {
+	if _, n := o.progress.left(b.Count); n == 0 {
+		return nil
+	}
+	if len(b.Events) > relp.MaxBatchRaw {
+		return fmt.Errorf("batch at position %d has %d octets, the link takes %d", b.First, len(b.Events), relp.MaxBatchRaw)
+	}
+	var refused *refusedError
+	answered := func(r *request) {
+		if r.code == relp.CodeOK {
+			o.progress.own(r.first, r.count)
+		} else {
+			refused = &refusedError{r.code, r.text}
+		}
+	}
+	err := o.sendBatch(ctx, s, 0, relp.Batch{First: b.First, Next: b.Next, Count: b.Count, Records: b.Events}, answered)
+	if err == nil {
+		err = o.wait(ctx, s, 0, answered)
+	}
+	if err != nil {
+		s.drain(answered)
+	}
+	if refused != nil {
+		o.metrics.refusals.Inc()
+		return refused
+	}
+	return err
+}
+
+// sendBatch sends one batch, whose first record is the one with index first.
+func (o *Output) sendBatch(ctx context.Context, s *session, first int, b relp.Batch, answered func(*request)) error {
+	if len(b.Records) > relp.MaxBatchRaw {
+		o.progress.reject(first, 0, fmt.Sprintf("event of %d octets is more than the link takes", len(b.Records)))
+		return nil
+	}
+	if err := o.wait(ctx, s, linkInFlight-1, answered); err != nil {
+		return err
+	}
+	o.frames = o.encoder.AppendFrame(o.frames, s.window.add(first, b.Count), b)
+	return o.flush(ctx, s)
+}

@@ -1,0 +1,228 @@
+package relp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/syslane/syslane/internal/relp"
+)
+
+// linkInFlight is how many batches are on their way over the link at once: one
+// that the server stores, one that it decompresses, and those on the wire.
+const linkInFlight = 4
+
+// closeTimeout is how long Close waits for the server to say good-bye.
+const closeTimeout = 2 * time.Second
+
+// session is an open RELP session with a target.
+type session struct {
+	net    net.Conn
+	target string
+	stream string
+	// link: the server took the batch command. resume is the position before
+	// which it has everything of the stream.
+	link   bool
+	resume uint64
+	window *window
+	reader *relp.Reader
+	// reading waits for the goroutine that reads answers.
+	reading sync.WaitGroup
+}
+
+// refusedError is a server's answer other than 200.
+type refusedError struct {
+	code int
+	text string
+}
+
+func (e *refusedError) Error() string { return fmt.Sprintf("refused: %d %s", e.code, e.text) }
+
+// errServerClose: the server said that it is about to close the connection.
+var errServerClose = errors.New("the server closes the connection")
+
+// dial connects to target and opens a session. With a stream it offers the link.
+func (o *Output) dial(ctx context.Context, target, stream string) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.cfg.ConnectTimeout)
+	defer cancel()
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "tcp", target)
+	if err != nil {
+		return nil, err
+	}
+	// Whatever follows ends with ctx.
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	s := &session{net: nc, target: target, stream: stream}
+	if err := s.start(ctx, o); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) start(ctx context.Context, o *Output) error {
+	if o.cfg.TLS != nil {
+		config := o.cfg.TLS
+		if config.ServerName == "" {
+			config = config.Clone()
+			config.ServerName, _, _ = net.SplitHostPort(s.target)
+		}
+		tc := tls.Client(s.net, config)
+		if err := tc.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("tls handshake: %w", err)
+		}
+		s.net = tc
+	}
+	s.reader = relp.NewReader(func([]byte) (int, bool) { return relp.MaxOpenData, false })
+	if err := s.open(); err != nil {
+		return fmt.Errorf("open session: %w", err)
+	}
+	size := o.cfg.Window
+	if s.link {
+		size = linkInFlight
+	}
+	s.window = newWindow(size)
+	s.window.oldest, s.window.next = 2, 2 // "open" was the first
+	s.reading.Go(func() { s.window.fail(s.read()) })
+	return nil
+}
+
+// open offers what the output can do and learns what the server takes of it.
+func (s *session) open() error {
+	offers := relp.Offers{
+		{Name: relp.OfferVersion, Values: []string{"0"}},
+		{Name: relp.OfferSoftware, Values: []string{"syslane"}},
+		{Name: relp.OfferCommands, Values: []string{relp.CmdSyslog}},
+	}
+	if s.stream != "" {
+		offers[2].Values = append(offers[2].Values, relp.CmdBatch)
+		offers = append(offers,
+			relp.Offer{Name: relp.OfferLink, Values: []string{relp.LinkVersion}},
+			relp.Offer{Name: relp.OfferStream, Values: []string{escapeStream(s.stream)}})
+	}
+	if _, err := s.net.Write(relp.AppendFrame(nil, 1, relp.CmdOpen, offers.AppendTo(nil))); err != nil {
+		return err
+	}
+	answer, err := s.await(1)
+	if err != nil {
+		return err
+	}
+	if answer.Code != relp.CodeOK {
+		return &refusedError{answer.Code, string(answer.Text)}
+	}
+	accepted, err := relp.ParseOffers(answer.Data)
+	if err != nil {
+		return err
+	}
+	if s.stream != "" && accepted.Has(relp.OfferCommands, relp.CmdBatch) && accepted.Has(relp.OfferLink, relp.LinkVersion) {
+		s.link = true
+		if s.resume, err = strconv.ParseUint(accepted.Value(relp.OfferResume), 10, 64); err != nil {
+			return fmt.Errorf("bad %s: %w", relp.OfferResume, err)
+		}
+	}
+	return nil
+}
+
+// await reads until the answer to txnr is there.
+func (s *session) await(txnr uint32) (relp.Response, error) {
+	for {
+		f, ok, err := s.reader.Next()
+		switch {
+		case err != nil:
+			return relp.Response{}, err
+		case !ok:
+			if n, err := s.reader.Fill(s.net); n == 0 && err != nil {
+				return relp.Response{}, err
+			}
+		case string(f.Command) == relp.CmdServerClose:
+			return relp.Response{}, errServerClose
+		case f.Txnr == txnr && string(f.Command) == relp.CmdResponse:
+			return relp.ParseResponse(f.Data)
+		}
+	}
+}
+
+// read settles what the server answers until the connection ends, and returns why.
+func (s *session) read() error {
+	for {
+		f, ok, err := s.reader.Next()
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			if n, err := s.reader.Fill(s.net); n == 0 && err != nil {
+				if errors.Is(err, io.EOF) {
+					return errLost
+				}
+				return fmt.Errorf("%w: %w", errLost, err)
+			}
+		case string(f.Command) == relp.CmdServerClose:
+			return errServerClose
+		case string(f.Command) == relp.CmdResponse:
+			answer, err := relp.ParseResponse(f.Data)
+			if err != nil {
+				return err
+			}
+			if err := s.window.settle(f.Txnr, answer.Code, answer.Text); err != nil {
+				return err
+			}
+		}
+		// Hints not known are passed over.
+	}
+}
+
+// drainTimeout is how long answers are waited for after a failure.
+const drainTimeout = 200 * time.Millisecond
+
+// drain takes the answers that are still to come after a failure, so that what
+// the server owns is not sent again.
+func (s *session) drain(answered func(*request)) {
+	s.net.SetReadDeadline(time.Now().Add(drainTimeout))
+	s.reading.Wait()
+	s.window.collect(answered)
+}
+
+// abandon closes the connection without a word.
+func (s *session) abandon() {
+	s.net.Close()
+	s.reading.Wait()
+}
+
+// close says good-bye, so that the server need not wonder.
+func (s *session) close() {
+	if s.window.failed() == nil {
+		s.net.SetDeadline(time.Now().Add(closeTimeout))
+		txnr := s.window.add(0, 0)
+		if _, err := s.net.Write(relp.AppendFrame(nil, txnr, relp.CmdClose, nil)); err == nil {
+			for s.window.failed() == nil {
+				<-s.window.changed // an answer, the end, or the deadline
+				if n := s.window.collect(func(*request) {}); n > 0 {
+					break
+				}
+			}
+		}
+	}
+	s.abandon()
+}
+
+// escapeStream makes a stream's name fit into an offer: what is not printable
+// ASCII, and space, comma and percent, becomes %XX.
+func escapeStream(s string) string {
+	const digits = "0123456789ABCDEF"
+	b := make([]byte, 0, len(s))
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' || c == ',' || c == '%' {
+			b = append(b, '%', digits[c>>4], digits[c&15])
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
