@@ -1,0 +1,216 @@
+package spool
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// Batch is what Append takes: records that become durable together.
+type Batch struct {
+	// Records is a run of records: each a uvarint length and that many octets.
+	// At most MaxBatch octets.
+	Records []byte
+	// Count is the number of records in Records.
+	Count int
+	// MinTime and MaxTime bound the times of the records, in nanoseconds since
+	// 1970. The log only keeps them, for those who search.
+	MinTime, MaxTime int64
+	// Note is kept with the records and given back by Log.Notes; at most MaxNote
+	// octets. A batch without records may have one.
+	Note []byte
+}
+
+// intake collects what was appended and not yet handed to the writer.
+type intake struct {
+	mu sync.Mutex
+	// Guarded by mu:
+	open    *block        // takes batches
+	queue   []*block      // closed, in order
+	free    []*block      // to be used again
+	pending int64         // octets in open, queue and the group being written
+	space   chan struct{} // closed, and made anew, when room may have come
+	closed  bool
+
+	wake chan struct{} // of the writer; one signal is enough
+}
+
+// freeBlocks bounds what is kept for reuse between bursts.
+const freeBlocks = 16
+
+// Append adds b to the log and returns the position of its first record once it
+// is durable under Config.Sync. Until then it blocks, and also while
+// Config.MaxPending octets wait to be written and, under FullBlock, while the
+// log is full.
+//
+// Appends from many goroutines share one sync. Those of one goroutine, one after
+// the other, have increasing positions. An error means that b is not promised
+// to be kept. It may be in the log all the same, for example when ctx ended while
+// it was being written; it is then whole. After an error of the disk the next
+// Append tries again.
+//
+// Append borrows b and keeps no reference to its octets. It allocates nothing
+// per call once warm.
+func (l *Log) Append(ctx context.Context, b Batch) (first uint64, err error) {
+	if err := b.check(); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	t, offset, err := l.enqueue(ctx, &b)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-t.done:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	if t.err != nil {
+		return 0, t.err
+	}
+	return t.first + offset, nil
+}
+
+func (b *Batch) octets() int64 { return int64(len(b.Records) + len(b.Note)) }
+
+func (b *Batch) check() error {
+	if len(b.Records) > MaxBatch || len(b.Note) > MaxNote {
+		return fmt.Errorf("append %d octets and a note of %d: %w (limits %d and %d)",
+			len(b.Records), len(b.Note), ErrTooLarge, MaxBatch, MaxNote)
+	}
+	if n, ok := countRecords(b.Records); !ok || n != b.Count {
+		return fmt.Errorf("append %d records: %w", b.Count, ErrInvalidBatch)
+	}
+	return nil
+}
+
+// enqueue copies b into the open block. It returns the ticket of the block and
+// where in it b starts.
+func (l *Log) enqueue(ctx context.Context, b *Batch) (*ticket, uint64, error) {
+	in := &l.in
+	in.mu.Lock()
+	if err := l.waitForRoom(ctx, b.octets(), b.Count); err != nil {
+		in.mu.Unlock()
+		return nil, 0, err
+	}
+	var full [2]*block // those that this append closes, and so has to seal
+	if in.open != nil && !in.open.fits(b, l.cfg.BlockSize) {
+		full[0] = in.closeOpen()
+	}
+	if in.open == nil {
+		in.open = in.newBlock(l.cfg.BlockSize)
+	}
+	blk := in.open
+	offset := uint64(blk.hdr.count)
+	blk.add(b)
+	in.pending += b.octets()
+	t := blk.t
+	if int64(blk.raw()) >= l.cfg.BlockSize {
+		full[1] = in.closeOpen()
+	}
+	in.mu.Unlock()
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+	for _, f := range full {
+		if f != nil {
+			f.seal(l.comp, l.salt)
+		}
+	}
+	return t, offset, nil
+}
+
+// waitForRoom blocks until need octets may be taken. It is called with in.mu
+// held, and returns with it held.
+func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
+	in := &l.in
+	for {
+		if in.closed {
+			return ErrClosed
+		}
+		full := l.isFull(in.pending + need)
+		if full {
+			l.quota.pressure.Store(true)
+			l.kickMaintenance()
+			if l.cfg.Full == FullDropNewest {
+				l.quota.droppedNewest.Add(uint64(count))
+				return ErrDropped
+			}
+		} else if in.pending == 0 || in.pending+need <= l.cfg.MaxPending {
+			return nil
+		}
+		space := in.space
+		in.mu.Unlock()
+		var err error
+		select {
+		case <-space:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		in.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// closeOpen moves the open block to the queue.
+func (in *intake) closeOpen() *block {
+	b := in.open
+	in.open = nil
+	in.queue = append(in.queue, b)
+	return b
+}
+
+func (in *intake) newBlock(size int64) *block {
+	var b *block
+	if n := len(in.free); n > 0 {
+		b, in.free = in.free[n-1], in.free[:n-1]
+	} else {
+		b = newBlock(size)
+	}
+	b.reset()
+	return b
+}
+
+// take hands everything that waits to the writer, in dst. The last block is not
+// sealed if mine. closed says that nothing will follow.
+func (in *intake) take(dst []*block) (group []*block, mine *block, closed bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.open != nil {
+		mine = in.closeOpen()
+	}
+	group = append(dst[:0], in.queue...)
+	clear(in.queue)
+	in.queue = in.queue[:0]
+	return group, mine, in.closed
+}
+
+// release takes the blocks of a group back, written or not.
+func (in *intake) release(group []*block, size int64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, b := range group {
+		in.pending -= b.taken
+		if len(in.free) < freeBlocks && int64(cap(b.buf)) <= 2*(size+blockHeaderSize) {
+			in.free = append(in.free, b)
+		}
+	}
+	in.broadcast()
+}
+
+// broadcast wakes those that wait for room. in.mu is held.
+func (in *intake) broadcast() {
+	close(in.space)
+	in.space = make(chan struct{})
+}
+
+func (l *Log) wakeAppenders() {
+	l.in.mu.Lock()
+	l.in.broadcast()
+	l.in.mu.Unlock()
+}

@@ -1,0 +1,206 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"sync/atomic"
+	"time"
+)
+
+// quota is what keeps the log from growing beyond its bounds.
+type quota struct {
+	diskLow       atomic.Bool // less than Config.MinFree is free
+	pressure      atomic.Bool // an Append waits, or was refused, for lack of room
+	droppedNewest atomic.Uint64
+	sealed        atomic.Int64 // number of segments but the last
+}
+
+// orphan is a segment that is no longer part of the log but could not be removed.
+type orphan struct {
+	path string
+	size int64
+}
+
+// isFull reports whether the log may not grow by so many octets. A log of one
+// segment is never full: it has to become two before any can go.
+func (l *Log) isFull(more int64) bool {
+	if l.quota.diskLow.Load() {
+		return true
+	}
+	return l.cfg.MaxSize > 0 && l.quota.sealed.Load() > 0 && l.bytes.Load()+more > l.cfg.MaxSize
+}
+
+func (l *Log) kickMaintenance() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// maintain writes cursors, deletes segments and watches the space, in the
+// background.
+func (l *Log) maintain() {
+	defer l.maintenance.Done()
+	ticker := time.NewTicker(l.cfg.CursorInterval)
+	defer ticker.Stop()
+	var failing bool
+	for {
+		select {
+		case <-ticker.C:
+		case <-l.kick:
+		case <-l.stop:
+			return
+		}
+		err := l.syncCursors()
+		if err != nil && !failing {
+			l.cfg.Logger.Error().Err(err).Msg("cursors cannot be written: a crash now delivers again")
+		} else if err == nil && failing {
+			l.cfg.Logger.Info().Msg("cursors can be written again")
+		}
+		failing = err != nil
+		l.retain()
+	}
+}
+
+// retain deletes what retention and space demand, as far as cursors allow.
+func (l *Log) retain() {
+	l.removeOrphans()
+	for {
+		l.checkDisk()
+		pressed := l.pressed()
+		s, dropped := l.expired(pressed)
+		if s == nil {
+			if !pressed {
+				l.quota.pressure.Store(false)
+			}
+			break
+		}
+		if dropped {
+			// First the counts: after a crash between, the segment is merely there
+			// once more.
+			if err := l.syncCursors(); err != nil {
+				l.cfg.Logger.Error().Err(err).Msg("cursors cannot be written: nothing is dropped")
+				break
+			}
+		}
+		l.delete(s, dropped)
+	}
+	if l.quota.pressure.Load() || !l.isFull(0) {
+		l.wakeAppenders()
+	}
+}
+
+// checkDisk looks at the free space of the file system.
+func (l *Log) checkDisk() {
+	if l.cfg.MinFree < 0 {
+		return
+	}
+	free, err := l.cfg.FS.DiskFree(l.cfg.Dir)
+	if err != nil {
+		l.cfg.Logger.Warn().Err(err).Msg("free space cannot be read")
+		return
+	}
+	low := free < uint64(l.cfg.MinFree)
+	if l.quota.diskLow.Swap(low) != low {
+		ev := l.cfg.Logger.Info()
+		if low {
+			ev = l.cfg.Logger.Error()
+		}
+		ev.Uint64("free", free).Int64("min_free", l.cfg.MinFree).Bool("full", low).Msg("free space of the log changed")
+	}
+}
+
+// pressed reports whether the log should shrink, if it may: it is full, or near
+// its bound, so that an append need not wait for a deletion.
+func (l *Log) pressed() bool {
+	if l.quota.diskLow.Load() {
+		return true
+	}
+	if l.cfg.MaxSize == 0 {
+		return false
+	}
+	l.in.mu.Lock()
+	pending := l.in.pending
+	l.in.mu.Unlock()
+	slack := min(l.cfg.SegmentSize/2, DefaultMaxPending)
+	if l.cfg.Full == FullDropOldest {
+		slack = 0 // not before an append has found the log full
+		if l.quota.pressure.Load() {
+			slack = l.cfg.SegmentSize / 2
+		}
+	}
+	return l.bytes.Load()+pending+slack > l.cfg.MaxSize
+}
+
+// expired takes the oldest segment off the log if it may go. dropped says that
+// cursors have lost records by it.
+func (l *Log) expired(pressed bool) (s *segment, dropped bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cursorsMu.Lock()
+	defer l.cursorsMu.Unlock()
+	if len(l.segments) < 2 {
+		return nil, false
+	}
+	s, next := l.segments[0], l.segments[1]
+	if l.cfg.Checkpoint != nil && s.first >= l.notesFrom {
+		return nil, false
+	}
+	passed := true
+	for _, c := range l.cursors {
+		passed = passed && c.durable >= next.first
+	}
+	switch {
+	case passed && l.cfg.KeepDelivered:
+		old := l.cfg.MaxAge > 0 && next.created > 0 &&
+			l.cfg.Now().Sub(time.Unix(0, next.created)) > l.cfg.MaxAge
+		if !old && !pressed {
+			return nil, false
+		}
+	case passed && (len(l.cursors) > 0 || pressed && l.cfg.Full == FullDropOldest):
+	case pressed && l.cfg.Full == FullDropOldest && l.quota.pressure.Load():
+		for _, c := range l.cursors {
+			if c.state.position < next.first {
+				c.state.counts.Dropped += next.first - c.state.position
+				c.state.position = next.first
+				c.touch()
+			}
+		}
+		dropped = true
+		l.stats.droppedOldest.Add(next.first - s.first)
+	default:
+		return nil, false
+	}
+	l.setSegments(l.segments[1:])
+	return s, dropped
+}
+
+// delete removes the file of a segment that is no longer part of the log. Readers
+// that have it open go on with it.
+func (l *Log) delete(s *segment, dropped bool) {
+	ev := l.cfg.Logger.Debug()
+	if dropped {
+		ev = l.cfg.Logger.Warn()
+	}
+	ev.Str("segment", s.path).Bool("dropped", dropped).Msg("segment deleted")
+	if err := l.cfg.FS.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.cfg.Logger.Warn().Err(err).Str("segment", s.path).Msg("removing a segment failed; tried again later")
+		l.orphans = append(l.orphans, orphan{s.path, s.end})
+		return
+	}
+	l.stats.deleted.Add(1)
+	l.bytes.Add(-s.end)
+}
+
+func (l *Log) removeOrphans() {
+	kept := l.orphans[:0]
+	for _, o := range l.orphans {
+		if err := l.cfg.FS.Remove(o.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			kept = append(kept, o)
+			continue
+		}
+		l.stats.deleted.Add(1)
+		l.bytes.Add(-o.size)
+	}
+	l.orphans = kept
+}

@@ -1,0 +1,344 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/syslane/syslane/internal/vfs"
+)
+
+// writer is the one goroutine that writes segments. All fields are its own.
+type writer struct {
+	l *Log
+
+	file  vfs.File
+	seg   *segment // nil: the next group starts one
+	fresh bool     // seg is not yet known to readers, nor its name durable
+	end   int64    // offset after the last block that was written
+	head  uint64   // position after the last record that was written
+	marks []mark   // of blocks that readers do not see yet
+	skip  uint64   // positions left out before head, for the next segment
+
+	unsynced bool // under SyncInterval: written, not synced
+	lastSync time.Time
+	failing  int // groups in a row that failed
+	unseen   int64
+
+	group []*block
+}
+
+// run writes groups until the log is closed and all is written.
+func (w *writer) run() {
+	l := w.l
+	defer close(l.writerDone)
+	timer := time.NewTimer(l.cfg.SyncInterval)
+	defer timer.Stop()
+	for {
+		group, mine, closed := l.in.take(w.group)
+		w.group = group
+		if len(group) > 0 {
+			if mine != nil {
+				mine.seal(l.comp, l.salt)
+			}
+			w.commit(group)
+			if w.unsynced && time.Since(w.lastSync) >= l.cfg.SyncInterval {
+				w.syncInterval()
+			}
+			continue
+		}
+		if closed {
+			w.closeErr(w.finish())
+			return
+		}
+		if !w.unsynced {
+			<-l.in.wake
+			continue
+		}
+		timer.Reset(l.cfg.SyncInterval - time.Since(w.lastSync))
+		select {
+		case <-l.in.wake:
+		case <-timer.C:
+			w.syncInterval()
+		}
+	}
+}
+
+// commit writes a group, makes it durable under the policy, shows it to readers
+// and lets its appends return.
+func (w *writer) commit(group []*block) {
+	l := w.l
+	for _, b := range group {
+		<-b.t.sealed
+	}
+	err := w.write(group)
+	if err == nil && l.cfg.Sync == SyncCommit {
+		err = w.sync()
+	}
+	if err != nil {
+		w.fail(err)
+	} else {
+		w.succeed(group)
+	}
+	for _, b := range group {
+		b.finish(err)
+	}
+	l.in.release(group, l.cfg.BlockSize)
+}
+
+// write appends the group to the segment, of which it starts a new one where
+// there is none or the last is full. A group is never spread over two, so that
+// the checkpoint of a segment is the fold of exactly the notes before it.
+func (w *writer) write(group []*block) error {
+	l := w.l
+	if w.seg != nil && w.end >= l.cfg.SegmentSize {
+		w.seal()
+	}
+	if w.seg == nil {
+		if err := w.start(); err != nil {
+			return err
+		}
+	}
+	now := l.cfg.Now().UnixNano()
+	end, head, marks := w.end, w.head, len(w.marks)
+	for _, b := range group {
+		b.place(head, now, l.salt)
+		if _, err := w.file.WriteAt(b.out, end); err != nil {
+			w.marks = w.marks[:marks]
+			return fmt.Errorf("append to %s: %w", w.seg, err)
+		}
+		w.marks = append(w.marks, mark{head, end})
+		end += int64(len(b.out))
+		head += uint64(b.hdr.count)
+	}
+	w.end, w.head = end, head
+	return nil
+}
+
+// start makes a new segment.
+func (w *writer) start() error {
+	l := w.l
+	h := segmentHeader{id: l.id, first: w.head, created: l.cfg.Now().UnixNano(), skipped: w.skip}
+	if l.cfg.Checkpoint != nil {
+		h.flags |= flagCheckpoint
+		if h.checkpoint = l.cfg.Checkpoint(); len(h.checkpoint) > MaxCheckpoint {
+			return fmt.Errorf("start segment %d: checkpoint of %d octets: %w", w.head, len(h.checkpoint), ErrTooLarge)
+		}
+	}
+	if l.cfg.Sync == SyncOS {
+		h.flags |= flagUnsynced
+	}
+	path := l.segmentPath(w.head)
+	f, err := l.cfg.FS.Create(path, filePerm)
+	if errors.Is(err, fs.ErrExist) {
+		// The remains of an attempt that failed and could not be removed, or a
+		// stranger. The list of segments does not have it.
+		if err = l.setAside(path); err == nil {
+			f, err = l.cfg.FS.Create(path, filePerm)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("start segment %d: %w", w.head, err)
+	}
+	buf := h.encode()
+	w.file, w.fresh, w.end = f, true, int64(len(buf))
+	w.seg = &segment{
+		first: w.head, path: path, headerLen: w.end, created: h.created, flags: h.flags,
+		skipped: h.skipped, end: w.end, next: w.head,
+	}
+	if _, err := f.WriteAt(buf, 0); err != nil {
+		return fmt.Errorf("start segment %d: %w", w.head, err)
+	}
+	return nil
+}
+
+// sync makes what was written durable.
+func (w *writer) sync() error {
+	if err := w.file.Datasync(); err != nil {
+		return fmt.Errorf("sync %s: %w", w.seg, err)
+	}
+	if w.fresh {
+		if err := w.l.cfg.FS.SyncDir(w.l.cfg.Dir); err != nil {
+			return fmt.Errorf("sync folder of %s: %w", w.seg, err)
+		}
+	}
+	return nil
+}
+
+// succeed follows a group that is as durable as the policy wants.
+func (w *writer) succeed(group []*block) {
+	l := w.l
+	if w.failing > 0 {
+		l.cfg.Logger.Info().Int("failures", w.failing).Uint64("position", w.head).Msg("log is writable again")
+		w.failing = 0
+		l.failing.Store(false)
+	}
+	w.skip = 0
+	var records, octets, raw uint64
+	for _, b := range group {
+		records += uint64(b.hdr.count)
+		octets += uint64(len(b.out))
+		raw += uint64(b.hdr.raw)
+		if l.cfg.Noted == nil {
+			continue
+		}
+		for run := b.notes; len(run) > 0; {
+			var note []byte
+			note, run, _ = nextRecord(run)
+			l.cfg.Noted(b.hdr.first, note)
+		}
+	}
+	l.stats.groups.Add(1)
+	l.stats.blocks.Add(uint64(len(group)))
+	l.stats.records.Add(records)
+	l.stats.octets.Add(octets)
+	l.stats.rawOctets.Add(raw)
+	if l.cfg.Sync == SyncInterval {
+		if !w.unsynced {
+			w.unsynced, w.lastSync = true, time.Now()
+		}
+	} else {
+		w.publish()
+	}
+	if w.unseen += int64(octets); w.unseen >= max(l.cfg.MinFree/8, 1<<20) {
+		w.unseen = 0
+		l.kickMaintenance()
+	}
+}
+
+// publish shows readers all that was written.
+func (w *writer) publish() {
+	l := w.l
+	l.mu.Lock()
+	before := int64(0)
+	if w.fresh {
+		if n := len(l.segments); n > 0 {
+			l.segments[n-1].seal()
+		}
+		l.setSegments(append(l.segments, w.seg))
+		if w.seg.flags&flagCheckpoint != 0 {
+			l.notesFrom = w.seg.first
+		}
+		w.fresh = false
+	} else {
+		before = w.seg.end
+	}
+	l.bytes.Add(w.end - before)
+	w.seg.end, w.seg.next = w.end, w.head
+	w.seg.addMarks(w.marks)
+	w.marks = w.marks[:0]
+	l.head = w.head
+	close(l.grown)
+	l.grown = make(chan struct{})
+	l.mu.Unlock()
+}
+
+// syncInterval is the sync of SyncInterval. Should it fail, what was acknowledged
+// since the last may be lost with the power; readers see it all the same, as the
+// system still has it, and the next group goes to a new file.
+func (w *writer) syncInterval() {
+	w.unsynced = false
+	err := w.sync()
+	w.publish()
+	if err != nil {
+		w.l.cfg.Logger.Error().Err(err).Msg("sync failed: the last interval is not safe from power loss")
+		w.closeFile()
+	}
+	w.lastSync = time.Now()
+}
+
+// seal ends the segment. Under SyncInterval what is in it is synced before
+// anything is written to the next, so that power loss takes a tail, not a hole.
+func (w *writer) seal() {
+	if w.unsynced {
+		w.syncInterval()
+	}
+	w.closeFile()
+}
+
+func (w *writer) closeFile() {
+	if w.file == nil {
+		return
+	}
+	if err := w.file.Close(); err != nil {
+		w.l.cfg.Logger.Warn().Err(err).Str("segment", w.seg.path).Msg("closing a segment failed")
+	}
+	w.file, w.seg = nil, nil
+}
+
+// fail follows a group that could not be written or synced. After a failed fsync
+// the pages cannot be trusted: they may be gone, and the next fsync of the file
+// report success. So whatever failed, the segment ends at its last durable block
+// and the next attempt gets a new file.
+func (w *writer) fail(err error) {
+	l := w.l
+	l.stats.failures.Add(1)
+	w.failing++
+	if w.failing == 1 {
+		l.failing.Store(true)
+		l.cfg.Logger.Error().Err(err).Msg("log cannot be written: nothing is acknowledged until it can")
+	}
+	if w.unsynced {
+		// Groups that were acknowledged stand before the failed one.
+		w.syncInterval()
+	}
+	w.marks = w.marks[:0]
+	switch {
+	case w.seg == nil:
+	case w.fresh:
+		path := w.seg.path
+		w.closeFile()
+		w.fresh = false
+		if err := l.cfg.FS.Remove(path); err != nil {
+			l.cfg.Logger.Warn().Err(err).Str("segment", path).Msg("removing a failed segment failed")
+		}
+	default:
+		if err := w.file.Truncate(w.seg.end); err != nil {
+			l.cfg.Logger.Warn().Err(err).Str("segment", w.seg.path).Msg("cutting off a failed write failed")
+		}
+		w.closeFile()
+	}
+	l.mu.RLock()
+	w.head = l.head
+	l.mu.RUnlock()
+}
+
+// finish ends the last segment when the log is closed.
+func (w *writer) finish() error {
+	if w.file == nil {
+		return nil
+	}
+	var err error
+	if w.unsynced || w.l.cfg.Sync == SyncOS {
+		err = w.sync()
+		w.unsynced = false
+		w.publish()
+	}
+	return errors.Join(err, w.file.Close())
+}
+
+func (w *writer) closeErr(err error) {
+	if err != nil {
+		w.l.closeErr = fmt.Errorf("close log: %w", err)
+	}
+}
+
+// setAside renames a file that is in the way, or damaged beyond use, to .bad.
+func (l *Log) setAside(path string) error {
+	to := path + badSuffix
+	for i := 1; ; i++ {
+		if _, err := l.cfg.FS.Stat(to); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return err
+		}
+		to = fmt.Sprintf("%s.%d%s", path, i, badSuffix)
+	}
+	if err := l.cfg.FS.Rename(path, to); err != nil {
+		return err
+	}
+	l.cfg.Logger.Warn().Str("file", path).Str("to", filepath.Base(to)).Msg("file set aside")
+	return nil
+}
