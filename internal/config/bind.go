@@ -50,7 +50,7 @@ func (d *binder) structure(n *node, v reflect.Value) {
 			continue
 		}
 		d.errs = append(d.errs, &Error{Pos: child.pos, Key: child.path(),
-			Text: fmt.Sprintf("unknown key %q %s%s", key, n.within(), suggest(key, slices.Collect(maps.Keys(fields))))})
+			Text: fmt.Sprintf("unknown key %q %s%s", key, n.within(), Suggest(key, slices.Collect(maps.Keys(fields))))})
 	}
 	for key, f := range fields {
 		if f.required && n.table[key] == nil {

@@ -76,11 +76,12 @@ func (es Errors) sort() {
 	})
 }
 
-// suggest returns `; did you mean "x"?` for the known word nearest to got, where
-// one is near enough to be a slip of the hand, and in any case the known words.
-func suggest(got string, known []string) string {
+// Suggest ends an error about an unknown word: `; did you mean "x"?` for the
+// known word nearest to got, where one is near enough to be a slip of the hand,
+// and in any case the list of known words.
+func Suggest(got string, known []string) string {
 	if len(known) == 0 {
-		return "; no keys are known here"
+		return "; none are known here"
 	}
 	known = slices.Sorted(slices.Values(known))
 	best, bestDistance := "", 1+max(1, len(got)/3)

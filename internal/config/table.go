@@ -47,16 +47,16 @@ func (t Table) Type(known ...string) (string, error) {
 	n := t.node.table["type"]
 	if n == nil {
 		return "", t.file.add(&Error{Pos: t.node.pos, Key: "type",
-			Text: fmt.Sprintf("%s: key \"type\" is missing%s", t.node.where(), suggest("", known))})
+			Text: fmt.Sprintf("%s: key \"type\" is missing%s", t.node.where(), Suggest("", known))})
 	}
 	name, ok := n.scalar.(string)
 	if !ok || n.kind != scalarKind {
 		return "", t.file.add(&Error{Pos: n.valPos, Key: n.path(),
-			Text: fmt.Sprintf("%s = %s is not a string%s", n.path(), n.shown(), suggest("", known))})
+			Text: fmt.Sprintf("%s = %s is not a string%s", n.path(), n.shown(), Suggest("", known))})
 	}
 	if !slices.Contains(known, name) {
 		return "", t.file.add(&Error{Pos: n.valPos, Key: n.path(),
-			Text: fmt.Sprintf("%s = %s: unknown type%s", n.path(), n.shown(), suggest(name, known))})
+			Text: fmt.Sprintf("%s = %s: unknown type%s", n.path(), n.shown(), Suggest(name, known))})
 	}
 	t.file.pending[t.node] = struct{}{}
 	return name, nil

@@ -1,0 +1,247 @@
+package search
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/syslane/syslane/internal/syslog"
+)
+
+// Order is the order of results.
+type Order string
+
+const (
+	// NewestFirst is the default order.
+	NewestFirst Order = "newest"
+	// OldestFirst is the order of time.
+	OldestFirst Order = "oldest"
+)
+
+// Request is what to search for.
+type Request struct {
+	// Query is in the language that the package comment describes.
+	Query string
+	// Since and Until bound the events' time: Since ≤ time < Until. A zero time
+	// is no bound.
+	Since, Until time.Time
+	// Limit is the most results; 0 means all.
+	Limit int
+	// Order is that of the results; "" means NewestFirst.
+	Order Order
+}
+
+// Stats tell what a search did.
+type Stats struct {
+	// Matched is the number of results given out.
+	Matched int `json:"matched"`
+	// Blocks is the number of blocks of the log within the time range, and
+	// BlocksRead how often one was read; a block can be read more than once.
+	Blocks     int `json:"blocks"`
+	BlocksRead int `json:"blocks_read"`
+	// Octets is how much was searched, decompressed.
+	Octets int64 `json:"octets"`
+	// DamagedBlocks is the number of blocks that could not be read and
+	// UnreadableEvents that of events of an unknown version: what they hold was
+	// not searched. RemovedBlocks were deleted by retention meanwhile.
+	DamagedBlocks    int `json:"damaged_blocks"`
+	UnreadableEvents int `json:"unreadable_events"`
+	RemovedBlocks    int `json:"removed_blocks"`
+}
+
+// maxHeld bounds the octets of matches that wait for their turn. They wait while
+// blocks that could hold an earlier one are unread; beyond the bound the last of
+// them are dropped, and their blocks read again when their time has come.
+const maxHeld = 32 << 20
+
+// heldOverhead is what a waiting match costs beside its octets.
+const heldOverhead = 96
+
+// key orders results: the greater key comes first. Under NewestFirst it is time
+// and position; under OldestFirst their complements.
+type key struct {
+	time     int64
+	position uint64
+}
+
+func (k key) compare(o key) int {
+	return cmp.Or(cmp.Compare(k.time, o.time), cmp.Compare(k.position, o.position))
+}
+
+func (o Order) key(time int64, position uint64) key {
+	if o == OldestFirst {
+		return key{^time, ^position}
+	}
+	return key{time, position}
+}
+
+// block is one block of the log that is not, or not wholly, done.
+type block struct {
+	blockInfo
+	// upper is the greatest key that an unread event of the block can have.
+	upper key
+	// again tells that the events above upper were taken before.
+	again bool
+	// slot is the place in the queue, -1 outside.
+	slot int
+}
+
+// queue is a heap of blocks, the one with the greatest key first.
+type queue []*block
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].upper.compare(q[j].upper) > 0 }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i]; q[i].slot, q[j].slot = i, j }
+func (q *queue) Push(x any)        { b := x.(*block); b.slot = len(*q); *q = append(*q, b) }
+func (q *queue) Pop() any {
+	old := *q
+	b := old[len(old)-1]
+	*q = old[:len(old)-1]
+	b.slot = -1
+	return b
+}
+
+// held is a match that waits for its turn.
+type held struct {
+	key
+	// record is borrowed from the buffer of the block until it is admitted.
+	record []byte
+	block  *block
+}
+
+func (h *held) size() int { return len(h.record) + heldOverhead }
+
+// scan runs one search over one log. It reads blocks in the order of the greatest
+// key that each can hold, keeps the matches sorted, and gives out those that no
+// unread block can precede.
+type scan struct {
+	log          log
+	query        *Query
+	matcher      *Matcher
+	since, until int64 // since ≤ time ≤ until
+	order        Order
+	limit        int // results still wanted; -1 means all
+	maxHeld      int
+
+	queue   queue
+	waiting []held // greatest key first
+	octets  int    // of waiting
+	fresh   []held
+	buf     []byte
+	names   syslog.Interner
+	stats   Stats
+}
+
+// blockInfo is what the log knows of a block without reading it.
+type blockInfo struct {
+	first            uint64 // position of the first record
+	count            int
+	minTime, maxTime int64 // of its events, unix ns
+	segment          uint64
+	offset           int64
+}
+
+// log is what is searched.
+type log interface {
+	// blocks calls f for each block, in any order, until f fails.
+	blocks(ctx context.Context, f func(blockInfo) error) error
+	// read returns the run of records of a block. It may use buf, and returns
+	// it or a larger one for the next call. The records are valid until then.
+	read(b blockInfo, buf []byte) (records, grown []byte, err error)
+}
+
+func newScan(l log, q *Query, r Request) (*scan, error) {
+	s := &scan{log: l, query: q, matcher: q.Matcher(), since: math.MinInt64, until: math.MaxInt64,
+		order: r.Order, limit: r.Limit, maxHeld: maxHeld}
+	switch s.order {
+	case "":
+		s.order = NewestFirst
+	case NewestFirst, OldestFirst:
+	default:
+		return nil, fmt.Errorf("order %q is none of %s, %s", r.Order, NewestFirst, OldestFirst)
+	}
+	if r.Limit < 0 {
+		return nil, fmt.Errorf("limit %d is negative; 0 means all", r.Limit)
+	}
+	if r.Limit == 0 {
+		s.limit = -1
+	}
+	if !r.Since.IsZero() {
+		s.since = unixNano(r.Since)
+	}
+	if !r.Until.IsZero() {
+		if s.until = unixNano(r.Until); s.until > math.MinInt64 {
+			s.until--
+		}
+	}
+	return s, nil
+}
+
+// unixNano is t.UnixNano, clamped to the years that it can hold, 1678 to 2262.
+func unixNano(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+// run calls emit for each result in order. The event is valid during the call.
+func (s *scan) run(ctx context.Context, emit func(*syslog.Event) error) error {
+	err := s.log.blocks(ctx, func(b blockInfo) error {
+		if b.maxTime < s.since || b.minTime > s.until || b.count == 0 {
+			return nil
+		}
+		upper := s.order.key(b.maxTime, b.first+uint64(b.count)-1)
+		if s.order == OldestFirst {
+			upper = s.order.key(b.minTime, b.first)
+		}
+		s.queue = append(s.queue, &block{blockInfo: b, upper: upper, slot: len(s.queue)})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.stats.Blocks = len(s.queue)
+	heap.Init(&s.queue)
+	var e syslog.Event
+	for {
+		for len(s.waiting) > 0 && (len(s.queue) == 0 || s.waiting[0].compare(s.queue[0].upper) > 0) {
+			if err := s.give(&e, emit); err != nil || s.limit == 0 {
+				return err
+			}
+		}
+		if len(s.queue) == 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		b := heap.Pop(&s.queue).(*block)
+		if err := s.collect(b); err != nil {
+			return err
+		}
+		s.admit()
+	}
+}
+
+// give hands the first waiting match out.
+func (s *scan) give(e *syslog.Event, emit func(*syslog.Event) error) error {
+	h := s.waiting[0]
+	s.waiting[0] = held{}
+	s.waiting = s.waiting[1:]
+	s.octets -= h.size()
+	if err := e.Decode(h.record, &s.names); err != nil {
+		return fmt.Errorf("decode a found event: %w", err)
+	}
+	if s.limit > 0 {
+		s.limit--
+	}
+	s.stats.Matched++
+	return emit(e)
+}
