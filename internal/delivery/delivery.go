@@ -120,18 +120,21 @@ func (d *Delivery) Run(ctx context.Context) error {
 			if ctx.Err() != nil || errors.Is(err, spool.ErrClosed) {
 				return nil
 			}
-			return fmt.Errorf("read the log for output %q: %w", d.cfg.Name, err)
+			if errors.Is(err, spool.ErrVersion) {
+				return fmt.Errorf("read the log for output %q: %w", d.cfg.Name, err)
+			}
+			// The disk failed; the reader tries again where it stood.
+			d.failed(fmt.Errorf("read the log: %w", err))
+			if !sleep(ctx, d.cfg.RetryMin) {
+				return nil
+			}
+			continue
 		}
 		rejected, err := d.write(ctx, writing, b)
 		if err != nil {
 			return nil // only the end of ctx makes write give up
 		}
-		n := spool.Counts{
-			Delivered:    uint64(b.Count - rejected),
-			DeadLettered: uint64(rejected),
-			// What the log itself could not read any more.
-			Dropped: b.First - d.cfg.Cursor.Position(),
-		}
+		n := spool.Counts{Delivered: uint64(b.Count - rejected), DeadLettered: uint64(rejected)}
 		if err := d.cfg.Cursor.Commit(b.Next, n); err != nil {
 			return fmt.Errorf("move the cursor of output %q: %w", d.cfg.Name, err)
 		}
@@ -155,7 +158,7 @@ func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
 	for len(d.batch) < d.cfg.BatchOctets && b.Next < d.cfg.Head() {
 		block, err := d.cfg.Reader.Next(ctx)
 		if err != nil {
-			return nil, err
+			break // what was read before must not be lost; the next call meets the error again
 		}
 		if block.First != b.Next || len(d.batch)+len(block.Records) > d.cfg.BatchOctets {
 			// A gap is where damage was skipped: positions within one batch
@@ -189,9 +192,7 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 			return 0, err
 		}
 		d.failed(err)
-		select {
-		case <-time.After(pause/2 + rand.N(pause/2+1)):
-		case <-ctx.Done():
+		if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
 			return 0, err
 		}
 	}
@@ -242,6 +243,16 @@ func (d *Delivery) failed(err error) {
 func (d *Delivery) succeeded() {
 	if f := d.failing.Swap(nil); f != nil {
 		d.cfg.Logger.Info().Dur("after", time.Since(f.Since)).Msg("output takes messages again")
+	}
+}
+
+// sleep waits, and returns false if ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -1,0 +1,254 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
+)
+
+// memoryLog keeps what was appended, and fails as often as it is told to. Like
+// the log it tells the streams of a note once the batch is durable.
+type memoryLog struct {
+	mu      sync.Mutex
+	streams *Streams
+	fail    int
+	err     error
+	records []byte
+	batches []spool.Batch
+}
+
+func (l *memoryLog) Append(_ context.Context, b spool.Batch) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail > 0 {
+		l.fail--
+		return 0, l.err
+	}
+	l.records = append(l.records, b.Records...)
+	l.batches = append(l.batches, b)
+	if len(b.Note) > 0 {
+		if err := l.streams.Note(b.Note); err != nil {
+			return 0, err
+		}
+	}
+	return uint64(len(l.batches)), nil
+}
+
+// events decodes what the log holds.
+func (l *memoryLog) events(t *testing.T) []syslog.Event {
+	t.Helper()
+	var out []syslog.Event
+	for run := l.records; len(run) > 0; {
+		var record []byte
+		if record, run = syslog.NextRecord(run); record == nil {
+			t.Fatal("the log holds a damaged run of records")
+		}
+		var e syslog.Event
+		if err := e.Decode(record, nil); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func newTestPipeline(t *testing.T) (*Pipeline, *memoryLog, *prometheus.Registry) {
+	t.Helper()
+	log := &memoryLog{streams: NewStreams(), err: errors.New("no space left on device")}
+	registry := prometheus.NewRegistry()
+	p := New(Config{Log: log, Node: [4]byte{1, 2, 3, 4}, Streams: log.streams, Registerer: registry, Logger: zerolog.New(zerolog.NewTestWriter(t))})
+	t.Cleanup(p.Close)
+	return p, log, registry
+}
+
+// batchOf makes a batch as an input would.
+func batchOf(messages ...string) *inputs.Batch {
+	b := &inputs.Batch{
+		Input: "edge", Received: time.Date(2026, 3, 4, 5, 6, 7, 890, time.UTC),
+		Origins: []inputs.Origin{{Source: netip.MustParseAddrPort("192.0.2.7:514"), Identity: "host7"}},
+	}
+	for _, m := range messages {
+		start := uint32(len(b.Data))
+		b.Data = append(b.Data, m...)
+		b.Frames = append(b.Frames, inputs.Frame{Span: syslog.Span{Start: start, End: uint32(len(b.Data))}, Warnings: syslog.WarnTruncated})
+	}
+	return b
+}
+
+func TestSubmittedMessagesAreStoredWithTheirEnvelope(t *testing.T) {
+	p, log, registry := newTestPipeline(t)
+	first := "<165>1 2026-03-04T05:06:00.5Z web1 nginx 77 ID9 [a@1 k=\"v\"] hello"
+	if err := p.Submit(t.Context(), batchOf(first, "no header at all")); err != nil {
+		t.Fatal(err)
+	}
+	got := log.events(t)
+	if len(got) != 2 {
+		t.Fatalf("%d events are stored, want 2", len(got))
+	}
+	e := got[0]
+	if string(e.Raw) != first || string(e.Field(e.Hostname)) != "web1" || string(e.Field(e.Text)) != "hello" || e.Severity != syslog.Notice {
+		t.Errorf("the message came out as %+v", e)
+	}
+	if e.Source.String() != "192.0.2.7:514" || e.Identity != "host7" || e.Input != "edge" || e.Warnings&syslog.WarnTruncated == 0 {
+		t.Errorf("the envelope came out as %v %q %q %v", e.Source, e.Identity, e.Input, e.Warnings)
+	}
+	if !e.ID.Received().Equal(time.Date(2026, 3, 4, 5, 6, 7, 890, time.UTC)) {
+		t.Errorf("received at %v", e.ID.Received())
+	}
+	if got[0].ID == got[1].ID {
+		t.Error("two events share an id")
+	}
+	if lo, hi := log.batches[0].MinTime, log.batches[0].MaxTime; lo != e.Timestamp || hi != got[1].ID.ReceivedNano() {
+		t.Errorf("the block's times are %d to %d", lo, hi)
+	}
+	want := `
+# HELP syslane_input_stored_messages_total Messages made durable in the log.
+# TYPE syslane_input_stored_messages_total counter
+syslane_input_stored_messages_total{input="edge"} 2
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "syslane_input_stored_messages_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSubmitWaitsWhileTheLogFails(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	log.fail = 2
+	if err := p.Submit(t.Context(), batchOf("<13>one")); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(log.events(t)); n != 1 {
+		t.Errorf("%d events are stored, want 1", n)
+	}
+}
+
+func TestCloseReleasesWaitingSubmitsAndCountsThemAsDropped(t *testing.T) {
+	p, log, registry := newTestPipeline(t)
+	log.fail = 1 << 30
+	result := make(chan error)
+	go func() { result <- p.Submit(t.Context(), batchOf("<13>one", "<13>two")) }()
+	p.Close()
+	if err := <-result; !errors.Is(err, inputs.ErrClosed) {
+		t.Errorf("Submit returned %v, want ErrClosed", err)
+	}
+	want := `
+# HELP syslane_input_dropped_messages_total Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again.
+# TYPE syslane_input_dropped_messages_total counter
+syslane_input_dropped_messages_total{input="edge",reason="shutdown"} 2
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "syslane_input_dropped_messages_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+// eventBatch makes a batch of a link that holds the positions first to next-1.
+func eventBatch(first, next uint64) *inputs.EventBatch {
+	b := &inputs.EventBatch{Stream: "log/out", First: first, Next: next, Count: int(next - first), Input: "link"}
+	for i := first; i < next; i++ {
+		e := syslog.Event{ID: syslog.MakeID(time.Unix(0, int64(i)), [4]byte{9}, uint32(i))}
+		e.Timestamp = syslog.NoTimestamp
+		b.Events = syslog.AppendRecord(b.Events, &e)
+	}
+	return b
+}
+
+func TestRedeliveredEventsAreStoredOnce(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	for _, b := range []*inputs.EventBatch{eventBatch(1, 5), eventBatch(1, 5), eventBatch(3, 8), eventBatch(8, 9)} {
+		if err := p.SubmitEvents(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := log.events(t)
+	if len(got) != 8 {
+		t.Fatalf("%d events are stored, want 8", len(got))
+	}
+	for i, e := range got {
+		if e.ID.ReceivedNano() != int64(i+1) {
+			t.Errorf("event %d is the one of position %d", i+1, e.ID.ReceivedNano())
+		}
+	}
+	if n := p.Resume("log/out"); n != 9 {
+		t.Errorf("the stream resumes at %d, want 9", n)
+	}
+	if n := p.Resume("other"); n != 0 {
+		t.Errorf("an unknown stream resumes at %d, want 0", n)
+	}
+}
+
+func TestOverlapWithGapsIsRefused(t *testing.T) {
+	p, _, _ := newTestPipeline(t)
+	if err := p.SubmitEvents(t.Context(), eventBatch(1, 5)); err != nil {
+		t.Fatal(err)
+	}
+	gappy := eventBatch(3, 8)
+	gappy.Next = 20
+	if err := p.SubmitEvents(t.Context(), gappy); !errors.Is(err, errOverlap) {
+		t.Errorf("SubmitEvents returned %v, want %v", err, errOverlap)
+	}
+}
+
+func TestStreamDoesNotAdvanceBeyondAFailedAppend(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	log.fail, log.err = 1, spool.ErrTooLarge
+	if err := p.SubmitEvents(t.Context(), eventBatch(1, 5)); !errors.Is(err, spool.ErrTooLarge) {
+		t.Fatalf("SubmitEvents returned %v", err)
+	}
+	if n := p.Resume("log/out"); n != 0 {
+		t.Errorf("the stream resumes at %d, want 0", n)
+	}
+	if err := p.SubmitEvents(t.Context(), eventBatch(1, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(log.events(t)); n != 4 {
+		t.Errorf("%d events are stored, want 4", n)
+	}
+}
+
+func TestStreamsComeBackFromCheckpointAndNotes(t *testing.T) {
+	a := NewStreams()
+	for _, b := range []struct {
+		name string
+		next uint64
+	}{{"x/collector", 7}, {"y/collector", 3}, {"x/collector", 12}} {
+		if err := a.Note(appendEntry(nil, b.name, b.next)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := NewStreams()
+	if err := b.Restore(a.Checkpoint()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Note(appendEntry(nil, "y/collector", 4)); err != nil {
+		t.Fatal(err)
+	}
+	if x, y := b.next("x/collector"), b.next("y/collector"); x != 12 || y != 4 {
+		t.Errorf("streams came back at %d and %d, want 12 and 4", x, y)
+	}
+}
+
+func FuzzDamagedNotesAreErrors(f *testing.F) {
+	f.Add(appendEntry(nil, "x/collector", 7))
+	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := NewStreams()
+		if s.Restore(b) == nil {
+			again := NewStreams()
+			if err := again.Restore(s.Checkpoint()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
