@@ -1,0 +1,147 @@
+package udp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/receive"
+)
+
+// dropCheck is how often the kernel is asked whether it dropped datagrams, for
+// the log. The metric asks when it is read.
+const dropCheck = 10 * time.Second
+
+// Input receives syslog over UDP. It implements inputs.Input.
+type Input struct {
+	cfg     Config
+	log     zerolog.Logger
+	framing *receive.FramingMetrics
+	repeats *receive.Repeats
+	sockets []*socket
+}
+
+// New checks the configuration and returns an input. It binds no port.
+func New(cfg Config) (*Input, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	framing, err := receive.NewFramingMetrics(cfg.Name, cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("input %q: register metrics: %w", cfg.Name, err)
+	}
+	log := cfg.Logger.With().Str("input", cfg.Name).Logger()
+	return &Input{cfg: cfg, log: log, framing: framing, repeats: receive.NewRepeats(log)}, nil
+}
+
+// Name returns the configured name.
+func (in *Input) Name() string { return in.cfg.Name }
+
+// Addr returns the address that Listen has bound; nil before.
+func (in *Input) Addr() net.Addr {
+	if len(in.sockets) == 0 {
+		return nil
+	}
+	return in.sockets[0].conn.LocalAddr()
+}
+
+// Listen binds the port. Run does it where it has not been done.
+func (in *Input) Listen() error {
+	if in.sockets != nil {
+		return nil
+	}
+	address := in.cfg.Listen
+	for i := range in.cfg.Sockets {
+		s, err := in.open(i, address)
+		if err != nil {
+			in.close()
+			return fmt.Errorf("input %q: %w", in.cfg.Name, err)
+		}
+		in.sockets = append(in.sockets, s)
+		address = s.conn.LocalAddr().String() // the port, if the system chose it
+	}
+	granted := in.sockets[0].granted
+	e := in.log.Info()
+	if granted < in.cfg.ReceiveBuffer {
+		e = in.log.Warn().Str("hint", "raise net.core.rmem_max, or grant CAP_NET_ADMIN")
+	}
+	e.Stringer("listen", in.Addr()).Int("sockets", len(in.sockets)).
+		Int("receive_buffer", granted).Int("receive_buffer_wanted", in.cfg.ReceiveBuffer).
+		Msg("listening for datagrams")
+	return nil
+}
+
+func (in *Input) close() {
+	for _, s := range in.sockets {
+		s.conn.Close()
+	}
+	in.sockets = nil
+}
+
+// Run receives until ctx ends. Then it takes what the kernel still holds, submits
+// it and closes the sockets.
+func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
+	if err := in.Listen(); err != nil {
+		return err
+	}
+	// Submits outlive ctx, so that what was received is kept, but not for ever.
+	submitting, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	var all sync.WaitGroup
+	for _, s := range in.sockets {
+		all.Go(func() {
+			if err := s.run(running, submitting, sink); err != nil {
+				stop(err) // one socket that fails ends the input
+			}
+		})
+	}
+	all.Go(func() { in.watchDrops(running) })
+
+	<-running.Done()
+	timer := time.AfterFunc(in.cfg.ShutdownTimeout, giveUp)
+	all.Wait()
+	timer.Stop()
+	in.reportDrops()
+	for _, s := range in.sockets {
+		s.conn.Close()
+	}
+	in.repeats.Flush()
+	if err := context.Cause(running); ctx.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
+		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
+	}
+	return nil
+}
+
+// watchDrops logs from time to time what the kernel had to drop.
+func (in *Input) watchDrops(ctx context.Context) {
+	tick := time.NewTicker(dropCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			in.reportDrops()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (in *Input) reportDrops() {
+	for _, s := range in.sockets {
+		if now := s.drops.total(); now > s.reported {
+			in.log.Warn().Int("socket", s.index).Uint64("dropped", now-s.reported).Int("receive_buffer", s.granted).
+				Str("hint", "raise receive_buffer or sockets").
+				Msg("the kernel dropped datagrams: its receive buffer was full")
+			s.reported = now
+		}
+	}
+}
