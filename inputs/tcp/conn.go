@@ -1,0 +1,225 @@
+package tcp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/receive"
+	"github.com/syslane/syslane/internal/syslog"
+)
+
+const (
+	// silence is after what time without octets a connection gives a large
+	// buffer back.
+	silence = time.Second
+	// At the end a peer is given lastPause to send more of what it had begun,
+	// and lastWords in all.
+	lastPause = 100 * time.Millisecond
+	lastWords = time.Second
+)
+
+// conn is one connection.
+type conn struct {
+	in     *Input
+	net    *receive.Conn
+	sink   inputs.Sink
+	framer *syslog.Framer
+	batch  inputs.Batch
+	buf    *buffer
+	held   int // octets of buf.data in use: the beginning of a message
+}
+
+// serve reads a connection to its end. ctx ends the reading, submitting the
+// submits that are still under way then.
+func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, sink inputs.Sink) {
+	c := &conn{in: in, net: nc, sink: sink, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0)}
+	c.batch.Input = in.cfg.Name
+	c.batch.Origins = []inputs.Origin{{Source: nc.Source, Identity: nc.Identity}}
+	defer func() { in.buffers.put(c.buf) }()
+
+	wake := context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })
+	err := c.read(ctx, submitting)
+	wake()
+	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = c.readLast(submitting)
+	}
+	switch {
+	case errors.Is(err, inputs.ErrClosed), errors.Is(err, context.Canceled):
+		return // nothing can be submitted any more
+	case errors.Is(err, errIdle):
+		in.log.Debug().Stringer("peer", nc.Source).Msg("idle connection closed")
+	case errors.Is(err, syslog.ErrFraming):
+		in.framing.Lost()
+		in.repeats.Warn("connection closed: no message boundary found after a wrong octet count", nc.Source.String(), err)
+	case err != io.EOF && !errors.Is(err, os.ErrDeadlineExceeded):
+		in.repeats.Warn("connection broke", nc.Source.String(), err)
+	}
+	c.finish(submitting)
+}
+
+var errIdle = errors.New("nothing arrived within the idle time-out")
+
+// read takes messages until the connection ends or ctx does, and returns why.
+func (c *conn) read(ctx, submitting context.Context) error {
+	last := time.Now() // when octets arrived last
+	armed := false     // whether a deadline is set
+	for {
+		if c.held == len(c.buf.data) {
+			c.grow(true)
+		}
+		var deadline time.Time
+		switch {
+		case c.buf.class > 0 && c.held < c.in.buffers.sizes[0]:
+			deadline = time.Now().Add(silence)
+		case c.in.cfg.IdleTimeout > 0:
+			deadline = last.Add(c.in.cfg.IdleTimeout)
+		}
+		if armed || !deadline.IsZero() {
+			c.net.SetReadDeadline(deadline)
+			armed = !deadline.IsZero()
+		}
+		if ctx.Err() != nil {
+			return os.ErrDeadlineExceeded
+		}
+		n, err := c.net.ReadAvailable(c.buf.data[c.held:])
+		if n > 0 {
+			last = time.Now()
+			full := c.held+n == len(c.buf.data)
+			if err := c.take(submitting, n, last); err != nil {
+				return err
+			}
+			if full {
+				c.grow(false)
+			}
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+			if c.in.cfg.IdleTimeout > 0 && time.Since(last) >= c.in.cfg.IdleTimeout {
+				return errIdle
+			}
+			c.shrink()
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readLast closes this side of the connection, so that a sender that looks stops
+// sending, and takes what is still on its way.
+func (c *conn) readLast(submitting context.Context) error {
+	c.net.CloseWrite()
+	end := time.Now().Add(lastWords)
+	for {
+		if c.held == len(c.buf.data) {
+			c.grow(true)
+		}
+		deadline := time.Now().Add(lastPause)
+		if deadline.After(end) {
+			return os.ErrDeadlineExceeded
+		}
+		c.net.SetReadDeadline(deadline)
+		n, err := c.net.ReadAvailable(c.buf.data[c.held:])
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) {
+			continue // the deadline that ended the reading came late
+		}
+		if n > 0 {
+			if err := c.take(submitting, n, time.Now()); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// take submits the messages that n more octets in the buffer have completed, and
+// moves what is left to its front.
+func (c *conn) take(ctx context.Context, n int, received time.Time) error {
+	data := c.buf.data[:c.held+n]
+	at := 0
+	for more := true; more; {
+		frames := c.buf.frames[:0]
+		var framing error
+		for len(frames) < maxFrames {
+			msg, w, consumed, ok, err := c.framer.Next(data[at:])
+			if ok {
+				frames = append(frames, inputs.Frame{Span: syslog.Span{Start: uint32(at) + msg.Start, End: uint32(at) + msg.End}, Warnings: w})
+			}
+			at += consumed
+			if framing = err; err != nil || !ok {
+				more = false
+				break
+			}
+		}
+		c.buf.frames = frames
+		if err := c.submit(ctx, data[:at], frames, received); err != nil {
+			return err
+		}
+		if framing != nil {
+			c.held = 0
+			return framing
+		}
+	}
+	c.held = copy(c.buf.data, data[at:])
+	c.in.framing.Add(&c.framer.Stats)
+	return nil
+}
+
+// submit hands messages to the Sink. It returns an error where it never will take
+// any again.
+func (c *conn) submit(ctx context.Context, data []byte, frames []inputs.Frame, received time.Time) error {
+	if len(frames) == 0 {
+		return nil
+	}
+	c.batch.Data, c.batch.Frames, c.batch.Received = data, frames, received
+	err := c.sink.Submit(ctx, &c.batch)
+	if err == nil || errors.Is(err, inputs.ErrClosed) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	c.in.repeats.Warn("messages could not be stored and are lost", c.net.Source.String(), err)
+	return nil
+}
+
+// finish submits a message that the end of the connection has cut.
+func (c *conn) finish(ctx context.Context) {
+	data := c.buf.data[:c.held]
+	if msg, w, ok := c.framer.Finish(data); ok {
+		c.submit(ctx, data, append(c.buf.frames[:0], inputs.Frame{Span: msg, Warnings: w}), time.Now())
+	}
+	c.in.framing.Add(&c.framer.Stats)
+}
+
+// grow takes a larger buffer; must is set where the message that is arriving
+// needs it.
+func (c *conn) grow(must bool) {
+	class := c.in.buffers.larger(c.buf.class, must)
+	c.exchange(class)
+}
+
+// shrink takes the smallest buffer that holds what has arrived of a message.
+func (c *conn) shrink() {
+	class := 0
+	for c.in.buffers.sizes[class] <= c.held {
+		class++
+	}
+	c.exchange(min(class, c.buf.class))
+}
+
+func (c *conn) exchange(class int) {
+	if class == c.buf.class {
+		return
+	}
+	old := c.buf
+	c.buf = c.in.buffers.get(class)
+	copy(c.buf.data, old.data[:c.held])
+	c.in.buffers.put(old)
+}
