@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
-	{"internal/syslog", "parser", "internal/relp", "internal/ecs", "internal/tlsconf", "internal/metrics", "internal/vfs", "internal/config", "etc"},
+	{"internal/syslog", "parser", "internal/relp", "internal/ecs", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
 }
 
 // beside are the imports within a storey: who may import whom.
@@ -38,6 +38,7 @@ var beside = map[string][]string{
 	"internal/ecs":      {"internal/syslog"},
 	"internal/tlsconf":  {"internal/config"},
 	"internal/relp":     {"internal/syslog"},
+	"internal/receive":  {"internal/syslog", "internal/tlsconf"},
 }
 
 // never are imports that stay forbidden by any way round.
