@@ -176,6 +176,7 @@ listen = %q
 			if err := node.Exited(); err != nil {
 				t.Fatal(err)
 			}
+			countersTell(t, node)
 			laterMessagesGetThrough(t, node, udp, tcp, tlsAddr, relp, client)
 			node.Balance(t)
 			node.Shutdown(t)
@@ -278,6 +279,29 @@ func memory(t *testing.T, node *syslane.Node) int64 {
 		t.Fatal(err)
 	}
 	return rss
+}
+
+// countersTell checks that the metrics name what came in.
+func countersTell(t *testing.T, node *syslane.Node) {
+	t.Helper()
+	m, err := node.Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(metric string, labels ...string) {
+		t.Helper()
+		if m.Sum(metric, labels...) == 0 {
+			t.Errorf("%s%v is 0, though there was something to count", metric, labels)
+		}
+	}
+	f("syslane_input_received_messages_total", "input", "udp")
+	f("syslane_input_discarded_octets_total", "input", "tcp", "reason", "truncated")
+	f("syslane_input_bad_frames_total", "input", "tcp")
+	f("syslane_input_discarded_octets_total", "input", "tls", "reason", "truncated")
+	f("syslane_input_bad_frames_total", "input", "tls")
+	f("syslane_input_handshake_failures_total", "input", "tls")
+	f("syslane_input_bad_frames_total", "input", "relp")
+	f("syslane_input_discarded_octets_total", "input", "relp", "reason", "truncated")
 }
 
 // laterMessagesGetThrough sends a part of a numbered set to each port and finds
