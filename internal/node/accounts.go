@@ -1,0 +1,89 @@
+package node
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// accounts are the metrics of log and outputs. Those of an output are read from
+// its durable cursor, so they go on across restarts, and at any moment
+//
+//	routed = delivered + dead_lettered + dropped + retained
+//
+// where dropped has the reasons "policy" (log.full = "drop-oldest") and "damaged"
+// (the disk lost it).
+type accounts struct {
+	node *Node
+
+	stored, head, octets, segments, failing *prometheus.Desc
+	damaged, torn, quarantined              *prometheus.Desc
+	routed, delivered, deadLettered         *prometheus.Desc
+	dropped, retained, retries, up          *prometheus.Desc
+}
+
+func newAccounts(n *Node) *accounts {
+	log := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("syslane_log_"+name, help, nil, nil)
+	}
+	output := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("syslane_output_"+name, help, append([]string{"output"}, labels...), nil)
+	}
+	return &accounts{
+		node:        n,
+		stored:      log("stored_messages_total", "Messages appended to the log since it was made; survives restarts."),
+		head:        log("retained_messages", "Messages in the log."),
+		octets:      log("size_octets", "Size of the log on disk."),
+		segments:    log("segments", "Segments of the log."),
+		failing:     log("failing", "1 while the log takes no messages because it is full or the disk fails."),
+		damaged:     log("damaged_messages_total", "Messages that damage on the disk made unreadable, since the start of the process."),
+		torn:        log("torn_octets_total", "Octets of an unfinished write that were cut off the end of the log at the start."),
+		quarantined: log("quarantined_files", "Files with damaged parts of the log (.bad)."),
+
+		routed:       output("routed_messages_total", "Messages in the log that the output had to take; survives restarts: delivered + dead_lettered + dropped + retained."),
+		delivered:    output("delivered_messages_total", "Messages that the destination has taken; survives restarts."),
+		deadLettered: output("dead_lettered_messages_total", "Messages that the destination refused for good, kept in the dead letter; survives restarts."),
+		dropped:      output("dropped_messages_total", "Messages the output never got, by reason; survives restarts.", "reason"),
+		retained:     output("retained_messages", "Messages in the log that the output has yet to take."),
+		retries:      output("retries_total", "Times a batch had to be handed over again, since the start of the process."),
+		up:           output("up", "1 while the destination takes messages, 0 after a failed attempt."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (a *accounts) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(a, ch) }
+
+// Collect implements prometheus.Collector.
+func (a *accounts) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	s := a.node.log.Stats()
+	counter(a.stored, s.Head-1)
+	gauge(a.head, float64(s.Head-s.Tail))
+	gauge(a.octets, float64(s.Bytes))
+	gauge(a.segments, float64(s.Segments))
+	gauge(a.failing, number(s.Full || s.Failing))
+	counter(a.damaged, s.DamagedRecords)
+	counter(a.torn, s.TornOctets)
+	gauge(a.quarantined, float64(s.Quarantined))
+	for _, o := range a.node.deliveries {
+		c := o.cursor.Status()
+		counter(a.routed, c.Position+c.Rewound-c.Start+c.Lag, o.name)
+		counter(a.delivered, c.Delivered, o.name)
+		counter(a.deadLettered, c.DeadLettered, o.name)
+		counter(a.dropped, c.Dropped, o.name, "policy")
+		counter(a.dropped, c.Missing, o.name, "damaged")
+		gauge(a.retained, float64(c.Lag), o.name)
+		counter(a.retries, o.delivery.Retries(), o.name)
+		gauge(a.up, number(o.delivery.Failing() == nil), o.name)
+	}
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,121 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/web"
+	"github.com/syslane/syslane/spool"
+)
+
+// Config is the configuration file of a role.
+type Config struct {
+	// State is the folder that holds the log and the dead letters. The --state
+	// flag goes before it; without either it is the user's state folder.
+	State   string         `toml:"state"`
+	Log     LogConfig      `toml:"log"`
+	HTTP    HTTPConfig     `toml:"http"`
+	Logging LoggingConfig  `toml:"logging"`
+	Inputs  []config.Table `toml:"input"`
+	Outputs []config.Table `toml:"output"`
+}
+
+// LogConfig is the table [log]: how the log on disk is kept.
+type LogConfig struct {
+	// Sync says when messages count as stored: "commit" (default) after fsync,
+	// "interval" before an fsync that follows within SyncInterval, "os" when the
+	// operating system has them.
+	Sync         spool.SyncMode `toml:"sync"`
+	SyncInterval time.Duration  `toml:"sync_interval"`
+	// Codec compresses blocks: "s2" (default), "zstd" or "none".
+	Codec spool.Codec `toml:"codec"`
+	// SegmentSize is the size at which a new segment begins. Default 128MiB.
+	SegmentSize config.Size `toml:"segment_size"`
+	// MaxSize bounds the log on disk; 0 is no bound. A collector deletes the
+	// oldest delivered segments; where none may be deleted, inputs are held back.
+	MaxSize config.Size `toml:"max_size"`
+	// MaxAge is how long a collector keeps delivered messages; 0 is for ever.
+	MaxAge time.Duration `toml:"max_age"`
+}
+
+// HTTPConfig is the table [http]: the address of search, metrics and health.
+type HTTPConfig struct {
+	// Listen is the address; "" serves no HTTP.
+	Listen string `toml:"listen"`
+	// Token is what clients must bring as "Authorization: Bearer …". Without one
+	// only loopback addresses are allowed.
+	Token config.Secret `toml:"token"`
+}
+
+// LoggingConfig is the table [logging]: what Syslane says of itself.
+type LoggingConfig struct {
+	// Level is "debug", "info" (default), "warn" or "error".
+	Level string `toml:"level"`
+	// Format is "json", "text", or "auto" (default): text on a terminal.
+	Format string `toml:"format"`
+}
+
+// check refuses values that a node cannot work with; the file keeps the errors.
+func (c *Config) check(f *config.File) {
+	switch c.Log.Sync {
+	case "", spool.SyncCommit, spool.SyncInterval, spool.SyncOS:
+	default:
+		f.Errorf("log.sync", "want %q, %q or %q", spool.SyncCommit, spool.SyncInterval, spool.SyncOS)
+	}
+	switch c.Log.Codec {
+	case "", spool.CodecNone, spool.CodecS2, spool.CodecZstd:
+	default:
+		f.Errorf("log.codec", "want %q, %q or %q", spool.CodecS2, spool.CodecZstd, spool.CodecNone)
+	}
+	if c.HTTP.Listen != "" {
+		if err := web.CheckListen(c.HTTP.Listen, c.HTTP.Token); err != nil {
+			f.Errorf("http.listen", "%v", err)
+		}
+	}
+	if _, err := zerolog.ParseLevel(c.Logging.Level); err != nil {
+		f.Errorf("logging.level", "want \"debug\", \"info\", \"warn\" or \"error\"")
+	}
+	switch c.Logging.Format {
+	case "", "auto", "json", "text":
+	default:
+		f.Errorf("logging.format", "want \"auto\", \"json\" or \"text\"")
+	}
+}
+
+// spoolConfig turns the table [log] into the log's own terms.
+func (c *LogConfig) spoolConfig() spool.Config {
+	return spool.Config{
+		Sync:         c.Sync,
+		SyncInterval: c.SyncInterval,
+		Codec:        c.Codec,
+		SegmentSize:  int64(c.SegmentSize),
+		MaxSize:      int64(c.MaxSize),
+		MaxAge:       c.MaxAge,
+	}
+}
+
+// DefaultState returns the folder where a role keeps its log when neither the
+// configuration nor the command line names one: $XDG_STATE_HOME/syslane/ROLE,
+// or ~/.local/state/syslane/ROLE.
+func DefaultState(role string) (string, error) {
+	base := os.Getenv("XDG_STATE_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no state folder: set state in the configuration, or give --state DIR: %w", err)
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(base, "syslane", role), nil
+}
+
+// LogDir returns where beneath a state folder the log is.
+func LogDir(state string) string { return filepath.Join(state, "log") }
+
+// deadLetterDir returns where beneath a state folder the dead letters are.
+func deadLetterDir(state string) string { return filepath.Join(state, "deadletter") }

@@ -1,0 +1,195 @@
+package node
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/relp"
+	"github.com/syslane/syslane/inputs/tcp"
+	"github.com/syslane/syslane/inputs/udp"
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
+)
+
+// inputSettings are the keys that every [[input]] has.
+type inputSettings struct {
+	Name   string `toml:"name"`
+	Listen string `toml:"listen,required"`
+	// MaxMessageSize is the most octets kept of a message. Default 64KiB.
+	MaxMessageSize config.Size `toml:"max_message_size"`
+	// TimeZone is that of RFC 3164 timestamps which carry none, as the time zone
+	// database names it ("Europe/Zurich"). Default: that of this host.
+	TimeZone string `toml:"time_zone"`
+
+	location *time.Location
+}
+
+// inputKind decodes the table of one type of input and returns what opens it.
+type inputKind func(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error)
+
+// inputKinds are the types that [[input]] knows.
+var inputKinds = map[string]inputKind{
+	"udp":  udpInput,
+	"tcp":  tcpInput,
+	"tls":  tlsInput,
+	"relp": relpInput,
+}
+
+// planInput turns a table into an input that can be opened. Its errors are kept
+// by the file.
+func planInput(t config.Table, names *names, s services) (PlannedInput, error) {
+	kind, err := t.Type(kinds(inputKinds)...)
+	if err != nil {
+		return PlannedInput{}, err
+	}
+	name, err := names.take(t, t.Text("name"), kind)
+	if err != nil {
+		return PlannedInput{}, err
+	}
+	settings, open, err := inputKinds[kind](t, name, s)
+	if err != nil {
+		return PlannedInput{}, err
+	}
+	if err := settings.check(t); err != nil {
+		return PlannedInput{}, err
+	}
+	return PlannedInput{Name: name, settings: *settings, open: open}, nil
+}
+
+// check refuses values that no input can work with.
+func (s *inputSettings) check(t config.Table) error {
+	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+		return t.Errorf("listen", "want host:port, as \"0.0.0.0:514\" or \"[::]:514\"")
+	}
+	s.location = time.Local
+	if s.TimeZone != "" {
+		var err error
+		if s.location, err = time.LoadLocation(s.TimeZone); err != nil {
+			return t.Errorf("time_zone", "is no zone of the time zone database, as \"Europe/Zurich\" or \"UTC\"")
+		}
+	}
+	return nil
+}
+
+func udpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	var c struct {
+		inputSettings
+		ReceiveBuffer config.Size `toml:"receive_buffer"`
+		Sockets       int         `toml:"sockets"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	return &c.inputSettings, func() (inputs.Input, error) {
+		return udp.New(udp.Config{
+			Name: name, Listen: c.Listen, MaxMessageSize: int(c.MaxMessageSize),
+			ReceiveBuffer: int(c.ReceiveBuffer), Sockets: c.Sockets,
+			Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
+}
+
+// streamKeys are the keys of inputs that have connections.
+type streamKeys struct {
+	inputSettings
+	MaxConnections           int           `toml:"max_connections"`
+	MaxConnectionsPerAddress int           `toml:"max_connections_per_address"`
+	IdleTimeout              time.Duration `toml:"idle_timeout"`
+}
+
+func tcpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	var c streamKeys
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	return &c.inputSettings, openTCP(&c, name, nil, s), nil
+}
+
+func tlsInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	var c struct {
+		streamKeys
+		TLS tlsconf.Options `toml:"tls"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	conf, err := serverTLS(t, name, c.TLS, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &c.inputSettings, openTCP(&c.streamKeys, name, conf, s), nil
+}
+
+func openTCP(c *streamKeys, name string, conf *tls.Config, s services) func() (inputs.Input, error) {
+	return func() (inputs.Input, error) {
+		return tcp.New(tcp.Config{
+			Name: name, Listen: c.Listen, TLS: conf, MaxMessageSize: int(c.MaxMessageSize),
+			MaxConnections: c.MaxConnections, MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
+			IdleTimeout: c.IdleTimeout, Logger: s.logger, Registerer: s.registerer,
+		})
+	}
+}
+
+func relpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	var c struct {
+		streamKeys
+		TLS *tlsconf.Options `toml:"tls"`
+		// LinkFrom are the addresses of relays that may use the link without a
+		// client certificate. Default: this host.
+		LinkFrom []string `toml:"link_from"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	var conf *tls.Config
+	if c.TLS != nil {
+		var err error
+		if conf, err = serverTLS(t, name, *c.TLS, s); err != nil {
+			return nil, nil, err
+		}
+	}
+	var from []netip.Prefix
+	if t.Has("link_from") {
+		from = []netip.Prefix{}
+	}
+	for i, text := range c.LinkFrom {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, nil, t.Errorf(fmt.Sprintf("link_from[%d]", i), "want a network, as \"10.0.0.0/8\" or \"192.0.2.7/32\"")
+		}
+		from = append(from, prefix)
+	}
+	return &c.inputSettings, func() (inputs.Input, error) {
+		return relp.New(relp.Config{
+			Name: name, Listen: c.Listen, TLS: conf, MaxMessageSize: int(c.MaxMessageSize),
+			MaxConnections: c.MaxConnections, IdleTimeout: c.IdleTimeout, LinkFrom: from,
+			Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
+}
+
+// serverTLS reads the certificates of an input, so that one that cannot be used
+// is found before any port is bound.
+func serverTLS(t config.Table, name string, o tlsconf.Options, s services) (*tls.Config, error) {
+	o.Name, o.Logger, o.Registerer = fmt.Sprintf("input %q", name), s.logger, s.registerer
+	conf, err := tlsconf.Server(o)
+	if err != nil {
+		return nil, t.Errorf("tls", "%v", err)
+	}
+	return conf, nil
+}
+
+// kinds returns the types that a table of kinds has, in order.
+func kinds[K any](m map[string]K) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

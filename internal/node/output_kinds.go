@@ -1,0 +1,116 @@
+package node
+
+import (
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
+	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/outputs/elasticsearch"
+	"github.com/syslane/syslane/outputs/relp"
+	"github.com/syslane/syslane/spool"
+)
+
+// outputSettings are the keys that every [[output]] has.
+type outputSettings struct {
+	Name string `toml:"name"`
+	// Start is where an output that is new to the log begins: "oldest" (default)
+	// takes all that the log holds, "newest" only what comes.
+	Start string `toml:"start"`
+	// BatchOctets bounds what is handed over at once.
+	BatchOctets config.Size `toml:"batch_size"`
+	// RetryMin and RetryMax bound the pause between attempts. Defaults 250ms and 30s.
+	RetryMin time.Duration `toml:"retry_min"`
+	RetryMax time.Duration `toml:"retry_max"`
+}
+
+func (s *outputSettings) start() spool.Start {
+	if s.Start == "newest" {
+		return spool.FromHead
+	}
+	return spool.FromTail
+}
+
+// outputKind decodes the table of one type of output and returns what opens it.
+type outputKind func(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error)
+
+// outputKinds are the types that [[output]] knows.
+var outputKinds = map[string]outputKind{
+	"elasticsearch": elasticsearchOutput,
+	"relp":          relpOutput,
+}
+
+// planOutput turns a table into an output that can be opened. Its errors are
+// kept by the file.
+func planOutput(t config.Table, names *names, s services) (PlannedOutput, error) {
+	kind, err := t.Type(kinds(outputKinds)...)
+	if err != nil {
+		return PlannedOutput{}, err
+	}
+	name, err := names.take(t, t.Text("name"), kind)
+	if err != nil {
+		return PlannedOutput{}, err
+	}
+	settings, open, err := outputKinds[kind](t, name, s)
+	if err != nil {
+		return PlannedOutput{}, err
+	}
+	switch settings.Start {
+	case "", "oldest", "newest":
+	default:
+		return PlannedOutput{}, t.Errorf("start", "want \"oldest\" or \"newest\"")
+	}
+	return PlannedOutput{Name: name, settings: *settings, open: open}, nil
+}
+
+func relpOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
+	var c struct {
+		outputSettings
+		Targets        []string         `toml:"targets,required"`
+		TLS            *tlsconf.Options `toml:"tls"`
+		Window         int              `toml:"window"`
+		Compression    string           `toml:"compression"`
+		Plain          bool             `toml:"plain"`
+		ConnectTimeout time.Duration    `toml:"connect_timeout"`
+		AckTimeout     time.Duration    `toml:"ack_timeout"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	var conf *tls.Config
+	if c.TLS != nil {
+		o := *c.TLS
+		o.Name, o.Logger, o.Registerer = fmt.Sprintf("output %q", name), s.logger, s.registerer
+		var err error
+		if conf, err = tlsconf.Client(o); err != nil {
+			return nil, nil, t.Errorf("tls", "%v", err)
+		}
+	}
+	return &c.outputSettings, func() (outputs.Output, error) {
+		return relp.New(relp.Config{
+			Name: name, Targets: c.Targets, TLS: conf, Window: c.Window, Compression: c.Compression, Plain: c.Plain,
+			ConnectTimeout: c.ConnectTimeout, AckTimeout: c.AckTimeout, Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
+}
+
+func elasticsearchOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
+	c := struct {
+		outputSettings
+		elasticsearch.Config
+	}{Config: elasticsearch.DefaultConfig()}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	c.TLS.Name, c.TLS.Logger, c.TLS.Registerer = fmt.Sprintf("output %q", name), s.logger, s.registerer
+	if err := c.Config.Validate(); err != nil {
+		return nil, nil, t.Errorf("type", "%v", err)
+	}
+	return &c.outputSettings, func() (outputs.Output, error) {
+		return elasticsearch.New(c.Config, elasticsearch.Options{
+			Name: name, Observer: s.host, Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
+}

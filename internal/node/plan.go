@@ -1,0 +1,145 @@
+// Package node is what a relay and a collector have in common: it checks a
+// configuration whole, opens the log, puts inputs, pipeline, log, deliveries and
+// outputs together, starts them and stops them in order.
+package node
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/outputs"
+)
+
+// Options are what the command line says beside the configuration file.
+type Options struct {
+	// State goes before the file's state folder where it is not "".
+	State string
+	// Version is told to peers and on the HTTP API.
+	Version string
+	// NewLogger makes the log in which Syslane speaks of itself.
+	NewLogger func(LoggingConfig) zerolog.Logger
+}
+
+// Plan is a configuration found good: everything in it is understood, the
+// certificates it names can be used, and nothing is started, bound or written.
+type Plan struct {
+	Config   Config
+	Inputs   []PlannedInput
+	Outputs  []PlannedOutput
+	options  Options
+	logger   zerolog.Logger
+	registry *prometheus.Registry
+}
+
+// PlannedInput is one [[input]] table.
+type PlannedInput struct {
+	// Name is the configured name, or the type; with a number where a file has
+	// several of a type.
+	Name string
+	// settings hold for every type of input.
+	settings inputSettings
+	// open binds the input's address.
+	open func() (inputs.Input, error)
+}
+
+// PlannedOutput is one [[output]] table.
+type PlannedOutput struct {
+	// Name is the configured name, or the type. The output's place in the log
+	// is kept under it.
+	Name string
+	// settings hold for every type of output.
+	settings outputSettings
+	open     func() (outputs.Output, error)
+}
+
+// services are what the parts of a node are given to speak and count with.
+type services struct {
+	logger     zerolog.Logger
+	registerer prometheus.Registerer
+	// host names this machine, as the observer in documents.
+	host string
+}
+
+// Load checks a configuration. All errors are returned at once, with file and
+// line.
+func Load(f *config.File, o Options) (*Plan, error) {
+	p := &Plan{options: o, registry: prometheus.NewRegistry()}
+	p.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	if err := f.Decode(&p.Config); err != nil {
+		return nil, f.Check()
+	}
+	p.logger = o.NewLogger(p.Config.Logging)
+	p.Config.check(f)
+	host, err := os.Hostname()
+	if err != nil {
+		p.logger.Warn().Err(err).Msg("this host has no name: documents will not say who observed them")
+	}
+	s := services{logger: p.logger, registerer: p.registry, host: host}
+	names := newNames("input")
+	for _, t := range p.Config.Inputs {
+		if in, err := planInput(t, names, s); err == nil {
+			p.Inputs = append(p.Inputs, in)
+		}
+	}
+	names = newNames("output")
+	for _, t := range p.Config.Outputs {
+		if out, err := planOutput(t, names, s); err == nil {
+			p.Outputs = append(p.Outputs, out)
+		}
+	}
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// names gives each table of a kind a name of its own.
+type names struct {
+	kind string
+	used map[string]bool
+}
+
+func newNames(kind string) *names { return &names{kind: kind, used: make(map[string]bool)} }
+
+// take returns the name that the table sets, or one made from its type.
+func (n *names) take(t config.Table, set, fallback string) (string, error) {
+	name := set
+	if name == "" {
+		name = fallback
+		for i := 2; n.used[name]; i++ {
+			name = fmt.Sprintf("%s-%d", fallback, i)
+		}
+	}
+	if !validName(name) {
+		return "", t.Errorf("name", "want 1 to 64 letters, digits, dots, dashes and underscores")
+	}
+	if n.used[name] {
+		return "", t.Errorf("name", "another %s has this name; names must differ", n.kind)
+	}
+	n.used[name] = true
+	return name, nil
+}
+
+// validName keeps names fit for metrics, file names and the link.
+func validName(s string) bool {
+	if s == "" || len(s) > 64 || s[0] == '.' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
