@@ -98,6 +98,8 @@ func allDigits(b []byte) bool {
 	return len(b) > 0
 }
 
+const noTime = syslog.NoTimestamp
+
 func span(start, end int) syslog.Span {
 	return syslog.Span{Start: uint32(start), End: uint32(end)}
 }

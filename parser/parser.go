@@ -8,16 +8,17 @@ import (
 )
 
 // DefaultMaxSkew is how far an originator's time may be from the receive time
-// before the message is flagged with syslog.WarnClockSkew. A day keeps out
-// clocks whose zone is wrong by any amount, and queues that were held for hours.
+// before the message is flagged with syslog.WarnClockSkew. A day lets a zone be
+// wrong by any amount and a queue be held for hours; what is beyond is a clock
+// that was never set, or a file from the past.
 const DefaultMaxSkew = 24 * time.Hour
 
 // Options is what Parse must know beyond the octets. Parse only reads it, so one
 // Options may serve many goroutines.
 type Options struct {
 	// Received is when the message arrived. It decides the year of stamps
-	// without one, the fold of a local time that a clock shows twice, and clock
-	// skew. The zero Time stands for now.
+	// without one, which of two a local time is that a clock shows twice, and
+	// clock skew. The zero Time stands for now.
 	Received time.Time
 	// Location is the zone of stamps that name none; nil stands for time.Local.
 	Location *time.Location
@@ -26,36 +27,107 @@ type Options struct {
 	MaxSkew time.Duration
 }
 
-// localOptions is what a nil *Options stands for.
-var localOptions = Options{}
+// clock is the Options as the parser uses them.
+type clock struct {
+	received int64 // nanoseconds since the epoch
+	location *time.Location
+}
 
 // Parse finds the header fields of m.Raw and fills every other field of m. It
-// keeps the bits that the input has set in m.Warnings and adds its own.
+// keeps the bits that the input has set in m.Warnings and adds its own. A nil o
+// stands for the zero Options.
 //
 // Parse never fails: what it does not understand comes out with the Format
-// syslog.Unparsed and all of its octets in Text. It allocates nothing, does not
-// modify Raw, and takes time linear in the length of Raw. Raw must be shorter
-// than 2³² octets.
+// syslog.Unparsed and all of its octets, but for a valid PRI, in Text. It
+// allocates nothing, does not modify Raw, and takes time linear in the length of
+// Raw, which must be shorter than 2³² octets.
 func Parse(m *syslog.Message, o *Options) {
-	if o == nil {
-		o = &localOptions
+	c := clock{location: time.Local}
+	maxSkew := time.Duration(0)
+	if o != nil {
+		if o.Location != nil {
+			c.location = o.Location
+		}
+		maxSkew = o.MaxSkew
 	}
-	b := m.Raw
-	m.Format, m.Facility, m.Severity = syslog.Unparsed, syslog.DefaultFacility, syslog.DefaultSeverity
-	m.Timestamp = syslog.NoTimestamp
-	m.Hostname, m.AppName, m.ProcID, m.MsgID, m.StructuredData = syslog.Span{}, syslog.Span{}, syslog.Span{}, syslog.Span{}, syslog.Span{}
-	m.Text = syslog.Span{}
+	if o == nil || o.Received.IsZero() {
+		c.received = time.Now().UnixNano()
+	} else {
+		c.received = o.Received.UnixNano()
+	}
+	*m = syslog.Message{
+		Raw: m.Raw, Warnings: m.Warnings, Timestamp: syslog.NoTimestamp,
+		Facility: syslog.DefaultFacility, Severity: syslog.DefaultSeverity,
+	}
+	parse(m, &c)
 
-	i, ok := priority(m, skipSpace(b, 0))
-	if v := version(b, i); v > 0 && (ok || v == i+2) && parse5424(m, b, v, o) {
-		finish(m, o)
-		return
+	if m.Timestamp == syslog.NoTimestamp {
+		m.Warnings |= syslog.WarnNoTimestamp
+	} else if maxSkew >= 0 {
+		if maxSkew == 0 {
+			maxSkew = DefaultMaxSkew
+		}
+		// The difference of two times may need 64 bits without a sign.
+		skew := uint64(m.Timestamp) - uint64(c.received)
+		if m.Timestamp < c.received {
+			skew = -skew
+		}
+		if skew > uint64(maxSkew) {
+			m.Warnings |= syslog.WarnClockSkew
+		}
 	}
-	if !ok {
-		m.Warnings |= syslog.WarnNoPriority
+	if m.Hostname.Empty() {
+		m.Warnings |= syslog.WarnNoHostname
 	}
-	parse3164(m, b, i, ok, o)
-	finish(m, o)
+	if !utf8.Valid(m.Raw[m.Text.Start:m.Text.End]) {
+		m.Warnings |= syslog.WarnNotUTF8
+	}
+}
+
+// parse reads the PRI and tells RFC 5424 from what else there is.
+func parse(m *syslog.Message, c *clock) {
+	b := m.Raw
+	i, hasPriority := priority(m, 0)
+	if !hasPriority {
+		start := skipJunk(b)
+		if i, hasPriority = priority(m, start); !hasPriority {
+			m.Warnings |= syslog.WarnNoPriority
+			i = start
+		}
+	}
+	if v := version(b, i); v > 0 {
+		if parse5424(m, b, v, c) {
+			return
+		}
+		if (&stamp{}).parse(b, v) > 0 {
+			// <134>1 Dec 6 08:41:44 192.168.1.1 ...: a version before a BSD stamp.
+			i = v
+		}
+	}
+	parse3164(m, b, i, hasPriority, c)
+}
+
+// skipJunk returns where a message begins that does not begin with its PRI:
+// behind spaces, line ends and NULs, a byte order mark, or an octet count (RFC
+// 6587 §3.4.1) that a sender put into a datagram.
+//
+//	486 <132>1 2022-04-05T19:56:42.387Z host - - - - text
+func skipJunk(b []byte) int {
+	i := 0
+	if hasPrefix(b, 0, "\xEF\xBB\xBF") {
+		i = 3
+	}
+	for i < len(b) && (b[i] <= ' ') {
+		i++
+	}
+	j := i
+	for j < len(b) && j < i+6 && isDigit(b[j]) {
+		j++
+	}
+	if j > i && at(b, j) == ' ' && at(b, j+1) == '<' && isDigit(at(b, j+2)) {
+		return j + 1
+	}
+	return i
 }
 
 // priority reads a PRI at i and returns the position after it, or i and false
@@ -68,8 +140,9 @@ func priority(m *syslog.Message, i int) (int, bool) {
 		return i, false
 	}
 	n, j := 0, i+1
-	for ; j < len(b) && j < i+4 && isDigit(b[j]); j++ {
+	for j < len(b) && j < i+4 && isDigit(b[j]) {
 		n = n*10 + int(b[j]-'0')
+		j++
 	}
 	if j == i+1 || j >= len(b) || b[j] != '>' || n > 191 {
 		return i, false
@@ -92,42 +165,4 @@ func version(b []byte, i int) int {
 		return 0
 	}
 	return j + 1
-}
-
-// finish sets the warnings that follow from the fields.
-func finish(m *syslog.Message, o *Options) {
-	if m.Timestamp == syslog.NoTimestamp {
-		m.Warnings |= syslog.WarnNoTimestamp
-	} else if o.MaxSkew >= 0 {
-		limit := o.MaxSkew
-		if limit == 0 {
-			limit = DefaultMaxSkew
-		}
-		// The difference of two times can overflow; their order cannot.
-		received := o.received()
-		if m.Timestamp > received+int64(limit) || m.Timestamp < received-int64(limit) {
-			m.Warnings |= syslog.WarnClockSkew
-		}
-	}
-	if m.Hostname.Empty() {
-		m.Warnings |= syslog.WarnNoHostname
-	}
-	if !utf8.Valid(m.Raw[m.Text.Start:m.Text.End]) {
-		m.Warnings |= syslog.WarnNotUTF8
-	}
-}
-
-// received returns the receive time in nanoseconds since the epoch.
-func (o *Options) received() int64 {
-	if o.Received.IsZero() {
-		return time.Now().UnixNano()
-	}
-	return o.Received.UnixNano()
-}
-
-func (o *Options) location() *time.Location {
-	if o.Location == nil {
-		return time.Local
-	}
-	return o.Location
 }

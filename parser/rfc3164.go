@@ -2,321 +2,285 @@ package parser
 
 import "github.com/syslane/syslane/internal/syslog"
 
-// maxPrefixes bounds how many words may stand before the time: a sequence
-// number, a host, a second sequence number, a process, a marker.
-const maxPrefixes = 6
-
-// header is what has been found of a header near RFC 3164 §4.1. A relay that
-// puts its own header before that of the originator makes two.
-type header struct {
-	stamp     stamp
-	stamped   bool // there is a stamp
-	stampEnd  int
-	colon     bool // a colon stands behind the stamp, as Cisco writes
-	host      syslog.Span
-	body      int // where the tag, or without one the text, begins
-	sequenced bool
-}
-
 // parse3164 reads a message that is not of RFC 5424, from i on, which is behind
 // the PRI if there was one.
-func parse3164(m *syslog.Message, b []byte, i int, hasPriority bool, o *Options) {
+func parse3164(m *syslog.Message, b []byte, i int, hasPriority bool, c *clock) {
+	if plain3164(m, b, i, c) {
+		return
+	}
+	d := dialect{m: m, b: b, c: c, hasPriority: hasPriority}
 	var h header
 	h.read(b, i)
 	if !h.stamped {
-		parseStampless(m, b, i, hasPriority, o)
+		d.stampless(i)
 		return
 	}
-	m.Format = syslog.RFC3164
-	if inner, at, ok := h.nested(m, b, &hasPriority); ok {
-		_ = at
-		if !inner.stamp.unsure || h.stamp.unsure {
-			h.stamp = inner.stamp
+	if v, ok := h.nested5424(b); ok {
+		outer := h.host
+		if parse5424(m, b, v, c) {
+			if m.Hostname.Empty() {
+				m.Hostname = outer
+			}
+			return
 		}
-		if !inner.host.Empty() {
-			h.host = inner.host
-		}
-		h.body = inner.body
 	}
-	time, warning := h.stamp.resolve(b, o)
+	m.Format = syslog.RFC3164
+	d.takeNested(&h)
+	time, warning := h.stamp.resolve(b, c)
 	m.Timestamp = time
 	m.Warnings |= warning
 	m.Hostname = h.host
-	readTag(m, b, h.body)
+	d.tag(h.body)
+	d.supply()
 }
+
+// plain3164 reads the form that most of the world's messages have, and that RFC
+// 3164 §4.1 describes; all else it leaves alone, to be read with more care.
+//
+//	Oct 11 22:14:15 mymachine su[123]: text
+func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
+	if len(b)-i < 20 {
+		return false
+	}
+	s := b[i : i+17]
+	if s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' || s[15] != ' ' {
+		return false
+	}
+	month, _ := monthName(b, i)
+	day, hour, minute, sec := digits2(s, 4), digits2(s, 7), digits2(s, 10), digits2(s, 13)
+	if s[4] == ' ' && isDigit(s[5]) {
+		day = int(s[5] - '0')
+	}
+	if month == 0 || day < 1 || hour|minute|sec < 0 || hour > 23 || minute > 59 || sec > 59 {
+		return false
+	}
+	if f := s[16]; !isAlpha(f) && !(isDigit(f) && !isYear(b, i+16)) || f-'A' < 26 && notHost(b, i+16) {
+		return false
+	}
+	j := i + 16
+	for j < len(b) && classes[b[j]]&classHost != 0 && b[j] != ':' {
+		j++
+	}
+	if at(b, j) != ' ' || !isAlpha(at(b, j+1)) {
+		return false
+	}
+	name, msgID, pid, text := tagAt(b, j+1)
+	if text == 0 || at(b, text) == '[' && hasPrefix(b, text, "[ID ") {
+		return false
+	}
+	received := c.received / nanosPerSec
+	year := inferYear(month, day, received)
+	if day > daysIn(year, month) {
+		return false
+	}
+	wall := unixDay(year, month, day)*secondsPerDay + int64(hour*3600+minute*60+sec)
+	m.Format = syslog.RFC3164
+	m.Timestamp = nanos(inLocation(wall, c.location, received), 0)
+	m.Warnings |= syslog.WarnYearInferred
+	m.Hostname = span(i+16, j)
+	m.AppName, m.MsgID, m.ProcID = name, msgID, pid
+	m.Text = textWithoutEnd(b, text)
+	return true
+}
+
+// isYear tells whether a year stands at i where a host could stand.
+func isYear(b []byte, i int) bool {
+	year, j := number(b, i, 4, 4)
+	return j > 0 && year >= 1970 && year < 2100 && (j == len(b) || isSpace(b[j]) || b[j] == ':')
+}
+
+// notHost tells whether a word that begins with a capital is something else that
+// may stand behind the time: a zone, AM or PM, DST, a level, or part of a phrase.
+func notHost(b []byte, i int) bool {
+	if zoneNameEnd(b, i) > 0 {
+		return true
+	}
+	end := wordEnd(b, i)
+	switch end - i {
+	case 2, 3, 4, 5, 6, 7, 8:
+		if _, ok := severityWord(b[i:end]); ok {
+			return true
+		}
+		switch string(b[i:end]) {
+		case "AM", "PM", "DST", "Message":
+			return true
+		}
+	}
+	return false
+}
+
+// header is what has been found of a header near RFC 3164 §4.1.
+type header struct {
+	stamp       stamp
+	host        syslog.Span
+	severity    syslog.Severity
+	facility    syslog.Facility
+	body        int  // where the tag, or without one the text, begins
+	stamped     bool // there is a stamp
+	colon       bool // a colon stands behind the stamp, as Cisco writes
+	sequenced   bool // a sequence number stands before it
+	hasSeverity bool // severity has been read from a word
+	hasFacility bool
+}
+
+// maxPrefixes bounds how many words may stand before the time: a sequence
+// number, a host, a second sequence number, a process, a marker.
+const maxPrefixes = 6
 
 // read finds the time of a header that begins at i, and the host before or
 // behind it.
 func (h *header) read(b []byte, i int) {
 	p := skipSpace(b, i)
 	unsure := false
-	for range maxPrefixes {
-		if p >= len(b) {
-			return
-		}
-		if end := h.stamp.parse(b, p); end > 0 {
-			h.stamp.unsure = unsure
-			h.stamped, h.stampEnd = true, end
+	for first := true; ; first = false {
+		if h.stampAt(b, p) > 0 {
 			break
 		}
-		switch b[p] {
-		case '*', '.', ':', '%':
-			unsure = b[p] == '*'
-			p = skipSpace(b, p+1)
-			continue
-		}
-		end := wordEnd(b, p)
-		word := b[p:end]
-		if n := len(word) - 1; n > 0 && word[n] == ':' && allDigits(word[:n]) {
-			h.sequenced = true
-		} else if start, stop := hostIn(b, p, end); h.host.Empty() && stop > start {
-			h.host = span(start, stop)
-		} else if h.host.Empty() {
+		next, marker := h.prefix(b, p, first)
+		if next == 0 || next-i > maxPrefixes*64 {
 			return
 		}
-		p = skipSpace(b, end)
+		unsure = marker == '*'
+		p = next
 	}
-	if !h.stamped {
-		return
-	}
-	p = skipSpace(b, h.stampEnd)
+	h.stamp.unsure = unsure
+	p = skipSpace(b, h.body)
 	if at(b, p) == ':' {
 		h.colon = true
 		p = skipSpace(b, p+1)
 	}
-	if h.host.Empty() && !h.colon {
-		p = h.readHost(b, p)
-	}
-	h.body = p
+	h.body = h.readHost(b, p)
 }
 
-// readHost reads the HOSTNAME at p, if there is one, and returns where the tag begins.
-func (h *header) readHost(b []byte, p int) int {
-	end := wordEnd(b, p)
-	next := skipSpace(b, end)
-	if end == p || next >= len(b) && b[end-1] != ':' {
-		return p
+// stampAt reads a stamp at p and notes its end in body.
+func (h *header) stampAt(b []byte, p int) int {
+	end := h.stamp.parse(b, p)
+	if end > 0 {
+		h.stamped, h.body = true, end
 	}
-	word := b[p:end]
-	if len(word) == 1 && word[0] == '-' || string(word) == "(none)" {
-		return next
+	return end
+}
+
+// prefix skips one thing that stands before the time, and returns what follows
+// it, or 0 where the header ends without a time, and what marker it was.
+//
+//   - .  :  %        the clock's state, and leading colons
+//     29:               a sequence number
+//     router1:  HOST    the host
+//     RP/0/RSP0/CPU0:   a node of IOS XR, directly before the time
+//     Original Address=10.1.1.5   Kiwi
+func (h *header) prefix(b []byte, p int, first bool) (next int, marker byte) {
+	if p >= len(b) {
+		return 0, 0
 	}
-	last := word[len(word)-1]
-	if last == ':' {
-		if !isAddress(word[:len(word)-1]) && !startsTag(b, next) {
-			return p
+	switch c := b[p]; c {
+	case '*', '.', ':', '%', '#':
+		return skipSpace(b, p+1), c
+	case 'O':
+		const kiwi = "Original Address="
+		if first && hasPrefix(b, p, kiwi) {
+			end := wordEnd(b, p)
+			h.host = span(p+len(kiwi), end)
+			return skipSpace(b, end), 0
 		}
+	}
+	end := wordEnd(b, p)
+	word := b[p:end]
+	n := len(word) - 1
+	if n > 64 {
+		return 0, 0
+	}
+	if n > 0 && word[n] == ':' && allDigits(word[:n]) {
+		h.sequenced = true
+		return skipSpace(b, end), 0
+	}
+	if k := indexColon(word); k > 0 && k < n && isAlpha(word[k+1]) && hasPrefix(b, p+k-4, "/CPU") {
+		return p + k + 1, 0
 	}
 	start, stop := hostIn(b, p, end)
-	if stop <= start {
-		return p
-	}
-	h.host = span(start, stop)
-	if at(b, next) == ':' && isSpace(at(b, next+1)) {
-		next = skipSpace(b, next+1)
-	}
-	return next
-}
-
-// startsTag tells whether what stands at i is certainly a tag: a Cisco or Huawei
-// mnemonic or a word with a pid.
-func startsTag(b []byte, i int) bool {
-	if at(b, i) == '%' && i+1 < len(b) && (isAlpha(b[i+1]) || b[i+1] == '%') {
-		return true
-	}
-	_, _, pid, end := tagAt(b, i)
-	return end > 0 && !pid.Empty()
-}
-
-// hostIn returns the part of the word b[start:end] that is a host's name, or
-// 0, 0: without the colon behind it or brackets around it.
-func hostIn(b []byte, start, end int) (int, int) {
-	if end-start > 1 && b[end-1] == ':' && !(end-start > 2 && b[end-2] == ':') {
-		end--
-	}
-	if end-start > 2 && (b[start] == '[' && b[end-1] == ']' || b[start] == '(' && b[end-1] == ')') {
-		start++
-		end--
-	}
-	if end-start > 255 {
+	if stop <= start || word[n] != ':' && !first && !h.sequenced {
 		return 0, 0
 	}
-	alnum := false
-	colons := 0
-	for _, c := range b[start:end] {
-		k := classes[c]
-		if k&classHost == 0 {
-			return 0, 0
-		}
-		if k&(classAlpha|classDigit) != 0 || c >= 0x80 {
-			alnum = true
-		} else if c == ':' {
-			colons++
-		} else if c == '%' && colons == 0 {
-			return 0, 0
-		}
+	if h.host.Empty() {
+		h.host = span(start, stop)
 	}
-	if !alnum || colons == 1 {
-		return 0, 0
-	}
-	return start, end
+	return skipSpace(b, end), 0
 }
 
-// isAddress tells whether b looks like an IPv4 or IPv6 address.
-func isAddress(b []byte) bool {
-	dots, colons, digits := 0, 0, 0
-	for _, c := range b {
-		switch {
-		case c == '.':
-			dots++
-		case c == ':':
-			colons++
-		case isDigit(c):
-			digits++
-		case (c|0x20)-'a' < 6:
-			if colons == 0 && dots > 0 {
-				return false
-			}
-		default:
-			return false
+func indexColon(b []byte) int {
+	for i, c := range b {
+		if c == ':' {
+			return i
 		}
 	}
-	return dots == 3 && colons == 0 && digits >= 4 || colons >= 2
+	return -1
 }
 
-// nested looks behind the host for the header of the originator, before which a
-// relay has put its own. It counts only where it is whole: it has a PRI, a colon
-// behind its time, or a tag behind it.
-func (h *header) nested(m *syslog.Message, b []byte, hasPriority *bool) (inner header, body int, ok bool) {
+// nested5424 looks behind the host for a whole header of RFC 5424, before which
+// a relay has put its own.
+//
+//	<13>Oct 11 22:14:15 relay <34>1 2022-10-11T22:14:14Z host app 12 - - text
+//	<134>1 Dec 6 08:41:44 192.168.1.1 1 1386337316.207232138 MX84 events text
+func (h *header) nested5424(b []byte) (int, bool) {
 	p := h.body
-	c := at(b, p)
-	if c != '<' && c != '*' && c != '.' && c != ':' && !isDigit(c) && !isAlpha(c) {
-		return inner, 0, false
-	}
-	if c == '<' {
-		if !isDigit(at(b, p+1)) {
-			return inner, 0, false
-		}
+	if at(b, p) == '<' {
 		var probe syslog.Message
 		probe.Raw = b
-		end, valid := priority(&probe, p)
-		if !valid {
-			return inner, 0, false
+		end, ok := priority(&probe, p)
+		if !ok {
+			return 0, false
 		}
-		inner.read(b, end)
-		if !inner.stamped {
-			return inner, 0, false
-		}
-		if !*hasPriority || m.Facility == syslog.DefaultFacility && m.Severity == syslog.DefaultSeverity {
-			m.Facility, m.Severity = probe.Facility, probe.Severity
-			*hasPriority = true
-			m.Warnings &^= syslog.WarnNoPriority
-		}
-		return inner, inner.body, true
+		p = end
 	}
-	inner.read(b, p)
-	if !inner.stamped {
-		return inner, 0, false
-	}
-	if _, _, _, end := tagAt(b, inner.body); end == 0 && !inner.colon && !inner.sequenced {
-		return inner, 0, false
-	}
-	return inner, inner.body, true
+	v := version(b, p)
+	return v, v > 0
 }
 
-// parseStampless reads a message without a time that we can read.
-func parseStampless(m *syslog.Message, b []byte, i int, hasPriority bool, o *Options) {
-	p := skipSpace(b, i)
-	if !hasPriority {
-		m.Text = textFrom(b, i)
-		return
-	}
-	if _, _, _, end := tagAt(b, p); end > 0 {
-		m.Format = syslog.RFC3164
-		readTag(m, b, p)
-		return
-	}
-	m.Text = textFrom(b, i)
-}
-
-// readTag reads the TAG at p, if there is one, and makes the rest the text.
-func readTag(m *syslog.Message, b []byte, p int) {
-	name, msgID, pid, end := tagAt(b, p)
-	if end == 0 {
-		end = p
-	} else {
-		m.AppName, m.MsgID, m.ProcID = name, msgID, pid
-	}
-	m.Text = textFrom(b, end)
-	for m.Text.End > m.Text.Start {
-		if c := b[m.Text.End-1]; c != '\n' && c != '\r' && c != 0 {
-			break
-		}
-		m.Text.End--
-	}
-}
-
-// maxTag is how many octets of a message are searched for the end of its tag.
-const maxTag = 128
-
-// tagAt reads a TAG at p: its name, the mnemonic in it, the pid, and where the
-// text begins behind it; an end of 0 where there is no tag.
+// takeNested looks behind the host for the header of the originator, before
+// which a relay has put its own, and takes time and host from it. It counts only
+// where it is whole: it has a PRI, a colon behind its time, or a tag behind it.
+// A clock that its device calls unset ("*") does not count against the relay's.
 //
-//	sshd[4123]: text    postfix/smtpd[88]: text   su: text   %SYS-5-CONFIG_I: text
-func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
-	limit := min(len(b), p+maxTag)
-	j := p
-	for j < limit && classes[b[j]]&classTag != 0 {
-		j++
+//	Oct 11 22:14:15 relay Oct 11 22:14:14 host sshd[12]: text
+//	Oct 11 22:14:15 10.1.1.1 29: *Mar  1 18:46:11.123: %SYS-5-CONFIG_I: text
+func (d *dialect) takeNested(h *header) {
+	if h.hasSeverity && !d.hasPriority {
+		d.severity(h.severity)
 	}
-	if j == p || j >= limit {
-		return name, msgID, pid, 0
+	if h.hasFacility && !d.hasPriority {
+		d.m.Facility = h.facility
 	}
-	name = span(p, j)
-	switch b[j] {
-	case '[':
-		k := j + 1
-		for k < limit && b[k] != ']' && !isSpace(b[k]) {
-			k++
+	b, p := d.b, h.body
+	var inner header
+	switch c := at(b, p); {
+	case c == '<':
+		probe := syslog.Message{Raw: b}
+		end, ok := priority(&probe, p)
+		if !ok {
+			return
 		}
-		if k >= limit || b[k] != ']' {
-			return name, msgID, pid, 0
+		if inner.read(b, end); !inner.stamped {
+			return
 		}
-		pid = span(j+1, k)
-		j = k + 1
-		if at(b, j) == ':' {
-			j++
-		} else if !isSpace(at(b, j)) || !allDigits(pid.Of(b)) {
-			return name, msgID, pid, 0
+		if !d.hasPriority || d.m.Facility == syslog.DefaultFacility && d.m.Severity == syslog.DefaultSeverity {
+			d.m.Facility, d.m.Severity, d.hasPriority = probe.Facility, probe.Severity, true
+			d.m.Warnings &^= syslog.WarnNoPriority
 		}
-	case ':':
-		j++
-		if c := at(b, j); c == ':' || c == '/' || isDigit(c) {
-			return name, msgID, pid, 0
+	case c == '*' || c == '.' || c == ':' || isDigit(c) || isAlpha(c):
+		if inner.read(b, p); !inner.stamped {
+			return
 		}
-	case ' ':
-		if b[p] != '%' || at(b, j+1) != ':' {
-			return name, msgID, pid, 0
+		if _, _, _, end := tagAt(b, inner.body); end == 0 && !inner.colon {
+			return
 		}
-		j += 2
 	default:
-		return name, msgID, pid, 0
+		return
 	}
-	if b[p] == '%' {
-		msgID = mnemonic(b, name)
+	if !inner.stamp.unsure || h.stamp.unsure {
+		h.stamp = inner.stamp
 	}
-	if at(b, j) == ' ' {
-		j++
+	if !inner.host.Empty() {
+		h.host = inner.host
 	}
-	return name, msgID, pid, j
-}
-
-// mnemonic returns the last part of a tag such as %SYS-5-CONFIG_I.
-func mnemonic(b []byte, tag syslog.Span) syslog.Span {
-	for k := int(tag.End) - 1; k > int(tag.Start); k-- {
-		if b[k] == '-' || b[k] == '/' {
-			return span(k+1, int(tag.End))
-		}
-	}
-	return syslog.Span{}
+	h.body = inner.body
 }

@@ -3,80 +3,127 @@ package parser
 import "github.com/syslane/syslane/internal/syslog"
 
 // parse5424 reads a message of RFC 5424 §6 whose TIMESTAMP should begin at i. It
-// returns false, with the header fields untouched, where there is neither a time nor "-".
-func parse5424(m *syslog.Message, b []byte, i int, o *Options) bool {
-	warnings := syslog.Warnings(0)
+// returns false, with nothing changed, where there is neither a time with a year
+// nor "-".
+//
+// Let pass are fields longer than the RFC allows and of octets beyond ASCII,
+// nine digits of a fraction, more than one space before a field, and any form of
+// time that stamp reads as long as it has a year. A message whose header breaks
+// off, or whose structured data is malformed, is flagged with
+// syslog.WarnStructuredData and read as far as it goes: see loose5424.
+func parse5424(m *syslog.Message, b []byte, i int, c *clock) bool {
+	n := len(b)
 	time, j := int64(syslog.NoTimestamp), i
-	if at(b, i) == '-' && (i+1 == len(b) || b[i+1] == ' ') {
+	if at(b, i) == '-' && (i+1 == n || b[i+1] == ' ') {
 		j = i + 1
 	} else if t, end := stamp3339(b, i); end > 0 && at(b, end) == ' ' {
 		time, j = t, end
 	} else {
 		var s stamp
 		end := s.parse(b, i)
-		if end == 0 || end < len(b) && b[end] != ' ' || !s.hasYear {
+		if end == 0 || end < n && b[end] != ' ' || !s.hasYear {
 			return false
 		}
-		time, _ = s.resolve(b, o)
-		j = end
-	}
-	m.Format, m.Timestamp = syslog.RFC5424, time
-	n := len(b)
-
-	fields := [4]*syslog.Span{&m.Hostname, &m.AppName, &m.ProcID, &m.MsgID}
-	for k, f := range fields {
-		for j < n && b[j] == ' ' {
-			j++
-		}
-		start := j
-		if k > 0 && startsBody(b, j) {
-			m.Text = textFrom(b, start)
-			m.Warnings |= warnings | syslog.WarnStructuredData
+		time, _ = s.resolve(b, c)
+		if j = end; s.isUnix {
+			m.Format, m.Timestamp = syslog.RFC3164, time
+			meraki(m, b, j)
 			return true
 		}
-		for j < n && b[j] != ' ' {
-			j++
-		}
-		*f = field(b, start, j)
 	}
+	m.Format, m.Timestamp = syslog.RFC5424, time
+
+	j = skipSpaces(b, j)
+	start := j
+	j = fieldEnd(b, j)
+	m.Hostname = field(b, start, j)
+	j = skipSpaces(b, j)
+	loose := j
+	j = fieldEnd(b, j)
+	m.AppName = field(b, loose, j)
+	j = skipSpaces(b, j)
+	start = j
+	j = fieldEnd(b, j)
+	m.ProcID = field(b, start, j)
+	j = skipSpaces(b, j)
+	start = j
+	j = fieldEnd(b, j)
+	m.MsgID = field(b, start, j)
 	if j < n {
 		j++
 	}
-	// STRUCTURED-DATA
 	end := j
-	switch {
-	case j < n && b[j] == '-' && (j+1 == n || b[j+1] == ' '):
+	if j < n && b[j] == '-' && (j+1 == n || b[j+1] == ' ') {
 		end = j + 1
-	default:
-		end = structuredData(b, j)
-		if end == 0 {
-			m.Text = textFrom(b, j)
-			m.Warnings |= syslog.WarnStructuredData
+	} else {
+		if end = structuredData(b, j); end == 0 {
+			loose5424(m, b, loose, j)
 			return true
 		}
 		m.StructuredData = span(j, end)
 	}
-	if end < n && b[end] == ' ' {
+	if end < n {
 		end++
 	}
 	m.Text = textFrom(b, end)
 	return true
 }
 
-// startsBody tells that what stands at i can only be the body of a message whose
-// header breaks off: CyberArk and others send
-//
-//	<5>1 2022-10-11T22:14:15Z VAULT CEF:0|Cyber-Ark|Vault|...
-func startsBody(b []byte, i int) bool {
-	switch at(b, i) {
-	case 'C':
-		return hasPrefix(b, i, "CEF:")
-	case 'L':
-		return hasPrefix(b, i, "LEEF:")
-	case '{':
-		return true
+func skipSpaces(b []byte, i int) int {
+	for i < len(b) && b[i] == ' ' {
+		i++
 	}
-	return false
+	return i
+}
+
+func fieldEnd(b []byte, i int) int {
+	for i < len(b) && b[i] != ' ' {
+		i++
+	}
+	return i
+}
+
+// loose5424 reads the rest of a message that has the time and host of RFC 5424
+// but no valid structured data at sd. What follows the host, at i, may be all
+// that there is of a header:
+//
+//	<5>1 2022-10-11T22:14:15Z VAULT CEF:0|Cyber-Ark|Vault|...     no APP-NAME and on
+//	<14>1 2022-10-11T22:14:15Z web1 myapp[12]: text               the tag of RFC 3164
+//	<134>1 2022-10-11T22:14:15Z gw1 CheckPoint 18160 - [action:"Accept"; flags:"1"]
+//	<13>1 2022-10-11T22:14:15Z web1 app 12 ID1 text               no STRUCTURED-DATA
+func loose5424(m *syslog.Message, b []byte, i, sd int) {
+	m.Warnings |= syslog.WarnStructuredData
+	name, msgID, pid, end := tagAt(b, i)
+	switch {
+	case startsBody(b, i):
+		m.AppName, m.ProcID, m.MsgID = syslog.Span{}, syslog.Span{}, syslog.Span{}
+		m.Text = textFrom(b, i)
+	case end > 0:
+		m.AppName, m.ProcID, m.MsgID = name, pid, msgID
+		m.Text = textFrom(b, end)
+	case startsBody(b, int(m.AppName.End)+1):
+		m.ProcID, m.MsgID = syslog.Span{}, syslog.Span{}
+		m.Text = textFrom(b, int(m.AppName.End)+1)
+	default:
+		m.Text = textFrom(b, sd)
+	}
+}
+
+// meraki reads what Cisco Meraki sends behind a VERSION and a time in seconds
+// since the epoch: the host and the kind of event. It is not of RFC 5424, though
+// it begins so.
+//
+//	<134>1 1374543986.038687615 MX84 urls src=192.168.1.186:63735 dst=69.58.188.40:80
+func meraki(m *syslog.Message, b []byte, i int) {
+	start := skipSpace(b, i)
+	end := wordEnd(b, start)
+	m.Hostname = field(b, start, end)
+	start = skipSpace(b, end)
+	if end = wordEnd(b, start); end < len(b) && indexByte(b[start:end], '=') < 0 {
+		m.AppName = span(start, end)
+		start = skipSpace(b, end)
+	}
+	m.Text = textWithoutEnd(b, start)
 }
 
 // structuredData returns the end of the SD-ELEMENTs that begin at i, or 0 where
