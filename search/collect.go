@@ -18,8 +18,7 @@ var (
 // collect reads a block and puts its matches into fresh, the greatest key first.
 // Their records are valid until the next read.
 func (s *scan) collect(b *block) error {
-	records, buf, err := s.log.read(b.blockInfo, s.buf)
-	s.buf = buf
+	records, err := s.log.read(b.blockInfo)
 	s.stats.BlocksRead++
 	switch {
 	case errors.Is(err, errRemoved):
@@ -36,7 +35,7 @@ func (s *scan) collect(b *block) error {
 	var e syslog.Event
 	literal := s.query.literal
 	hit := -1 // where literal stands next, known once passed
-	position := b.first
+	position := b.First
 	for start := 0; start < len(records); position++ {
 		record, rest := syslog.NextRecord(records[start:])
 		if record == nil {

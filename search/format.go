@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -45,6 +46,38 @@ func AppendText(dst, doc []byte, loc *time.Location) ([]byte, error) {
 	return appendHarmless(append(dst, ": "...), d.Message), nil
 }
 
+// AppendJSON appends an ECS document for a terminal: the same JSON, with what
+// AppendText escapes as \u001b and so on. JSON itself demands that of the
+// controls below the blank only.
+func AppendJSON(dst, doc []byte) []byte {
+	for len(doc) > 0 {
+		r, n := utf8.DecodeRune(doc)
+		if harmless(r) {
+			dst = append(dst, doc[:n]...)
+		} else {
+			for _, unit := range utf16.AppendRune(nil, r) {
+				dst = append(dst, `\u`...)
+				dst = append(dst, hex4(unit)...)
+			}
+		}
+		doc = doc[n:]
+	}
+	return dst
+}
+
+func hex4(u uint16) string {
+	hex := strconv.FormatUint(uint64(u), 16)
+	return "0000"[:4-len(hex)] + hex
+}
+
+// harmless tells whether r prints, and does nothing else.
+func harmless(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r >= ' ' && r != 0x7f
+	}
+	return !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co)
+}
+
 // appendHarmless appends s with all that does not print escaped, but for tabs.
 func appendHarmless(dst []byte, s string) []byte {
 	for _, r := range s {
@@ -53,7 +86,7 @@ func appendHarmless(dst []byte, s string) []byte {
 			dst = append(dst, `\n`...)
 		case r == '\r':
 			dst = append(dst, `\r`...)
-		case r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co):
+		case r != '\t' && !harmless(r):
 			dst = append(dst, escape(r)...)
 		default:
 			dst = utf8.AppendRune(dst, r)
@@ -63,12 +96,11 @@ func appendHarmless(dst []byte, s string) []byte {
 }
 
 func escape(r rune) string {
-	hex := strconv.FormatInt(int64(r), 16)
 	switch {
 	case r < 0x100:
-		return `\x` + "00"[:2-len(hex)] + hex
+		return `\x` + hex4(uint16(r))[2:]
 	case r < 0x10000:
-		return `\u` + "0000"[:4-len(hex)] + hex
+		return `\u` + hex4(uint16(r))
 	}
-	return `\U` + "00000000"[:8-len(hex)] + hex
+	return `\U` + hex4(uint16(r>>16)) + hex4(uint16(r))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
 )
 
 // Order is the order of results.
@@ -44,9 +45,10 @@ type Stats struct {
 	BlocksRead int `json:"blocks_read"`
 	// Octets is how much was searched, decompressed.
 	Octets int64 `json:"octets"`
-	// DamagedBlocks is the number of blocks that could not be read and
-	// UnreadableEvents that of events of an unknown version: what they hold was
-	// not searched. RemovedBlocks were deleted by retention meanwhile.
+	// DamagedBlocks is the number of blocks, or stretches where blocks should
+	// be, that could not be read, and UnreadableEvents that of events of an
+	// unknown version: what they hold was not searched. RemovedBlocks were
+	// deleted by retention meanwhile.
 	DamagedBlocks    int `json:"damaged_blocks"`
 	UnreadableEvents int `json:"unreadable_events"`
 	RemovedBlocks    int `json:"removed_blocks"`
@@ -130,27 +132,23 @@ type scan struct {
 	waiting []held // greatest key first
 	octets  int    // of waiting
 	fresh   []held
-	buf     []byte
 	names   syslog.Interner
 	stats   Stats
 }
 
 // blockInfo is what the log knows of a block without reading it.
 type blockInfo struct {
-	first            uint64 // position of the first record
-	count            int
-	minTime, maxTime int64 // of its events, unix ns
-	segment          uint64
-	offset           int64
+	spool.BlockInfo
+	segment int // index in the list of segments
 }
 
 // log is what is searched.
 type log interface {
-	// blocks calls f for each block, in any order, until f fails.
-	blocks(ctx context.Context, f func(blockInfo) error) error
-	// read returns the run of records of a block. It may use buf, and returns
-	// it or a larger one for the next call. The records are valid until then.
-	read(b blockInfo, buf []byte) (records, grown []byte, err error)
+	// blocks calls f for each block whose times touch [since, until], in any
+	// order. damaged is the number of stretches where there should be blocks.
+	blocks(ctx context.Context, since, until int64, f func(blockInfo)) (damaged int, err error)
+	// read returns the run of records of a block, valid until the next call.
+	read(b blockInfo) (records []byte, err error)
 }
 
 func newScan(l log, q *Query, r Request) (*scan, error) {
@@ -193,20 +191,17 @@ func unixNano(t time.Time) int64 {
 
 // run calls emit for each result in order. The event is valid during the call.
 func (s *scan) run(ctx context.Context, emit func(*syslog.Event) error) error {
-	err := s.log.blocks(ctx, func(b blockInfo) error {
-		if b.maxTime < s.since || b.minTime > s.until || b.count == 0 {
-			return nil
-		}
-		upper := s.order.key(b.maxTime, b.first+uint64(b.count)-1)
+	damaged, err := s.log.blocks(ctx, s.since, s.until, func(b blockInfo) {
+		upper := s.order.key(b.MaxTime, b.First+uint64(b.Count)-1)
 		if s.order == OldestFirst {
-			upper = s.order.key(b.minTime, b.first)
+			upper = s.order.key(b.MinTime, b.First)
 		}
 		s.queue = append(s.queue, &block{blockInfo: b, upper: upper, slot: len(s.queue)})
-		return nil
 	})
 	if err != nil {
 		return err
 	}
+	s.stats.DamagedBlocks = damaged
 	s.stats.Blocks = len(s.queue)
 	heap.Init(&s.queue)
 	var e syslog.Event

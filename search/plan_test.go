@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
 	"pgregory.net/rapid"
 )
 
@@ -21,12 +22,13 @@ type memoryLog struct {
 	fail  map[uint64]error // by first position
 	next  uint64
 	reads int
+	buf   []byte
 }
 
 // add appends a block of events at the given times; their texts are "even" or
 // "odd" by the position.
 func (m *memoryLog) add(times ...int64) {
-	info := blockInfo{first: m.next + 1, count: len(times), minTime: slices.Min(times), maxTime: slices.Max(times)}
+	info := blockInfo{BlockInfo: spool.BlockInfo{First: m.next + 1, Count: len(times), MinTime: slices.Min(times), MaxTime: slices.Max(times)}}
 	var run []byte
 	for _, at := range times {
 		m.next++
@@ -38,27 +40,27 @@ func (m *memoryLog) add(times ...int64) {
 	m.infos, m.runs = append(m.infos, info), append(m.runs, run)
 }
 
-func (m *memoryLog) blocks(_ context.Context, f func(blockInfo) error) error {
+func (m *memoryLog) blocks(_ context.Context, since, until int64, f func(blockInfo)) (int, error) {
 	for _, b := range m.infos {
-		if err := f(b); err != nil {
-			return err
+		if b.MaxTime >= since && b.MinTime <= until {
+			f(b)
 		}
 	}
-	return nil
+	return 0, nil
 }
 
-func (m *memoryLog) read(b blockInfo, buf []byte) ([]byte, []byte, error) {
+func (m *memoryLog) read(b blockInfo) ([]byte, error) {
 	m.reads++
-	if err := m.fail[b.first]; err != nil {
-		return nil, buf, err
+	if err := m.fail[b.First]; err != nil {
+		return nil, err
 	}
 	for i, info := range m.infos {
-		if info.first == b.first {
-			buf = append(buf[:0], m.runs[i]...) // shows use behind the next read
-			return buf, buf, nil
+		if info.First == b.First {
+			m.buf = append(m.buf[:0], m.runs[i]...) // shows use behind the next read
+			return m.buf, nil
 		}
 	}
-	return nil, buf, errors.New("no such block")
+	return nil, errors.New("no such block")
 }
 
 // find runs a request and returns "time/position" of each result.
@@ -214,11 +216,11 @@ func benchLog(n int) *memoryLog {
 	l := &memoryLog{}
 	r := rand.New(rand.NewPCG(1, 2))
 	var run []byte
-	info := blockInfo{first: 1, minTime: 1}
+	info := blockInfo{BlockInfo: spool.BlockInfo{First: 1, MinTime: 1}}
 	flush := func(at int64) {
-		info.maxTime = at
+		info.MaxTime = at
 		l.infos, l.runs = append(l.infos, info), append(l.runs, run)
-		info = blockInfo{first: l.next + 1, minTime: at}
+		info = blockInfo{BlockInfo: spool.BlockInfo{First: l.next + 1, MinTime: at}}
 		run = nil
 	}
 	for i := range n {
@@ -234,7 +236,7 @@ func benchLog(n int) *memoryLog {
 		e.Source, e.Input = addrPort("10.9.8.7:514"), "tcp"
 		l.next++
 		run = syslog.AppendRecord(run, e)
-		if info.count++; len(run) >= 256<<10 {
+		if info.Count++; len(run) >= 256<<10 {
 			flush(int64(i + 1))
 		}
 	}

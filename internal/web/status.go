@@ -1,0 +1,60 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+
+	"github.com/syslane/syslane/search"
+)
+
+// index says what is here.
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	var b bytes.Buffer
+	b.WriteString("Syslane\n\n")
+	line := func(path, text string) { fmt.Fprintf(&b, "%-16s %s\n", path, text) }
+	line("/healthz", "whether all is well")
+	line("/readyz", "whether messages are taken")
+	if s.cfg.Gatherer != nil {
+		line("/metrics", "Prometheus metrics")
+	}
+	if s.cfg.Searcher != nil {
+		line(search.Path, "search; parameters q, since, until, limit, order")
+		bearer := ""
+		if !s.cfg.Token.Empty() {
+			bearer = `-H "Authorization: Bearer $TOKEN" `
+		}
+		fmt.Fprintf(&b, "\nTry:\n  curl %s'http://%s%s?q=error&since=15m'\n  syslane search --server http://%s --since 15m error\n",
+			bearer, s.Addr(), search.Path, s.Addr())
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write(b.Bytes())
+}
+
+// checks answers 200 where all checks pass, and 503 otherwise, with one line for
+// each that fails. The reasons are for those who are trusted.
+func (s *Server) checks(checks []Check) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var b bytes.Buffer
+		trusted := s.trusted(r)
+		failed := 0
+		for _, c := range checks {
+			if err := c.Probe(); err != nil {
+				failed++
+				if trusted {
+					fmt.Fprintf(&b, "%s: %v\n", c.Name, err)
+				}
+			}
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if failed == 0 {
+			w.Write([]byte("ok\n"))
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		if !trusted {
+			fmt.Fprintf(&b, "%d of %d checks failed\n", failed, len(checks))
+		}
+		w.Write(b.Bytes())
+	}
+}

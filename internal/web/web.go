@@ -1,0 +1,254 @@
+// Package web serves a node's HTTP: health, metrics and, on a collector, search.
+//
+//	GET /              what is here, as plain text
+//	GET /healthz       200, or 503 and what is wrong
+//	GET /readyz        200, or 503 and what is not ready
+//	GET /metrics       Prometheus metrics
+//	GET /api/v1/search results of a search, see search.go
+//
+// Without a token only loopback addresses are served, and only to requests that
+// name a loopback address or localhost as their host: otherwise any page that a
+// user of this machine opens could read the log by DNS rebinding. With a token,
+// metrics and search want it as "Authorization: Bearer TOKEN"; health answers
+// everyone, but gives its reasons only to those who bring the token.
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	stdlog "log"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/search"
+	"golang.org/x/net/netutil"
+)
+
+// Limits of the server.
+const (
+	// DefaultMaxSearches is how many searches run at once; more are refused
+	// with 429. Each can hold 32 MiB of results and a few blocks of the log.
+	DefaultMaxSearches = 4
+	// DefaultSearchTimeout ends a search that takes longer.
+	DefaultSearchTimeout = time.Minute
+
+	maxConnections    = 256
+	maxHeaderOctets   = 16 << 10
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = time.Minute
+	// writeTimeout is how long a client may take to accept a part of an answer.
+	writeTimeout = 30 * time.Second
+	// stopTimeout is how long requests may go on when the server is to stop.
+	stopTimeout = 3 * time.Second
+)
+
+// Check tells whether one part of the node is well.
+type Check struct {
+	// Name is the part's, such as "log" or "output.elasticsearch".
+	Name string
+	// Probe returns what is wrong, nil for nothing. It does not block, and can
+	// be called from many goroutines at once.
+	Probe func() error
+}
+
+// Config is what a server is made of.
+type Config struct {
+	// Listen is the address, host:port. Port 0 chooses one; see Server.Addr.
+	Listen string
+	// Token, if there is one, is what clients must bring.
+	Token config.Secret
+	// Gatherer is what /metrics shows; nil leaves /metrics out.
+	Gatherer prometheus.Gatherer
+	// Registerer takes the server's own metrics; nil keeps none.
+	Registerer prometheus.Registerer
+	// Health and Ready are what /healthz and /readyz ask.
+	Health, Ready []Check
+	// Searcher is what is searched; nil leaves the search out.
+	Searcher search.Searcher
+	// MaxSearches and SearchTimeout bound searches; 0 means the default.
+	MaxSearches   int
+	SearchTimeout time.Duration
+	Logger        zerolog.Logger
+}
+
+// CheckListen returns an error where listen is no address, or reaches beyond this
+// machine while there is no token.
+func CheckListen(listen string, token config.Secret) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf(`not an address; write host:port, as in "127.0.0.1:8514"`)
+	}
+	if token.Empty() && !loopback(host) {
+		return errors.New(`anyone who reaches this address could read the log: set a token in [http], or listen on 127.0.0.1`)
+	}
+	return nil
+}
+
+// loopback tells whether host names this machine only.
+func loopback(host string) bool {
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// Server serves HTTP on one address.
+type Server struct {
+	cfg      Config
+	listener net.Listener
+	server   *http.Server
+	searches chan struct{} // a slot for each search that may run
+	metrics  metrics
+	stop     context.CancelCauseFunc
+}
+
+// New opens the address; requests wait until Run.
+func New(cfg Config) (*Server, error) {
+	if err := CheckListen(cfg.Listen, cfg.Token); err != nil {
+		return nil, fmt.Errorf("listen on %q for HTTP: %w", cfg.Listen, err)
+	}
+	if cfg.MaxSearches <= 0 {
+		cfg.MaxSearches = DefaultMaxSearches
+	}
+	if cfg.SearchTimeout <= 0 {
+		cfg.SearchTimeout = DefaultSearchTimeout
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w", err)
+	}
+	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), metrics: newMetrics(cfg.Registerer)}
+	base, stop := context.WithCancelCause(context.Background())
+	s.stop = stop
+	s.server = &http.Server{
+		Handler:           s.guard(s.routes()),
+		ReadHeaderTimeout: readHeaderTimeout,
+		WriteTimeout:      writeTimeout, // a search prolongs it as it sends
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderOctets,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          stdlog.New(logWriter{cfg.Logger}, "", 0),
+	}
+	return s, nil
+}
+
+// Addr returns the address that the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close gives up the address of a server that Run is not called on.
+func (s *Server) Close() error {
+	s.stop(nil)
+	return s.listener.Close()
+}
+
+// errStopping ends searches when the server stops.
+var errStopping = errors.New("the server is stopping")
+
+// Run serves until ctx ends. Then searches are ended, and other requests have a
+// short time to finish.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.server.Serve(netutil.LimitListener(s.listener, maxConnections)) }()
+	select {
+	case err := <-served:
+		s.stop(errStopping)
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	s.stop(errStopping)
+	grace, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err := s.server.Shutdown(grace)
+	if err != nil {
+		err = s.server.Close()
+	}
+	<-served
+	if err != nil {
+		return fmt.Errorf("stop HTTP: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.index)
+	mux.HandleFunc("GET /healthz", s.checks(s.cfg.Health))
+	mux.HandleFunc("GET /readyz", s.checks(s.cfg.Ready))
+	if s.cfg.Gatherer != nil {
+		handler := promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{ErrorLog: stdlog.New(logWriter{s.cfg.Logger}, "", 0)})
+		mux.Handle("GET /metrics", s.authenticated(handler))
+	}
+	if s.cfg.Searcher != nil {
+		mux.Handle("GET "+search.Path, s.authenticated(http.HandlerFunc(s.search)))
+	}
+	return mux
+}
+
+// guard is in front of every handler.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-store")
+		if r.ContentLength != 0 {
+			// No request here has a body. The server would wait for it, and a
+			// read timeout would end long searches too.
+			http.NewResponseController(w).SetReadDeadline(time.Now())
+			h.Set("Connection", "close")
+			writeFailure(w, http.StatusRequestEntityTooLarge, search.Failure{Message: "requests have no body here"})
+			return
+		}
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if s.cfg.Token.Empty() && !loopback(host) {
+			writeFailure(w, http.StatusForbidden, search.Failure{
+				Message: "without a token only requests to localhost or a loopback address are answered"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// trusted tells whether the request brings the token, or none is needed. Hashes
+// are compared, for they are of one length.
+func (s *Server) trusted(r *http.Request) bool {
+	if s.cfg.Token.Empty() {
+		return true
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	got, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(s.cfg.Token.Value()))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+func (s *Server) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.trusted(r) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="syslane"`)
+			writeFailure(w, http.StatusUnauthorized, search.Failure{Message: "a token is needed: Authorization: Bearer TOKEN"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// logWriter takes what net/http and promhttp have to say.
+type logWriter struct{ logger zerolog.Logger }
+
+func (l logWriter) Write(p []byte) (int, error) {
+	l.logger.Warn().Str("detail", strings.TrimSpace(string(p))).Msg("HTTP server")
+	return len(p), nil
+}

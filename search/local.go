@@ -1,0 +1,202 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"sync"
+
+	"github.com/syslane/syslane/internal/ecs"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
+)
+
+// Searcher is what can be searched: a Local log or a Remote collector.
+type Searcher interface {
+	// Search calls found for each result, in order, with its ECS document: one
+	// line of JSON without its line end, valid during the call. It ends when
+	// found or ctx does, with that error. A query that is wrong is a
+	// *SyntaxError, before the first result. Where parts of the log could not be
+	// read all other results are given out, and then an *IncompleteError.
+	Search(ctx context.Context, r Request, found func(doc []byte) error) (Stats, error)
+}
+
+// IncompleteError says that a search went to its end, but over a log with damage.
+type IncompleteError struct{ Text string }
+
+// Error returns what was not searched.
+func (e *IncompleteError) Error() string { return e.Text }
+
+func (s *Stats) incomplete() error {
+	switch {
+	case s.DamagedBlocks == 0 && s.UnreadableEvents == 0:
+		return nil
+	case s.UnreadableEvents == 0:
+		return &IncompleteError{fmt.Sprintf("the results are incomplete: %d damaged blocks of the log could not be searched", s.DamagedBlocks)}
+	}
+	return &IncompleteError{fmt.Sprintf("the results are incomplete: %d damaged blocks and %d unreadable events of the log could not be searched", s.DamagedBlocks, s.UnreadableEvents)}
+}
+
+// maxIndexed bounds the blocks whose headers a Local keeps, at 80 octets each.
+const maxIndexed = 250_000
+
+// Local searches a log on this machine. It is safe for concurrent use.
+type Local struct {
+	view *spool.View
+
+	mu       sync.Mutex
+	segments map[uint64]*segmentIndex // sealed ones, by first position
+	indexed  int                      // blocks in them
+}
+
+// segmentIndex is what is known of a sealed segment, which does not change.
+type segmentIndex struct {
+	minTime, maxTime int64
+	damaged          int
+	blocks           []spool.BlockInfo // nil where there is no room for them
+}
+
+// NewLocal searches what view shows.
+func NewLocal(view *spool.View) *Local {
+	return &Local{view: view, segments: make(map[uint64]*segmentIndex)}
+}
+
+// Open searches the log in folder dir, also beside a process that writes to it.
+func Open(dir string) (*Local, error) {
+	view, err := spool.OpenReadOnly(dir)
+	if err != nil {
+		return nil, err
+	}
+	return NewLocal(view), nil
+}
+
+// Search implements Searcher.
+func (l *Local) Search(ctx context.Context, r Request, found func(doc []byte) error) (Stats, error) {
+	q, err := Parse(r.Query)
+	if err != nil {
+		return Stats{}, err
+	}
+	reader := l.view.NewBlockReader()
+	defer reader.Close()
+	s, err := newScan(&viewLog{local: l, reader: reader}, q, r)
+	if err != nil {
+		return Stats{}, err
+	}
+	var doc []byte
+	err = s.run(ctx, func(e *syslog.Event) error {
+		doc = ecs.AppendDocument(doc[:0], e, ecs.Options{})
+		return found(doc)
+	})
+	if err == nil {
+		err = s.stats.incomplete()
+	}
+	return s.stats, err
+}
+
+// viewLog is the log as one search sees it.
+type viewLog struct {
+	local    *Local
+	reader   *spool.BlockReader
+	segments []spool.Segment
+}
+
+func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockInfo)) (damaged int, err error) {
+	if v.segments, err = v.local.view.Segments(); err != nil {
+		return 0, err
+	}
+	v.local.forget(v.segments)
+	var buf []spool.BlockInfo
+	for i, segment := range v.segments {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		index, err := v.local.index(&buf, segment, since, until)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		damaged += index.damaged
+		for _, b := range index.blocks {
+			if b.MaxTime >= since && b.MinTime <= until {
+				f(blockInfo{b, i})
+			}
+		}
+	}
+	return damaged, nil
+}
+
+// index lists the blocks of a segment; none where it holds nothing between since
+// and until. buf is room for blocks that are not kept.
+func (l *Local) index(buf *[]spool.BlockInfo, segment spool.Segment, since, until int64) (*segmentIndex, error) {
+	l.mu.Lock()
+	known := l.segments[segment.First]
+	l.mu.Unlock()
+	if known != nil && (known.blocks != nil || known.maxTime < since || known.minTime > until) {
+		return known, nil
+	}
+	blocks, err := l.view.Blocks((*buf)[:0], segment)
+	*buf = blocks
+	if err != nil {
+		return nil, err
+	}
+	index := &segmentIndex{minTime: math.MaxInt64, maxTime: math.MinInt64, blocks: blocks}
+	next := segment.First
+	for _, b := range blocks {
+		index.minTime, index.maxTime = min(index.minTime, b.MinTime), max(index.maxTime, b.MaxTime)
+		if b.First > next {
+			index.damaged++
+		}
+		next = b.First + uint64(b.Count)
+	}
+	if segment.Sealed && known == nil {
+		l.keep(segment.First, *index)
+	}
+	return index, nil
+}
+
+// keep remembers the index of a sealed segment, with its blocks if there is room.
+func (l *Local) keep(first uint64, index segmentIndex) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.segments[first] != nil {
+		return // another search was faster
+	}
+	blocks := index.blocks
+	index.blocks = nil
+	if l.indexed+len(blocks) <= maxIndexed {
+		index.blocks = append(make([]spool.BlockInfo, 0, len(blocks)), blocks...)
+		l.indexed += len(blocks)
+	}
+	l.segments[first] = &index
+}
+
+// forget drops what is kept of segments that are not there any more.
+func (l *Local) forget(there []spool.Segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	firsts := make(map[uint64]bool, len(there))
+	for _, s := range there {
+		firsts[s.First] = true
+	}
+	for first, index := range l.segments {
+		if !firsts[first] {
+			l.indexed -= len(index.blocks)
+			delete(l.segments, first)
+		}
+	}
+}
+
+func (v *viewLog) read(b blockInfo) ([]byte, error) {
+	block, err := v.reader.Read(v.segments[b.segment], b.BlockInfo)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errRemoved
+	case errors.Is(err, spool.ErrCorrupt), errors.Is(err, spool.ErrVersion):
+		return nil, errDamaged
+	}
+	return block.Records, err
+}

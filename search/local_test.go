@@ -1,0 +1,150 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
+)
+
+// writeLog appends batches of 10 numbered events, a second apart, to a new log in
+// small segments and returns it.
+func writeLog(t *testing.T, dir string, batches int) *spool.Log {
+	t.Helper()
+	l, err := spool.Open(spool.Config{Dir: dir, SegmentSize: 8 << 10, KeepDelivered: true, Sync: spool.SyncOS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	for i := range batches {
+		appendBatch(t, l, i)
+	}
+	return l
+}
+
+func appendBatch(t *testing.T, l *spool.Log, batch int) {
+	t.Helper()
+	var b spool.Batch
+	for j := range 10 {
+		n := batch*10 + j
+		e := event("web1", "app", "", "", "", fmt.Sprintf("number %d of parity %d", n, n%2))
+		e.Timestamp = int64(n) * int64(time.Second)
+		e.ID[15] = byte(n)
+		if j == 0 {
+			b.MinTime = e.Timestamp
+		}
+		b.MaxTime = e.Timestamp
+		b.Records = syslog.AppendRecord(b.Records, e)
+		b.Count++
+	}
+	if _, err := l.Append(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// numbers searches and returns the numbers in the messages.
+func numbers(s Searcher, r Request) ([]string, Stats, error) {
+	var out []string
+	stats, err := s.Search(context.Background(), r, func(doc []byte) error {
+		var d struct{ Message string }
+		if err := json.Unmarshal(doc, &d); err != nil {
+			return fmt.Errorf("%s: %w", doc, err)
+		}
+		out = append(out, strings.Fields(d.Message)[1])
+		return nil
+	})
+	return out, stats, err
+}
+
+func TestLogIsSearchedBesideItsWriter(t *testing.T) {
+	dir := t.TempDir()
+	l := writeLog(t, dir, 50)
+	beside, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*Local{"of the process": NewLocal(l.View()), "beside it": beside} {
+		got, _, err := numbers(s, Request{Query: "parity", Limit: 3})
+		if err != nil || fmt.Sprint(got) != "[499 498 497]" {
+			t.Errorf("%s: %v %v", name, got, err)
+		}
+		got, stats, err := numbers(s, Request{Query: "1", Order: OldestFirst, Since: time.Unix(100, 0), Until: time.Unix(106, 0)})
+		if err != nil || fmt.Sprint(got) != "[101 103 105]" || stats.BlocksRead > 2 {
+			t.Errorf("%s: %v %+v %v", name, got, stats, err)
+		}
+		got, _, err = numbers(s, Request{})
+		if err != nil || len(got) != 500 || got[0] != "499" || got[499] != "0" {
+			t.Errorf("%s: %d results, %v", name, len(got), err)
+		}
+	}
+	appendBatch(t, l, 50)
+	got, _, err := numbers(beside, Request{Limit: 1})
+	if err != nil || fmt.Sprint(got) != "[509]" {
+		t.Errorf("what was appended since: %v %v", got, err)
+	}
+	if _, _, err := numbers(beside, Request{Query: "hst:x"}); !errors.As(err, new(*SyntaxError)) {
+		t.Error(err)
+	}
+}
+
+func TestIndexOfSegmentsIsKeptAndForgotten(t *testing.T) {
+	dir := t.TempDir()
+	writeLog(t, dir, 50)
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if _, _, err := numbers(s, Request{}); err != nil {
+		t.Fatal(err)
+	}
+	kept, blocks := len(s.segments), s.indexed
+	if kept < 2 || blocks < kept {
+		t.Fatalf("%d segments with %d blocks are kept; the files are %v", kept, blocks, files)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	got, stats, err := numbers(s, Request{Order: OldestFirst})
+	if err != nil || len(got) == 0 || got[0] == "0" {
+		t.Errorf("%d results %+v %v", len(got), stats, err)
+	}
+	if len(s.segments) != kept-1 || s.indexed >= blocks {
+		t.Errorf("%d segments with %d blocks are kept", len(s.segments), s.indexed)
+	}
+}
+
+func TestDamageInTheLogMakesResultsIncomplete(t *testing.T) {
+	dir := t.TempDir()
+	l := writeLog(t, dir, 50)
+	l.Close()
+	files, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
+	data, err := os.ReadFile(files[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 0xff
+	if err := os.WriteFile(files[1], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, stats, err := numbers(s, Request{})
+	var incomplete *IncompleteError
+	if !errors.As(err, &incomplete) || stats.DamagedBlocks != 1 {
+		t.Errorf("%+v %v", stats, err)
+	}
+	if len(got) >= 500 || len(got) < 400 {
+		t.Errorf("%d results", len(got))
+	}
+}
