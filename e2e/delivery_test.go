@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,9 @@ type line struct {
 
 // startLine starts a collector and a relay with the inputs that relayInputs says.
 func startLine(t *testing.T, name, relayInputs string) *line {
-	l := &line{elastic: elasticsearch(t), index: "logs-syslane." + name + "-e2e"}
+	// A hyphen parts the words of a data stream's name and can be in none of them.
+	dataset := "syslane." + strings.ReplaceAll(name, "-", "_")
+	l := &line{elastic: elasticsearch(t), index: "logs-" + dataset + "-e2e"}
 	link := proc.FreeAddr(t)
 	l.collector = syslane.Start(t, "collector", fmt.Sprintf(`
 [[input]]
@@ -47,7 +50,7 @@ name = "elasticsearch"
 hosts = [%q]
 mode = "data_stream"
 data_stream = { dataset = %q, namespace = "e2e" }
-`, link, l.elastic.URL, "syslane."+name))
+`, link, l.elastic.URL, dataset))
 	l.relay = syslane.Start(t, "relay", fmt.Sprintf(`
 %s
 [[output]]
