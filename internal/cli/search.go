@@ -81,8 +81,6 @@ an error or where a part of the log could not be searched.`,
 	f.StringVar(&s.server, "server", "", "the collector's HTTP API (default: the environment's SYSLANE_SERVER, or "+defaultServer+")")
 	f.StringVar(&s.tokenFile, "token-file", "", "file that holds the token of the API (default: the token in the environment's SYSLANE_TOKEN)")
 	f.StringVar(&s.dir, "dir", "", "search this log folder, or state folder that holds one, instead of asking a server; works beside a running collector")
-	cmd.MarkFlagsMutuallyExclusive("server", "dir")
-	cmd.MarkFlagsMutuallyExclusive("token-file", "dir")
 	return cmd
 }
 
@@ -138,6 +136,9 @@ func (s *searchCommand) run(ctx context.Context, query string, out io.Writer) er
 }
 
 func (s *searchCommand) searcher() (search.Searcher, error) {
+	if s.dir != "" && (s.server != "" || s.tokenFile != "") {
+		return nil, errors.New("--dir searches a folder and --server asks a collector: give one of them")
+	}
 	if s.dir != "" {
 		folder, err := findLog(s.dir)
 		if err != nil {
