@@ -1,0 +1,229 @@
+package elasticsearch
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/elastic/elastic-transport-go/v8/elastictransport"
+	es "github.com/elastic/go-elasticsearch/v8"
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"github.com/syslane/syslane/internal/tlsconf"
+)
+
+// newClient makes the HTTP client of an output. Retries are the output's own: the
+// client's would send whole requests again without looking at their items.
+func newClient(cfg *Config, name string) (*es.BaseClient, *transport, error) {
+	inner, err := newHTTPTransport(cfg, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := &transport{inner: inner, anyProduct: cfg.Flavor != FlavorElasticsearch}
+	c := es.Config{
+		Username:          cfg.Username,
+		Password:          cfg.Password.Value(),
+		APIKey:            apiKey(cfg.APIKey.Value()),
+		ServiceToken:      cfg.ServiceToken.Value(),
+		CloudID:           cfg.CloudID,
+		DisableRetry:      true,
+		DisableMetaHeader: true,
+		Transport:         t,
+		Header:            http.Header{"User-Agent": {"Syslane"}},
+		ConnectionPoolFunc: func(conns []*elastictransport.Connection, _ elastictransport.Selector) elastictransport.ConnectionPool {
+			t.hosts = newHosts(conns, time.Now)
+			return t.hosts
+		},
+	}
+	for key, value := range cfg.Headers {
+		c.Header.Set(key, value)
+	}
+	addresses := cfg.Hosts
+	if len(addresses) == 0 && cfg.CloudID == "" {
+		addresses = []string{"http://localhost:9200"}
+	}
+	for _, host := range addresses {
+		u, err := hostURL(host)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.Addresses = append(c.Addresses, u.String())
+	}
+	client, err := es.NewBaseClient(c)
+	if err != nil {
+		return nil, nil, fmt.Errorf("elasticsearch client: %w", err)
+	}
+	return client, t, nil
+}
+
+func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
+	tlsOptions := cfg.TLS.Options
+	tlsOptions.Name = "output " + name
+	tlsConfig, err := tlsconf.Client(tlsOptions)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.TLS.CAFingerprint != "" {
+		fingerprint, err := parseFingerprint(cfg.TLS.CAFingerprint)
+		if err != nil {
+			return nil, err
+		}
+		tlsConfig.InsecureSkipVerify = true // verifyFingerprint stands in
+		tlsConfig.VerifyConnection = func(cs tls.ConnectionState) error { return verifyFingerprint(cs, fingerprint) }
+	}
+	proxy := http.ProxyFromEnvironment
+	if cfg.ProxyURL != "" {
+		u, err := url.Parse(cfg.ProxyURL)
+		if err != nil {
+			return nil, fmt.Errorf("proxy_url = %q: %w", cfg.ProxyURL, err)
+		}
+		proxy = http.ProxyURL(u)
+	}
+	dialer := net.Dialer{Timeout: min(cfg.Timeout, 30*time.Second), KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                 proxy,
+		DialContext:           dialer.DialContext,
+		TLSClientConfig:       tlsConfig,
+		TLSHandshakeTimeout:   min(cfg.Timeout, 30*time.Second),
+		MaxIdleConnsPerHost:   cfg.Workers + 1,
+		IdleConnTimeout:       time.Minute,
+		ExpectContinueTimeout: 5 * time.Second,
+		WriteBufferSize:       64 << 10,
+		// Answers are small, as only what is needed is asked for.
+		DisableCompression: true,
+	}, nil
+}
+
+// transport reports to hosts how each node fares, tells who sent a request which
+// node it went to, and lets servers pass that do not call themselves Elasticsearch.
+type transport struct {
+	inner      *http.Transport
+	hosts      *hosts
+	anyProduct bool
+}
+
+// nodeKey is the context key of a *string that takes the node's host and port.
+type nodeKey struct{}
+
+// RoundTrip sends one request.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if host, ok := req.Context().Value(nodeKey{}).(*string); ok {
+		*host = req.URL.Host
+	}
+	res, err := t.inner.RoundTrip(req)
+	switch {
+	case err != nil:
+		// That the caller gave up says nothing about the node.
+		if !errors.Is(err, context.Canceled) {
+			t.hosts.report(req.URL.Host, false)
+		}
+		return nil, err
+	case res.StatusCode >= 502 && res.StatusCode <= 504:
+		t.hosts.report(req.URL.Host, false)
+	default:
+		t.hosts.report(req.URL.Host, true)
+	}
+	if t.anyProduct {
+		// The client refuses servers without this header, such as OpenSearch.
+		res.Header.Set("X-Elastic-Product", "Elasticsearch")
+	}
+	return res, nil
+}
+
+// parseFingerprint reads a SHA-256 fingerprint, with or without colons.
+func parseFingerprint(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
+	if err != nil || len(b) != sha256.Size {
+		return nil, fmt.Errorf("tls.ca_fingerprint = %q: want the 64 hexadecimal digits of a SHA-256 fingerprint", s)
+	}
+	return b, nil
+}
+
+// verifyFingerprint accepts a server that shows a certificate of this
+// fingerprint: its own, or that of a CA from which a valid path leads to its own.
+func verifyFingerprint(cs tls.ConnectionState, fingerprint []byte) error {
+	between := x509.NewCertPool()
+	for _, c := range cs.PeerCertificates {
+		between.AddCert(c)
+	}
+	for i, c := range cs.PeerCertificates {
+		if sum := sha256.Sum256(c.Raw); !bytes.Equal(sum[:], fingerprint) {
+			continue
+		}
+		if i == 0 {
+			return nil
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(c)
+		// cs.ServerName is empty where an IP address was dialled; the path to
+		// the one CA that is trusted has to do then.
+		_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: cs.ServerName})
+		return err
+	}
+	return errors.New("server shows no certificate of the fingerprint in tls.ca_fingerprint")
+}
+
+// maxErrorBody is how much of an error's body is read, in octets.
+const maxErrorBody = 64 << 10
+
+// statusError reads the error that a server answered with. structured says that
+// it has the form of Elasticsearch's own errors.
+func statusError(res *esapi.Response, host string) (_ *StatusError, structured bool) {
+	e := &StatusError{Host: host, Status: res.StatusCode}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	if err != nil && len(body) == 0 {
+		return e, false
+	}
+	var answer struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) == nil && len(answer.Error) > 0 {
+		var detail struct {
+			Type, Reason string
+			CausedBy     struct{ Type, Reason string } `json:"caused_by"`
+		}
+		if json.Unmarshal(answer.Error, &detail) == nil && detail.Type != "" {
+			e.Reason = join(detail.Type, detail.Reason, detail.CausedBy.Type, detail.CausedBy.Reason)
+			return e, true
+		}
+		var text string
+		if json.Unmarshal(answer.Error, &text) == nil {
+			e.Reason = clip(text)
+			return e, true
+		}
+	}
+	e.Reason = clip(strings.Join(strings.Fields(string(body)), " "))
+	return e, false
+}
+
+// join puts the parts of an error that are there into one text.
+func join(parts ...string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		if p != "" && b.Len() > 0 {
+			b.WriteString(": ")
+		}
+		b.WriteString(p)
+	}
+	return clip(b.String())
+}
+
+// clip cuts a text to maxReason octets and makes it UTF-8.
+func clip(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), maxReason)], "\uFFFD")
+}

@@ -1,0 +1,263 @@
+package elasticsearch
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
+)
+
+// The values of Config.Mode, Config.ID, Config.Compression and Config.Flavor.
+const (
+	ModeDataStream = "data_stream"
+	ModeIndex      = "index"
+
+	IDEvent = "event"
+	IDAuto  = "auto"
+
+	CompressionNone = "none"
+	CompressionGzip = "gzip"
+
+	FlavorAuto          = "auto"
+	FlavorElasticsearch = "elasticsearch"
+	FlavorOpenSearch    = "opensearch"
+)
+
+// Config is the output's table in the configuration.
+type Config struct {
+	// Hosts are the nodes: "http://localhost:9200", "https://es1.example.net:9200";
+	// without a scheme, http and port 9200 are meant. Requests take turns; a node
+	// that fails rests. Default http://localhost:9200.
+	Hosts []string `toml:"hosts"`
+	// CloudID names an Elastic Cloud deployment, in place of hosts.
+	CloudID string `toml:"cloud_id"`
+	// APIKey is an API key as Elasticsearch shows it, either encoded or "id:key".
+	APIKey config.Secret `toml:"api_key"`
+	// Username and Password are for basic authentication.
+	Username string        `toml:"username"`
+	Password config.Secret `toml:"password"`
+	// ServiceToken is a bearer token of a service account.
+	ServiceToken config.Secret `toml:"service_token"`
+
+	// Mode is "data_stream" (default) or "index".
+	Mode string `toml:"mode"`
+	// DataStream is the stream's name in its three parts.
+	DataStream DataStream `toml:"data_stream"`
+	// Index is the name in mode "index". %Y %y %m %d %H %j %G and %V stand for
+	// parts of the event's time in UTC (of its receive time, where the two are
+	// more than a week apart). Default "syslog-%Y.%m.%d".
+	Index string `toml:"index"`
+	// ID is "event" (default): the event's id is the document's _id, so that an
+	// event that is sent twice makes one document; or "auto": Elasticsearch
+	// chooses the _id, which costs it less, and a lost answer makes duplicates.
+	ID string `toml:"id"`
+	// Pipeline is the ingest pipeline to go through; "" for the index's default.
+	Pipeline string `toml:"pipeline"`
+	// Original adds the message as it was received as event.original.
+	Original bool `toml:"original"`
+
+	// Compression of requests is "none" (default) or "gzip", which costs several
+	// times the CPU of all else here and pays where the network is slow.
+	Compression string `toml:"compression"`
+	// Workers is how many requests may be under way at once. Default 2.
+	Workers int `toml:"workers"`
+	// BulkMaxBytes and BulkMaxDocs bound a request: its octets before
+	// compression and its documents. A larger document goes alone. Defaults
+	// 5MiB and 5000.
+	BulkMaxBytes config.Size `toml:"bulk_max_bytes"`
+	BulkMaxDocs  int         `toml:"bulk_max_docs"`
+	// Timeout bounds one request with its answer. Default 90s.
+	Timeout time.Duration `toml:"timeout"`
+	// BackoffInit and BackoffMax bound the pause before what was turned away for
+	// the moment is sent again. Defaults 200ms and 10s.
+	BackoffInit time.Duration `toml:"backoff_init"`
+	BackoffMax  time.Duration `toml:"backoff_max"`
+
+	// Headers are added to each request.
+	Headers map[string]string `toml:"headers"`
+	// ProxyURL is the HTTP proxy; "" for what the environment says.
+	ProxyURL string `toml:"proxy_url"`
+	// TLS applies to hosts with https.
+	TLS TLS `toml:"tls"`
+
+	// Flavor is "auto" (default), "elasticsearch" or "opensearch".
+	Flavor string `toml:"flavor"`
+	// ManageTemplate lets the output install its index template where there is
+	// none or an older one. Default true.
+	ManageTemplate bool `toml:"manage_template"`
+}
+
+// DataStream is the naming scheme <type>-<dataset>-<namespace>.
+type DataStream struct {
+	// Defaults "logs", "syslog" and "default".
+	Type      string `toml:"type"`
+	Dataset   string `toml:"dataset"`
+	Namespace string `toml:"namespace"`
+}
+
+// Name returns the name of the stream.
+func (d DataStream) Name() string { return d.Type + "-" + d.Dataset + "-" + d.Namespace }
+
+// TLS is the tls table.
+type TLS struct {
+	tlsconf.Options
+	// CAFingerprint is the SHA-256 fingerprint in hex of a CA certificate that
+	// the server shows, as Elasticsearch prints it on its first start.
+	CAFingerprint string `toml:"ca_fingerprint"`
+}
+
+// DefaultConfig returns the defaults, to decode a table onto.
+func DefaultConfig() Config {
+	return Config{
+		Mode:         ModeDataStream,
+		DataStream:   DataStream{Type: "logs", Dataset: "syslog", Namespace: "default"},
+		Index:        "syslog-%Y.%m.%d",
+		ID:           IDEvent,
+		Compression:  CompressionNone,
+		Workers:      2,
+		BulkMaxBytes: 5 << 20,
+		BulkMaxDocs:  5000,
+		Timeout:      90 * time.Second,
+		BackoffInit:  200 * time.Millisecond,
+		BackoffMax:   10 * time.Second,
+		Flavor:       FlavorAuto,
+
+		ManageTemplate: true,
+	}
+}
+
+// The limits that Validate holds.
+const (
+	maxWorkers      = 64
+	minBulkMaxBytes = 4 << 10
+	maxBulkMaxBytes = 100 << 20 // http.max_content_length of a server left alone
+	maxBulkMaxDocs  = 100_000
+	maxIndexName    = 255 // octets, a limit of Elasticsearch
+)
+
+// Validate checks what decoding cannot. It reads no file and opens no connection.
+// The errors name the key.
+func (c *Config) Validate() error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	oneOf := func(key, value string, accepted ...string) {
+		for _, a := range accepted {
+			if value == a {
+				return
+			}
+		}
+		fail("%s = %q: want one of %q", key, value, accepted)
+	}
+	if len(c.Hosts) > 0 && c.CloudID != "" {
+		fail("hosts and cloud_id are both given; keep one of them")
+	}
+	for _, h := range c.Hosts {
+		if _, err := hostURL(h); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	ways := 0
+	for _, given := range []bool{!c.APIKey.Empty(), c.Username != "" || !c.Password.Empty(), !c.ServiceToken.Empty()} {
+		if given {
+			ways++
+		}
+	}
+	if ways > 1 {
+		fail("more than one of api_key, username and service_token is given; keep one of them")
+	}
+	if (c.Username == "") != c.Password.Empty() {
+		fail("username and password belong together; give both or neither")
+	}
+	oneOf("mode", c.Mode, ModeDataStream, ModeIndex)
+	oneOf("id", c.ID, IDEvent, IDAuto)
+	oneOf("compression", c.Compression, CompressionNone, CompressionGzip)
+	oneOf("flavor", c.Flavor, FlavorAuto, FlavorElasticsearch, FlavorOpenSearch)
+	if c.Mode == ModeDataStream {
+		for key, part := range map[string]string{"type": c.DataStream.Type, "dataset": c.DataStream.Dataset, "namespace": c.DataStream.Namespace} {
+			if part == "" || len(part) > 100 || strings.ContainsAny(part, forbiddenInNames+"-") || part != strings.ToLower(part) {
+				fail("data_stream.%s = %q: want 1 to 100 octets, lower case, without hyphen, space and any of %s", key, part, forbiddenShown)
+			}
+		}
+		if strings.ContainsAny(c.DataStream.Type[:min(1, len(c.DataStream.Type))], "_+.") {
+			fail("data_stream.type = %q: must not start with any of _ + .", c.DataStream.Type)
+		}
+	} else if _, err := parseIndexPattern(c.Index); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Workers < 1 || c.Workers > maxWorkers {
+		fail("workers = %d: want 1 to %d", c.Workers, maxWorkers)
+	}
+	if c.BulkMaxBytes < minBulkMaxBytes || c.BulkMaxBytes > maxBulkMaxBytes {
+		fail("bulk_max_bytes = %s: want %s to %s", c.BulkMaxBytes, config.Size(minBulkMaxBytes), config.Size(maxBulkMaxBytes))
+	}
+	if c.BulkMaxDocs < 1 || c.BulkMaxDocs > maxBulkMaxDocs {
+		fail("bulk_max_docs = %d: want 1 to %d", c.BulkMaxDocs, maxBulkMaxDocs)
+	}
+	if c.Timeout < time.Second {
+		fail("timeout = %s: want at least 1s", c.Timeout)
+	}
+	if c.BackoffInit < time.Millisecond || c.BackoffMax < c.BackoffInit {
+		fail("backoff_init = %s and backoff_max = %s: want at least 1ms, and the second not below the first", c.BackoffInit, c.BackoffMax)
+	}
+	for name, value := range c.Headers {
+		if name == "" || strings.ContainsAny(name+value, "\r\n") || http.CanonicalHeaderKey(name) == "Content-Type" {
+			fail("headers.%q: not a header that can be set", name)
+		}
+	}
+	if c.ProxyURL != "" {
+		if u, err := url.Parse(c.ProxyURL); err != nil || u.Host == "" {
+			fail("proxy_url = %q: want a URL such as \"http://proxy.example.net:3128\"", c.ProxyURL)
+		}
+	}
+	if _, err := parseFingerprint(c.TLS.CAFingerprint); err != nil {
+		errs = append(errs, err)
+	}
+	if c.TLS.CAFingerprint != "" && (c.TLS.CAFile != "" || len(c.TLS.PermittedPeers) > 0) {
+		fail("tls.ca_fingerprint stands in for tls.ca_file and tls.permitted_peers; keep one of them")
+	}
+	return errors.Join(errs...)
+}
+
+// hostURL reads an entry of hosts.
+func hostURL(host string) (*url.URL, error) {
+	full := host
+	if !strings.Contains(full, "://") {
+		full = "http://" + full
+	}
+	u, err := url.Parse(full)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("hosts: %q is not a node; write \"https://es.example.net:9200\"", withoutUser(host))
+	}
+	if full != host && u.Port() == "" {
+		u.Host += ":9200"
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	return u, nil
+}
+
+// withoutUser hides a password that stands in a URL.
+func withoutUser(host string) string {
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		return "(user)@" + host[i+1:]
+	}
+	return host
+}
+
+// apiKey returns the key in the encoded form that the header wants.
+func apiKey(s string) string {
+	if strings.Contains(s, ":") {
+		return base64.StdEncoding.EncodeToString([]byte(s))
+	}
+	return s
+}
+
+const (
+	forbiddenInNames = `\/*?"<>| ,#:`
+	forbiddenShown   = `\ / * ? " < > | , # :`
+)

@@ -1,0 +1,175 @@
+// Package elasticsearch writes events as ECS documents into Elasticsearch or
+// OpenSearch through the bulk API.
+//
+// Invariants, each with a test:
+//
+//   - Write returns nil only when the server has said of each document, one by
+//     one, that it has it (201, or 409: it had it already) or will never take it;
+//   - an answer that is cut, garbled, or has another number of items than were
+//     sent says nothing: the documents are sent again, and their _id, which is the
+//     event's id, with "create" makes one document of both;
+//   - a document that the server turns away for the moment (429, 5xx) is sent
+//     again, alone with its like, later, and in smaller and fewer requests;
+//   - a document that can never succeed is rejected with the server's reason, and
+//     stops no other;
+//   - wrong credentials, a blocked or missing index or a wrong configuration hold
+//     everything back and lose nothing;
+//   - memory is bounded by (workers + 1) requests, whatever the batch.
+//
+// One _id makes one document within one index. In a data stream that is the
+// backing index: should the stream roll over between a request whose answer was
+// lost and its repetition, the documents of that request are there twice, with
+// the same event.id. In mode "index" the name depends on nothing but the event,
+// so there is no such gap.
+package elasticsearch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	es "github.com/elastic/go-elasticsearch/v8"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/internal/ecs"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
+)
+
+// Options are what an output is given besides its table in the configuration.
+type Options struct {
+	// Name is the configured name of the output.
+	Name string
+	// Observer is the name of this node, observer.hostname in the documents; ""
+	// leaves it out.
+	Observer string
+	Logger   zerolog.Logger
+	// Registerer takes the metrics; nil for none.
+	Registerer prometheus.Registerer
+}
+
+// Output is an outputs.Output.
+type Output struct {
+	cfg       Config
+	log       zerolog.Logger
+	client    *es.BaseClient
+	transport *transport
+	// target names the stream or index of all documents; "" where pattern
+	// chooses for each.
+	target            string
+	pattern           *indexPattern
+	document          ecs.Options
+	pace              *pace
+	metrics           *metrics
+	prepared          bool
+	requireDataStream bool
+	// unprepared is set by a worker whose connection failed.
+	unprepared atomic.Bool
+
+	progress progress
+	interner syslog.Interner
+	bulks    pool[*bulk]
+	senders  pool[*sender]
+}
+
+var _ outputs.Output = (*Output)(nil)
+
+// New returns an output. It reads the files that cfg names and opens no
+// connection: a server that is down is none of its concern yet.
+func New(cfg Config, opt Options) (*Output, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	o := &Output{
+		cfg:      cfg,
+		log:      opt.Logger.With().Str("output", opt.Name).Logger(),
+		pace:     newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
+		document: ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset},
+	}
+	// A buffer that a document beyond all measure has stretched is let go.
+	largest := 2 * int(cfg.BulkMaxBytes)
+	o.bulks = pool[*bulk]{fresh: func() *bulk { return &bulk{} }, keep: func(b *bulk) bool { return cap(b.body) <= largest }}
+	o.senders = pool[*sender]{fresh: func() *sender { return &sender{} }, keep: func(s *sender) bool { return s.zipped.Cap() <= largest }}
+	if cfg.Mode == ModeDataStream {
+		o.target = cfg.DataStream.Name()
+	} else {
+		p, err := parseIndexPattern(cfg.Index)
+		if err != nil {
+			return nil, err
+		}
+		if p.fixed() {
+			o.target = cfg.Index
+		} else {
+			o.pattern = p
+		}
+	}
+	var err error
+	if o.client, o.transport, err = newClient(&cfg, opt.Name); err != nil {
+		return nil, fmt.Errorf("output %q: %w", opt.Name, err)
+	}
+	if o.metrics, err = newMetrics(opt.Name, opt.Registerer, o.pace); err != nil {
+		return nil, fmt.Errorf("output %q: register metrics: %w", opt.Name, err)
+	}
+	return o, nil
+}
+
+// Close closes idle connections.
+func (o *Output) Close() error {
+	o.transport.inner.CloseIdleConnections()
+	if err := o.client.Close(context.Background()); err != nil && !errors.Is(err, es.ErrAlreadyClosed) {
+		return fmt.Errorf("close the elasticsearch client: %w", err)
+	}
+	return nil
+}
+
+// Write sends the events of b; see outputs.Output.
+func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
+	if o.unprepared.Swap(false) {
+		o.prepared = false
+	}
+	if err := o.prepare(ctx); err != nil {
+		return err
+	}
+	o.progress.resume(b.Stream, b.First, b.Count)
+	w := &write{Output: o}
+	if err := w.run(ctx, b); err != nil {
+		return err
+	}
+	err := o.progress.result()
+	o.progress.forget()
+	return err
+}
+
+// pool keeps things between their uses. Unlike a sync.Pool it holds no more than
+// were in use at once, and empties itself at no time.
+type pool[T any] struct {
+	// fresh makes a new one, keep tells whether one is worth keeping.
+	fresh func() T
+	keep  func(T) bool
+
+	mu   sync.Mutex // guards free
+	free []T
+}
+
+func (p *pool[T]) get() T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		v := p.free[n-1]
+		p.free = p.free[:n-1]
+		return v
+	}
+	return p.fresh()
+}
+
+func (p *pool[T]) put(v T) {
+	if !p.keep(v) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, v)
+}

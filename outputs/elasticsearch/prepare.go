@@ -1,0 +1,193 @@
+package elasticsearch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+)
+
+// prepare finds out what the server is and installs the template, once, before
+// the first document is sent: without the template the first bulk request would
+// make a plain index with a mapping of the server's own choice. It fails as long
+// as the server does not answer; what the credentials do not allow is left to
+// whoever may, and said in the log.
+func (o *Output) prepare(ctx context.Context) error {
+	if o.prepared {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.cfg.Timeout)
+	defer cancel()
+	server, err := o.identify(ctx)
+	if err != nil {
+		return err
+	}
+	log := o.log.Info().Str("server", server.flavor).Str("version", server.version).Str("target", o.describeTarget())
+	if o.cfg.ManageTemplate {
+		note, err := o.installTemplate(ctx, server.flavor)
+		if err != nil {
+			return err
+		}
+		log = log.Str("template", note)
+	}
+	// With the template managed by others a missing one shows here, and not as a
+	// plain index of the stream's name.
+	o.requireDataStream = o.cfg.Mode == ModeDataStream && server.flavor == FlavorElasticsearch && atLeast(server.version, 8, 13)
+	o.prepared = true
+	log.Msg("output found its server")
+	return nil
+}
+
+func (o *Output) describeTarget() string {
+	if o.target != "" {
+		return o.target
+	}
+	return o.cfg.Index
+}
+
+// server is what is behind hosts.
+type server struct{ flavor, version string }
+
+// identify asks the server what it is.
+func (o *Output) identify(ctx context.Context) (server, error) {
+	var host string
+	res, err := esapi.InfoRequest{}.Do(context.WithValue(ctx, nodeKey{}, &host), o.client)
+	if err != nil {
+		return server{}, fmt.Errorf("reach elasticsearch: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusUnauthorized || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+		e, _ := statusError(res, host)
+		return server{}, e
+	}
+	// Any other answer shows that there is something. That the root is forbidden
+	// or not there is no reason to stop: writing needs no right to it.
+	var info struct {
+		Version struct{ Number, Distribution string }
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	if err != nil {
+		return server{}, fmt.Errorf("read what elasticsearch at %s says of itself: %w", host, err)
+	}
+	s := server{flavor: o.cfg.Flavor}
+	if json.Unmarshal(body, &info) == nil {
+		s.version = info.Version.Number
+	}
+	if s.flavor == FlavorAuto {
+		s.flavor = FlavorElasticsearch
+		if info.Version.Distribution == FlavorOpenSearch {
+			s.flavor = FlavorOpenSearch
+		}
+	}
+	return s, nil
+}
+
+// atLeast tells whether version is major.minor or newer; an unknown one is not.
+func atLeast(version string, major, minor int) bool {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	a, err := strconv.Atoi(parts[0])
+	b, err2 := strconv.Atoi(parts[1])
+	return err == nil && err2 == nil && (a > major || a == major && b >= minor)
+}
+
+// installTemplate installs the template where there is none or an older one, and
+// returns a word on what it did. An error means that the server cannot say now.
+func (o *Output) installTemplate(ctx context.Context, flavor string) (note string, err error) {
+	name, body := Template(&o.cfg, flavor)
+	version, err := o.installedTemplate(ctx, name)
+	if err == nil && version >= TemplateVersion {
+		return "is there already", nil
+	}
+	missing := map[string]bool{}
+	for err == nil {
+		err = o.request(ctx, esapi.IndicesPutIndexTemplateRequest{Name: name, Body: bytes.NewReader(body)}, nil)
+		if err == nil {
+			break
+		}
+		kind := missingType(err)
+		if kind == "" || missing[kind] {
+			break
+		}
+		missing[kind] = true
+		o.log.Warn().Str("template", name).Str("type", kind).Any("instead", substitutes[kind]["type"]).
+			Msg("server does not know a field type of the template")
+		_, body = buildTemplate(&o.cfg, flavor, missing)
+		err = nil
+	}
+	if err == nil {
+		return "installed as " + name, nil
+	}
+	status, ok := err.(*StatusError)
+	if !ok || status.Status >= 500 || status.Status == http.StatusTooManyRequests || status.Status == http.StatusUnauthorized {
+		return "", fmt.Errorf("install index template %q: %w", name, err)
+	}
+	o.log.Warn().Str("template", name).Err(err).
+		Msg("index template cannot be installed: install it by hand, or set manage_template = false where another is meant to serve")
+	return "not installed", nil
+}
+
+// installedTemplate returns the version of the installed template, or -1.
+func (o *Output) installedTemplate(ctx context.Context, name string) (int, error) {
+	var answer struct {
+		IndexTemplates []struct {
+			IndexTemplate struct {
+				Version int `json:"version"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	err := o.request(ctx, esapi.IndicesGetIndexTemplateRequest{Name: name}, &answer)
+	if status, ok := err.(*StatusError); ok && status.Status == http.StatusNotFound {
+		return -1, nil
+	}
+	if err != nil || len(answer.IndexTemplates) == 0 {
+		return -1, err
+	}
+	return answer.IndexTemplates[0].IndexTemplate.Version, nil
+}
+
+// missingType returns the field type that the server does not have, where that is
+// why it refused the template and there is a substitute.
+func missingType(err error) string {
+	status, ok := err.(*StatusError)
+	if !ok || status.Status != http.StatusBadRequest {
+		return ""
+	}
+	for kind := range substitutes {
+		if strings.Contains(status.Reason, "["+kind+"]") {
+			return kind
+		}
+	}
+	return ""
+}
+
+// request sends a request that is no bulk and decodes its answer into answer,
+// which may be nil. An error status is a *StatusError.
+func (o *Output) request(ctx context.Context, r esapi.Request, answer any) error {
+	var host string
+	res, err := r.Do(context.WithValue(ctx, nodeKey{}, &host), o.client)
+	if err != nil {
+		return fmt.Errorf("reach elasticsearch: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		e, _ := statusError(res, host)
+		return e
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	if err == nil && answer != nil {
+		err = json.Unmarshal(body, answer)
+	}
+	if err != nil {
+		return fmt.Errorf("read the answer of elasticsearch at %s: %w", host, err)
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package elasticsearch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+	"github.com/klauspost/compress/gzip"
+)
+
+// expectAbove is the size in octets of a request that first asks the server
+// whether it would take it: a server that closes the connection on a body that is
+// too large is often not heard saying so.
+const expectAbove = 8 << 20
+
+// filterPath asks for the parts of the answer that are read.
+var filterPath = []string{"errors", "items.*.status", "items.*.error", "items.*.failure_store"}
+
+// sender sends requests, one at a time, for one worker.
+type sender struct {
+	w      *write
+	answer answerReader
+	// outcomes are what the answer under way says, to be believed at its end.
+	outcomes []outcome
+	zipped   bytes.Buffer
+	zip      *gzip.Writer
+}
+
+type outcome struct {
+	verdict verdict
+	status  int
+	reason  string
+}
+
+// send sends the items from i up to j and notes what the answer says of each. The
+// error is nil where all are done; where it is not and the result is answered, it
+// says why the others are not.
+func (s *sender) send(ctx context.Context, b *bulk, i, j int) (requestVerdict, error) {
+	w := s.w
+	if err := w.pace.begin(ctx); err != nil {
+		return unknown, err
+	}
+	start := time.Now()
+	result, err := s.exchange(ctx, b, i, j)
+	turnedAway := result == overloaded
+	if result == answered {
+		turnedAway, err = s.settle(b, i)
+	}
+	w.pace.end(start, turnedAway)
+	w.metrics.seconds.Observe(time.Since(start).Seconds())
+	return result, err
+}
+
+// exchange sends a request and reads its answer into outcomes.
+func (s *sender) exchange(ctx context.Context, b *bulk, i, j int) (requestVerdict, error) {
+	w := s.w
+	var host string
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, nodeKey{}, &host), w.cfg.Timeout)
+	defer cancel()
+
+	body, header := b.octets(i, j), http.Header{}
+	if w.cfg.Compression == CompressionGzip {
+		var err error
+		if body, err = s.compress(body); err != nil {
+			return denied, err
+		}
+		header.Set("Content-Encoding", "gzip")
+	}
+	if len(body) > expectAbove {
+		header.Set("Expect", "100-continue")
+	}
+	res, err := s.bulk(ctx, body, header)
+	if err != nil {
+		w.metrics.requests.WithLabelValues("0").Inc()
+		// What answers next may be another cluster, or one that lost its data.
+		w.unprepared.Store(true)
+		return unknown, fmt.Errorf("send to elasticsearch: %w", err)
+	}
+	defer res.Body.Close()
+	w.metrics.octets.Add(float64(len(body)))
+	if result := classifyRequest(res.StatusCode, true); result != answered {
+		w.metrics.requests.WithLabelValues(strconv.Itoa(res.StatusCode)).Inc()
+		e, structured := statusError(res, host)
+		return classifyRequest(res.StatusCode, structured), e
+	}
+	s.outcomes = s.outcomes[:0]
+	err = s.answer.read(res.Body, j-i, func(_ int, item *itemAnswer) {
+		o := outcome{verdict: classifyItem(item), status: item.status}
+		if o.verdict > duplicate {
+			o.reason = item.describe()
+		}
+		if item.failureStore {
+			w.metrics.redirected.Inc()
+		}
+		s.outcomes = append(s.outcomes, o)
+	})
+	if err != nil {
+		w.metrics.requests.WithLabelValues("0").Inc()
+		return unknown, fmt.Errorf("read the answer of elasticsearch at %s: %w", host, err)
+	}
+	w.metrics.requests.WithLabelValues("200").Inc()
+	return answered, nil
+}
+
+func (s *sender) bulk(ctx context.Context, body []byte, header http.Header) (*esapi.Response, error) {
+	w := s.w
+	r := esapi.BulkRequest{
+		Index:      w.target,
+		Body:       bytes.NewReader(body),
+		Pipeline:   w.cfg.Pipeline,
+		FilterPath: filterPath,
+		Header:     header,
+	}
+	if w.requireDataStream {
+		r.RequireDataStream = &w.requireDataStream
+	}
+	return r.Do(ctx, w.client)
+}
+
+// settle takes over what an answer says of the items from i on. turnedAway says
+// that the server wants less, err why some are still open.
+func (s *sender) settle(b *bulk, i int) (turnedAway bool, err error) {
+	w := s.w
+	var counts [rejected + 1]int
+	var first [rejected + 1]*outcome
+	now := time.Now()
+	for k := range s.outcomes {
+		o := &s.outcomes[k]
+		event := b.items[i+k].event
+		if o.verdict == failed && w.progress.failed(event, now) {
+			o.verdict = rejected
+		}
+		switch o.verdict {
+		case created, duplicate:
+			w.progress.states[event] = o.verdict
+		case rejected:
+			w.progress.reject(event, o.status, o.reason)
+		}
+		if counts[o.verdict]++; first[o.verdict] == nil {
+			first[o.verdict] = o
+		}
+	}
+	if counts[created]+counts[duplicate] > 0 {
+		w.progress.accepted.Store(true)
+	}
+	w.metrics.created.Add(float64(counts[created]))
+	w.metrics.duplicate.Add(float64(counts[duplicate]))
+	w.metrics.rejected.Add(float64(counts[rejected]))
+	w.metrics.again.Add(float64(counts[again] + counts[failed] + counts[held]))
+	for _, v := range []verdict{held, again, failed} {
+		if o := first[v]; o != nil {
+			err := error(&StatusError{Status: o.status, Reason: o.reason})
+			if v != held {
+				err = &passing{err}
+			}
+			return counts[again] > 0, err
+		}
+	}
+	return false, nil
+}
+
+// probe asks whether Elasticsearch itself is behind the address of bulk requests,
+// with a request of nothing, which it answers with an error of its own. If it
+// does, whatever refused a document before did so because of the document.
+func (s *sender) probe(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, s.w.cfg.Timeout)
+	defer cancel()
+	res, err := s.bulk(ctx, []byte("\n"), http.Header{})
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusOK {
+		return true
+	}
+	_, structured := statusError(res, "")
+	return structured && res.StatusCode == http.StatusBadRequest
+}
+
+// compress returns body in gzip; it is valid until the next call.
+func (s *sender) compress(body []byte) ([]byte, error) {
+	s.zipped.Reset()
+	if s.zip == nil {
+		zip, err := gzip.NewWriterLevel(&s.zipped, gzip.BestSpeed)
+		if err != nil {
+			return nil, errors.Join(errors.New("compress a request"), err)
+		}
+		s.zip = zip
+	}
+	s.zip.Reset(&s.zipped)
+	if _, err := s.zip.Write(body); err != nil {
+		return nil, fmt.Errorf("compress a request: %w", err)
+	}
+	if err := s.zip.Close(); err != nil {
+		return nil, fmt.Errorf("compress a request: %w", err)
+	}
+	return s.zipped.Bytes(), nil
+}
