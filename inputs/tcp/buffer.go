@@ -39,7 +39,7 @@ type buffers struct {
 }
 
 func newBuffers(maxMessageSize int) *buffers {
-	b := &buffers{sizes: []int{4 << 10, 32 << 10, largeSize, 512 << 10}}
+	b := &buffers{sizes: []int{4 << 10, 32 << 10, largeSize, 512 << 10, 2 << 20}}
 	need := syslog.NewFramer(0, maxMessageSize).MinBuffer()
 	if last := b.sizes[len(b.sizes)-1]; need > last {
 		b.sizes = append(b.sizes, need)
