@@ -210,11 +210,28 @@ func (n *node) shown() string {
 	if !ok {
 		s = fmt.Sprint(n.scalar)
 	}
+	s = withoutUserinfo(s)
 	if len(s) > 60 {
 		s = strings.ToValidUTF8(s[:60], "") + "…"
 	}
 	if ok {
 		return strconv.Quote(s)
+	}
+	return s
+}
+
+// withoutUserinfo takes user and password out of an address: errors are logged.
+func withoutUserinfo(s string) string {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return s
+	}
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		return scheme + "://…" + rest[i:]
 	}
 	return s
 }

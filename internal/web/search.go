@@ -49,12 +49,16 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) {
 			Message: fmt.Sprintf("%d searches are running, and no more are allowed at once; try again", s.cfg.MaxSearches)})
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.SearchTimeout,
-		fmt.Errorf("the search took longer than %s and was ended; narrow it with since and until", s.cfg.SearchTimeout))
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	patience := time.AfterFunc(s.cfg.SearchTimeout, func() {
+		cancel(fmt.Errorf("nothing was found within %s and the search was ended; narrow it with since and until", s.cfg.SearchTimeout))
+	})
+	defer patience.Stop()
 
 	started := time.Now()
-	out := &results{w: w, control: http.NewResponseController(w), flushed: started}
+	out := &results{w: w, control: http.NewResponseController(w), flushed: started,
+		progress: func() { patience.Reset(s.cfg.SearchTimeout) }}
 	stats, err := s.cfg.Searcher.Search(ctx, request, out.add)
 	s.metrics.done(stats, err, time.Since(started))
 	if err == nil {
@@ -131,6 +135,8 @@ type results struct {
 	buf     []byte
 	started bool
 	flushed time.Time
+	// progress is told that the client has taken a chunk.
+	progress func()
 }
 
 // errClient means that the client does not take its results.
@@ -167,6 +173,7 @@ func (o *results) flush() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errClient, err)
 	}
+	o.progress()
 	return nil
 }
 

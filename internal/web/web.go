@@ -39,7 +39,8 @@ const (
 	// DefaultMaxSearches is how many searches run at once; more are refused
 	// with 429. Each can hold 32 MiB of results and a few blocks of the log.
 	DefaultMaxSearches = 4
-	// DefaultSearchTimeout ends a search that takes longer.
+	// DefaultSearchTimeout ends a search that finds nothing for so long. One that
+	// goes on finding may go on, for the whole log can be fetched.
 	DefaultSearchTimeout = time.Minute
 
 	maxConnections    = 256

@@ -265,7 +265,7 @@ func TestSearchesAreBoundInNumberAndTime(t *testing.T) {
 	if status, body, _ := get(t, url+search.Path); status != 429 || !strings.Contains(body, "1 searches are running") {
 		t.Error(status, body)
 	}
-	if body := <-answer; !strings.Contains(body, "took longer than 200ms") {
+	if body := <-answer; !strings.Contains(body, "nothing was found within 200ms") {
 		t.Error(body)
 	}
 	if n := testutil.ToFloat64(s.metrics.requests.WithLabelValues("busy")); n != 1 {
