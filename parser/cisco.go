@@ -20,7 +20,8 @@ import "github.com/syslane/syslane/internal/syslog"
 // or 302014, is the MsgID. Where a process comes first (IOS XR), that is the
 // AppName.
 
-// isMnemonic tells whether w is %FACILITY-SEVERITY-MNEMONIC.
+// isMnemonic tells whether w is %FACILITY-SEVERITY-MNEMONIC or, as H3C also
+// writes it, FACILITY/SEVERITY/MNEMONIC.
 func isMnemonic(w []byte) bool {
 	_, ok := mnemonicSeverity(w)
 	return ok
@@ -29,11 +30,11 @@ func isMnemonic(w []byte) bool {
 // mnemonicSeverity returns the severity that a mnemonic states, with dashes as
 // Cisco or slashes as Huawei writes it.
 func mnemonicSeverity(w []byte) (syslog.Severity, bool) {
-	if len(w) < 5 || w[0] != '%' {
+	if len(w) < 5 || w[0] != '%' && w[0]-'A' >= 26 {
 		return 0, false
 	}
 	for i := 2; i < len(w)-2; i++ {
-		if c := w[i]; (c == '-' || c == '/') && w[i+2] == c && w[i+1] >= '0' && w[i+1] <= '7' {
+		if c := w[i]; (c == '-' && w[0] == '%' || c == '/') && w[i+2] == c && w[i+1] >= '0' && w[i+1] <= '7' {
 			return syslog.Severity(w[i+1] - '0'), true
 		}
 	}
@@ -78,7 +79,7 @@ func (d *dialect) ciscoStampless(p int) bool {
 		if end == p || end-p > 64 {
 			return false
 		}
-		if start, stop := hostIn(b, p, end); host.Empty() && b[end-1] == ':' && stop > start && !isUptime(b[start:stop]) {
+		if start, stop := hostIn(b, p, end); host.Empty() && b[end-1] == ':' && stop > start && !isUptime(b[start:stop]) && zoneNameEnd(b, start) == 0 {
 			host = span(start, stop)
 		}
 		p = end
@@ -100,21 +101,4 @@ func isUptime(w []byte) bool {
 		}
 	}
 	return true
-}
-
-// bareTag reads a tag that is known without a colon: the categories of Cisco ISE
-// and ACS, and the topics of MikroTik.
-func (d *dialect) bareTag(p int) (name, msgID syslog.Span, end int) {
-	b := d.b
-	word := wordEnd(b, p)
-	if word-p > maxTag || word >= len(b) {
-		return name, msgID, 0
-	}
-	if hasPrefix(b, p, "CISE_") || hasPrefix(b, p, "CSCOacs_") {
-		return span(p, word), msgID, skipSpace(b, word)
-	}
-	if d.topics(p, word) {
-		return span(p, word), msgID, skipSpace(b, word)
-	}
-	return name, d.event, 0
 }

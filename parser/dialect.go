@@ -69,9 +69,11 @@ func (d *dialect) stampless(i int) {
 	}
 }
 
-// hostBeforeTag reads a host that stands before a tag with a pid, without a time:
+// hostBeforeTag reads a host that stands before a tag, without a time. Before a
+// tag without a pid it must not look like an ordinary word.
 //
-//	<30>web1 sshd[4123]: text
+//	<30>web sshd[4123]: text
+//	<30>web-1 su: text
 func (d *dialect) hostBeforeTag(p int) bool {
 	b := d.b
 	end := wordEnd(b, p)
@@ -83,12 +85,22 @@ func (d *dialect) hostBeforeTag(p int) bool {
 	if stop <= start {
 		return false
 	}
-	if _, _, pid, e := tagAt(b, next); e == 0 || pid.Empty() && !isAddress(b[start:stop]) {
+	if _, _, pid, e := tagAt(b, next); e == 0 || pid.Empty() && isWord(b[start:stop]) {
 		return false
 	}
 	d.m.Format = syslog.RFC3164
 	d.m.Hostname = span(start, stop)
 	d.tag(next)
+	return true
+}
+
+// isWord tells whether w consists of letters only.
+func isWord(w []byte) bool {
+	for _, c := range w {
+		if !isAlpha(c) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -102,8 +114,9 @@ func (d *dialect) supply() {
 	if !d.lacks() {
 		return
 	}
-	p, end := int(m.Text.Start), int(m.Text.End)
-	_ = d.cef(p, end) || d.leef(p, end) || d.paloAlto(p, end) || d.aruba(p, end) || d.audit(p, end) ||
+	end := int(m.Text.End)
+	p := skipSpace(d.b[:end], int(m.Text.Start))
+	_ = d.cef(p, end) || d.leef(p, end) || d.paloAlto(p, end) || d.audit(p, end) ||
 		d.cisco(p, end) || d.json(p, end) || d.keyValue(p, end) || d.stampInText(p, end)
 	if m.MsgID.Empty() {
 		m.MsgID = d.event

@@ -46,12 +46,12 @@ func (h *header) readHost(b []byte, p int) int {
 	if word[len(word)-1] == ':' && !isAddress(word[:len(word)-1]) && !startsTag(b, behind) {
 		return p
 	}
-	if next >= len(b) {
-		return p
-	}
 	start, stop := hostIn(b, p, end)
 	if stop <= start {
 		return h.readHostList(b, p)
+	}
+	if next >= len(b) {
+		return p
 	}
 	h.host = span(start, stop)
 	return behind
@@ -112,7 +112,7 @@ func startsWord(b []byte, i int) bool {
 
 // skipLevels skips what tells severity or facility before the host, and notes it.
 //
-//	<auth.info>  <WARN>  [ERROR]  INFO  info app[12]:
+//	<auth.info>  Local7.Notice  daemon.info  <WARN>  [ERROR]  INFO  info app[12]:
 func (h *header) skipLevels(b []byte, p int) int {
 	end := wordEnd(b, p)
 	start, stop := p, end
@@ -124,10 +124,9 @@ func (h *header) skipLevels(b []byte, p int) int {
 	if len(word) < 3 || len(word) > 24 {
 		return p
 	}
-	if dot := indexByte(word, '.'); b[p] == '<' && dot > 0 {
-		facility, ok := facilityWord(word[:dot])
-		severity, ok2 := severityWord(word[dot+1:])
-		if !ok || !ok2 {
+	if dot := indexByte(word, '.'); dot > 0 {
+		facility, severity, ok := selector(word)
+		if !ok {
 			return p
 		}
 		h.facility, h.hasFacility = facility, true
@@ -172,6 +171,12 @@ func hostIn(b []byte, start, end int) (int, int) {
 	}
 	if end-start > 255 || end <= start {
 		return 0, 0
+	}
+	if b[end-1] == ')' {
+		// Hillstone: the virtual system behind the serial number.
+		if i := indexByte(b[start:end], '('); i > 0 {
+			end = start + i
+		}
 	}
 	alnum, dots, fourth, digits, colons := false, 0, 0, 0, 0
 	for i, c := range b[start:end] {

@@ -93,12 +93,23 @@ func (f *found) setHost(value [2]int, rank int) {
 	}
 }
 
+// trimZone leaves of "(GMT+2:00)Athens" what a stamp can read.
+func (f *found) trimZone(b []byte) {
+	if f.zone[1] == 0 || b[f.zone[0]] != '(' {
+		return
+	}
+	if i := indexByte(b[f.zone[0]:f.zone[1]], ')'); i > 0 {
+		f.zone = [2]int{f.zone[0] + 1, f.zone[0] + i}
+	}
+}
+
 // keyValueTime takes the time. An absolute eventtime is the more exact, but some
 // releases wrote wrong ones: it counts where it is within a day and two hours of date and time.
 func (d *dialect) keyValueTime(f *found) {
 	if d.m.Timestamp != noTime {
 		return
 	}
+	f.trimZone(d.b)
 	if f.date[1] == 0 {
 		d.timeIn(f.time, f.zone)
 		d.timeIn(f.eventTime, f.zone)

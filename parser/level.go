@@ -59,8 +59,36 @@ func rating(w []byte) (syslog.Severity, bool) {
 	return severityWord(w)
 }
 
-// facilityWord reads the keyword of a facility.
+// selector reads a facility and a severity joined by a dot, as BSD's syslogd -v,
+// BusyBox, OpenWrt's logread and the files of Kiwi have them.
+//
+//	auth.info   daemon.notice   Local7.Notice
+func selector(w []byte) (syslog.Facility, syslog.Severity, bool) {
+	dot := indexByte(w, '.')
+	if dot <= 0 {
+		return 0, 0, false
+	}
+	severity, ok := severityWord(w[dot+1:])
+	if !ok {
+		return 0, 0, false
+	}
+	facility, ok := facilityWord(w[:dot])
+	return facility, severity, ok
+}
+
+// facilityWord reads the keyword of a facility in any case.
 func facilityWord(w []byte) (syslog.Facility, bool) {
+	if len(w) < 3 || len(w) > 8 {
+		return 0, false
+	}
+	var low [8]byte
+	for i, c := range w {
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		low[i] = c
+	}
+	w = low[:len(w)]
 	switch string(w) {
 	case "kern", "kernel":
 		return 0, true

@@ -92,7 +92,7 @@ func parse(m *syslog.Message, c *clock) {
 		start := skipJunk(b)
 		if i, hasPriority = priority(m, start); !hasPriority {
 			m.Warnings |= syslog.WarnNoPriority
-			i = start
+			i = badPriority(b, start)
 		}
 	}
 	if v := version(b, i); v > 0 {
@@ -105,6 +105,26 @@ func parse(m *syslog.Message, c *clock) {
 		}
 	}
 	parse3164(m, b, i, hasPriority, c)
+	if m.Format == syslog.Unparsed && !hasPriority {
+		m.Text = textFrom(b, 0)
+	}
+}
+
+// badPriority skips a number in angle brackets that is no PRI.
+//
+//	<999>Oct 11 22:14:15 web1 app[3]: text
+func badPriority(b []byte, i int) int {
+	if at(b, i) != '<' {
+		return i
+	}
+	j := i + 1
+	for j < len(b) && j < i+8 && isDigit(b[j]) {
+		j++
+	}
+	if j > i+1 && at(b, j) == '>' {
+		return j + 1
+	}
+	return i
 }
 
 // skipJunk returns where a message begins that does not begin with its PRI:

@@ -15,14 +15,8 @@ func parse3164(m *syslog.Message, b []byte, i int, hasPriority bool, c *clock) {
 		d.stampless(i)
 		return
 	}
-	if v, ok := h.nested5424(b); ok {
-		outer := h.host
-		if parse5424(m, b, v, c) {
-			if m.Hostname.Empty() {
-				m.Hostname = outer
-			}
-			return
-		}
+	if d.nested5424(&h) {
+		return
 	}
 	m.Format = syslog.RFC3164
 	d.takeNested(&h)
@@ -65,7 +59,12 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 		return false
 	}
 	name, msgID, pid, text := tagAt(b, j+1)
-	if text == 0 || at(b, text) == '[' && hasPrefix(b, text, "[ID ") {
+	if text == 0 || b[text-1] == ':' {
+		return false
+	}
+	switch at(b, text) {
+	case '[', '<', '%':
+		// Solaris, Aruba and Cisco put more of the header there.
 		return false
 	}
 	received := c.received / nanosPerSec
@@ -78,6 +77,9 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 	m.Timestamp = nanos(inLocation(wall, c.location, received), 0)
 	m.Warnings |= syslog.WarnYearInferred
 	m.Hostname = span(i+16, j)
+	if msgID.Empty() {
+		msgID = eventName(b, text)
+	}
 	m.AppName, m.MsgID, m.ProcID = name, msgID, pid
 	m.Text = textWithoutEnd(b, text)
 	return true
@@ -86,7 +88,13 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 // isYear tells whether a year stands at i where a host could stand.
 func isYear(b []byte, i int) bool {
 	year, j := number(b, i, 4, 4)
-	return j > 0 && year >= 1970 && year < 2100 && (j == len(b) || isSpace(b[j]) || b[j] == ':')
+	if j == 0 || year < 1970 || year >= 2100 {
+		return false
+	}
+	if at(b, j) == ':' || at(b, j) == ',' {
+		j++
+	}
+	return j == len(b) || isSpace(b[j])
 }
 
 // notHost tells whether a word that begins with a capital is something else that
@@ -113,6 +121,7 @@ func notHost(b []byte, i int) bool {
 type header struct {
 	stamp       stamp
 	host        syslog.Span
+	address     syslog.Span // stands for the host where there is none
 	severity    syslog.Severity
 	facility    syslog.Facility
 	body        int  // where the tag, or without one the text, begins
@@ -150,11 +159,24 @@ func (h *header) read(b []byte, i int) {
 		p = skipSpace(b, p+1)
 	}
 	h.body = h.readHost(b, p)
+	if h.host.Empty() {
+		h.host = h.address
+	}
 }
 
-// stampAt reads a stamp at p and notes its end in body.
+// stampAt reads a stamp at p, which may stand in brackets, and notes its end in body.
 func (h *header) stampAt(b []byte, p int) int {
-	end := h.stamp.parse(b, p)
+	end := 0
+	if at(b, p) == '[' {
+		if end = h.stamp.parse(b, p+1); end > 0 {
+			if at(b, end) != ']' {
+				return 0
+			}
+			end++
+		}
+	} else {
+		end = h.stamp.parse(b, p)
+	}
 	if end > 0 {
 		h.stamped, h.body = true, end
 	}
@@ -179,8 +201,9 @@ func (h *header) prefix(b []byte, p int, first bool) (next int, marker byte) {
 	case 'O':
 		const kiwi = "Original Address="
 		if first && hasPrefix(b, p, kiwi) {
+			p += len(kiwi)
 			end := wordEnd(b, p)
-			h.host = span(p+len(kiwi), end)
+			h.address = span(p, end)
 			return skipSpace(b, end), 0
 		}
 	}
@@ -190,11 +213,11 @@ func (h *header) prefix(b []byte, p int, first bool) (next int, marker byte) {
 	if n > 64 {
 		return 0, 0
 	}
-	if n > 0 && word[n] == ':' && allDigits(word[:n]) {
+	if n > 0 && word[n] == ':' && allDigits(word[:n]) || allDigits(word) {
 		h.sequenced = true
 		return skipSpace(b, end), 0
 	}
-	if k := indexColon(word); k > 0 && k < n && isAlpha(word[k+1]) && hasPrefix(b, p+k-4, "/CPU") {
+	if k := indexColon(word); k > 0 && k < n && isAlpha(word[k+1]) && hasPrefix(b, p+k-5, "/CPU") {
 		return p + k + 1, 0
 	}
 	start, stop := hostIn(b, p, end)
@@ -217,23 +240,31 @@ func indexColon(b []byte) int {
 }
 
 // nested5424 looks behind the host for a whole header of RFC 5424, before which
-// a relay has put its own.
+// a relay has put its own, and reads the message by it.
 //
 //	<13>Oct 11 22:14:15 relay <34>1 2022-10-11T22:14:14Z host app 12 - - text
 //	<134>1 Dec 6 08:41:44 192.168.1.1 1 1386337316.207232138 MX84 events text
-func (h *header) nested5424(b []byte) (int, bool) {
-	p := h.body
-	if at(b, p) == '<' {
-		var probe syslog.Message
-		probe.Raw = b
-		end, ok := priority(&probe, p)
-		if !ok {
-			return 0, false
-		}
-		p = end
+func (d *dialect) nested5424(h *header) bool {
+	probe := syslog.Message{Raw: d.b}
+	p, ok := priority(&probe, h.body)
+	v := version(d.b, p)
+	if v == 0 || !parse5424(d.m, d.b, v, d.c) {
+		return false
 	}
-	v := version(b, p)
-	return v, v > 0
+	if ok {
+		d.nestedPriority(&probe)
+	}
+	if d.m.Hostname.Empty() {
+		d.m.Hostname = h.host
+	}
+	return true
+}
+
+// nestedPriority takes the originator's priority: a relay that puts its own
+// before it did not understand it.
+func (d *dialect) nestedPriority(inner *syslog.Message) {
+	d.m.Facility, d.m.Severity, d.hasPriority = inner.Facility, inner.Severity, true
+	d.m.Warnings &^= syslog.WarnNoPriority
 }
 
 // takeNested looks behind the host for the header of the originator, before
@@ -244,11 +275,11 @@ func (h *header) nested5424(b []byte) (int, bool) {
 //	Oct 11 22:14:15 relay Oct 11 22:14:14 host sshd[12]: text
 //	Oct 11 22:14:15 10.1.1.1 29: *Mar  1 18:46:11.123: %SYS-5-CONFIG_I: text
 func (d *dialect) takeNested(h *header) {
-	if h.hasSeverity && !d.hasPriority {
-		d.severity(h.severity)
-	}
 	if h.hasFacility && !d.hasPriority {
 		d.m.Facility = h.facility
+	}
+	if h.hasSeverity {
+		d.severity(h.severity)
 	}
 	b, p := d.b, h.body
 	var inner header
@@ -262,11 +293,8 @@ func (d *dialect) takeNested(h *header) {
 		if inner.read(b, end); !inner.stamped {
 			return
 		}
-		if !d.hasPriority || d.m.Facility == syslog.DefaultFacility && d.m.Severity == syslog.DefaultSeverity {
-			d.m.Facility, d.m.Severity, d.hasPriority = probe.Facility, probe.Severity, true
-			d.m.Warnings &^= syslog.WarnNoPriority
-		}
-	case c == '*' || c == '.' || c == ':' || isDigit(c) || isAlpha(c):
+		d.nestedPriority(&probe)
+	case c == '*' || c == '.' || c == ':' || c == '[' || isDigit(c) || isAlpha(c):
 		if inner.read(b, p); !inner.stamped {
 			return
 		}

@@ -180,9 +180,24 @@ func (s *stamp) parseCompact(b []byte, i int) int {
 //	11 Oct 2022 22:14:15   11/Oct/2022:22:14:15   11-Oct-2022 22:14:15   11 Oct 22:14:15
 //	11.10.2022 22:14:15    11-10-2022 22:14:15    (day before month)
 //	10/11/2022 22:14:15    (month or day first: see resolve)
+//	11Oct2022 22:14:15     (Check Point)
 func (s *stamp) parseDayFirst(b []byte, i, j int) int {
 	s.day, _ = number(b, i, 1, 2)
 	separator := at(b, j)
+	if isAlpha(separator) && len(b)-j > 7 && isDigit(b[j+3]) {
+		if s.month, _ = monthName(b[:j+3], j); s.month == 0 {
+			return 0
+		}
+		year, k := number(b, j+3, 4, 4)
+		if k == 0 {
+			return 0
+		}
+		s.setYear(year, 4)
+		if k = skipTimeSeparator(b, k); k == 0 {
+			return 0
+		}
+		return s.parseTime(b, k)
+	}
 	if j = skipDateSeparator(b, j); j == 0 {
 		return 0
 	}

@@ -21,7 +21,7 @@ func (s *stamp) parseZone(b []byte, j int) int {
 		case k == j && !isAlpha(c):
 		case isDigit(c):
 			year, e := number(b, k, 4, 4)
-			if e > 0 && !s.hasYear && year >= 1970 && year < 2100 && (e == len(b) || isSpace(b[e]) || b[e] == ':' || b[e] == ',') {
+			if e > 0 && !s.hasYear && isYear(b, k) {
 				s.year, s.hasYear, end = year, true, e
 			}
 		case c == '(':

@@ -40,22 +40,25 @@ func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
 		}
 	case ':':
 		j++
-		if c := at(b, j); c == ':' || c == '/' || c == '\\' || isDigit(c) {
+		if c := at(b, j); c == ':' || c == '/' || c == '\\' || isDigit(c) || isDigit(b[p]) && allDigits(b[p:j-1]) {
 			return name, msgID, pid, 0
 		}
 	case ' ':
-		if b[p] != '%' {
+		switch {
+		case at(b, j+1) == '-' && at(b, j+2) == ':':
+			// Vectra: "vectra_cef -: text"
+			j += 3
+		case b[p] != '%':
 			return name, msgID, pid, 0
-		}
-		if at(b, j+1) == ':' {
+		case at(b, j+1) == ':':
 			j += 2
-		} else if !isMnemonic(b[p:j]) {
+		case !isMnemonic(b[p:j]):
 			return name, msgID, pid, 0
 		}
 	default:
 		return name, msgID, pid, 0
 	}
-	if b[p] == '%' {
+	if b[p] == '%' || isMnemonic(b[p:name.End]) {
 		msgID = mnemonicIn(b, name)
 	}
 	if j < len(b) && isSpace(b[j]) {
@@ -73,12 +76,22 @@ func (d *dialect) tag(p int) {
 	if end == 0 {
 		name, msgID, end = d.bareTag(p)
 	}
+	if end == 0 && d.netApp(p) {
+		return
+	}
 	if end == 0 {
 		d.m.Text = textWithoutEnd(b, p)
 		return
 	}
+	if msgID.Empty() {
+		msgID = d.event
+	}
+	if msgID.Empty() {
+		msgID = eventName(b, end)
+	}
 	d.m.AppName, d.m.MsgID, d.m.ProcID = name, msgID, pid
 	d.solaris(&end)
+	d.aruba(end)
 	d.m.Text = textWithoutEnd(b, end)
 }
 
@@ -89,20 +102,41 @@ func (d *dialect) tag(p int) {
 //	cucm1 local7 5 : 12: text                 CUCM: facility and severity
 //	10.1.1.1 00077 ports: text                ProCurve: the id of the event
 //	host 123: %SYS-5-CONFIG_I: text           Cisco: a sequence number
+//	ap1 802aa8c1d2e3,U7PG2-4.3.20: app: text  Ubiquiti: hardware address and firmware
+//	OpenWrt daemon.info dnsmasq[1]: text      BusyBox: facility and severity
+//	fb1 80BE05C2B00C0 firewall: text          WatchGuard: the serial number
+//	fb1 (2022-10-11T22:14:15) firewall: text  WatchGuard: the time again, in UTC
+//	s1 %STKUNIT0-M:CP %SEC-5-LOGIN: text      Dell Force10: the unit
+//	host 10.1.2.3 sched[0]: text              a second name of the host (RFC 3164 §5.4)
 func (d *dialect) skipTagPrefix(p int) int {
 	b := d.b
-	if c := at(b, p); !isAlnum(c) {
-		return p
-	}
 	end := wordEnd(b, p)
 	next := skipSpace(b, end)
 	word := b[p:end]
-	if len(word) > 40 || next >= len(b) {
+	switch c := at(b, p); {
+	case c == '(':
+		var s stamp
+		if e := s.parse(b, p+1); e > 0 && at(b, e) == ')' && e+1 == end && startsWord(b, next) {
+			return next
+		}
+		return p
+	case c == '%':
+		if !isMnemonic(word) && at(b, next) == '%' && startsWord(b, next) {
+			return next
+		}
+		return p
+	case !isAlnum(c):
 		return p
 	}
-	if isDigit(word[0]) {
+	if len(word) > 80 || next >= len(b) {
+		return p
+	}
+	if isDigit(word[0]) && !isMAC(word[:min(len(word), 12)]) {
 		n := len(word)
 		if word[n-1] == ':' && allDigits(word[:n-1]) && at(b, next) == '%' {
+			return next
+		}
+		if isAddress(word) && startsWord(b, next) {
 			return next
 		}
 		if n == 5 && allDigits(word) && startsWord(b, next) {
@@ -110,6 +144,19 @@ func (d *dialect) skipTagPrefix(p int) int {
 			return next
 		}
 		return p
+	}
+	if word[len(word)-1] == ':' && len(word) > 13 && word[12] == ',' && isMAC(word[:12]) {
+		return next
+	}
+	if isUpper13(word) && startsWord(b, next) {
+		return next
+	}
+	if facility, severity, ok := selector(word); ok && startsWord(b, next) {
+		if !d.hasPriority {
+			d.m.Facility = facility
+		}
+		d.severity(severity)
+		return next
 	}
 	if severity, ok := severityWord(word); ok && word[0]-'a' < 26 {
 		if startsWord(b, next) {
@@ -143,10 +190,57 @@ func (d *dialect) skipTagPrefix(p int) int {
 	return p
 }
 
+// isUpper13 tells whether w is a serial number of WatchGuard.
+func isUpper13(w []byte) bool {
+	for _, c := range w {
+		if !isDigit(c) && c-'A' >= 26 {
+			return false
+		}
+	}
+	return len(w) == 13
+}
+
 // aixFacility reads one facility or several joined by "|".
 func aixFacility(w []byte) (syslog.Facility, bool) {
 	if i := indexByte(w, '|'); i > 0 {
 		w = w[:i]
 	}
 	return facilityWord(w)
+}
+
+// bareTag reads a tag that is known without a colon: the categories of Cisco ISE
+// and ACS, the topics of MikroTik, the mark of Snare, and a word before a body of
+// CEF, LEEF or JSON.
+//
+//	Oct 11 22:14:15 sensor1 darktrace {"hostname":"web1"}
+func (d *dialect) bareTag(p int) (name, msgID syslog.Span, end int) {
+	b := d.b
+	word := wordEnd(b, p)
+	if word-p > maxTag || word >= len(b) {
+		return name, msgID, 0
+	}
+	if hasPrefix(b, p, "CISE_") || hasPrefix(b, p, "CSCOacs_") {
+		return span(p, word), msgID, skipSpace(b, word)
+	}
+	const snare = "MSWinEventLog"
+	if hasPrefix(b, p, snare) && b[word] == '\t' {
+		return span(p, word), msgID, word + 1
+	}
+	if next := skipSpace(b, word); startsBody(b, next) && b[next] != '@' && isTagWord(b[p:word]) {
+		return span(p, word), msgID, next
+	}
+	if d.topics(p, word) {
+		return span(p, word), msgID, skipSpace(b, word)
+	}
+	return name, d.event, 0
+}
+
+// isTagWord tells whether w consists of octets of tags only.
+func isTagWord(w []byte) bool {
+	for _, c := range w {
+		if classes[c]&classTag == 0 {
+			return false
+		}
+	}
+	return len(w) > 0
 }

@@ -7,7 +7,7 @@ import "time"
 // configured location goes first (namedOffset).
 func zoneOffset(name []byte) (minutes int, ok bool) {
 	switch string(name) {
-	case "UTC", "GMT", "UT", "UCT", "WET", "Z":
+	case "UTC", "GMT", "UT", "UCT", "WET", "TZ":
 		return 0, true
 	case "CET", "MET", "BST", "WEST", "WAT":
 		return 60, true
