@@ -41,7 +41,7 @@ const (
 
 // Config says how a log is kept. Zero values mean defaults, except for Dir.
 type Config struct {
-	// Dir is the folder of the log. It is made if it is missing, not those above.
+	// Dir is the folder of the log. It is made if it is missing, and those above.
 	Dir string
 	// FS is the file system; the default is vfs.OS.
 	FS vfs.FS

@@ -40,7 +40,7 @@ func open(cfg Config) (_ *Log, err error) {
 	}
 	l.in.space = make(chan struct{})
 	l.in.wake = make(chan struct{}, 1)
-	if err := cfg.FS.MkdirAll(filepath.Join(cfg.Dir, cursorsDir), dirPerm); err != nil {
+	if err := vfs.MkdirAllSync(cfg.FS, filepath.Join(cfg.Dir, cursorsDir), dirPerm); err != nil {
 		return nil, err
 	}
 	l.lock, err = lockFolder(cfg.FS, filepath.Join(cfg.Dir, lockName))

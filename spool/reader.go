@@ -14,7 +14,8 @@ import (
 type Block struct {
 	// First is the position of the first record.
 	First uint64
-	// Count is the number of records; never 0 from a Reader.
+	// Count is the number of records. From a Reader it is 0 only where all that
+	// is left up to the head is damaged: Missing says how much, First is the head.
 	Count int
 	// Records is the run: each record a uvarint length and that many octets.
 	Records []byte
@@ -95,6 +96,10 @@ func (r *Reader) Next(ctx context.Context) (Block, error) {
 		if err != nil {
 			return Block{}, err
 		}
+		if limit == 0 {
+			r.pos = bound
+			return Block{First: bound, Missing: bound - want}, nil
+		}
 		b, ok, err := r.read(limit, bound)
 		if err != nil {
 			err = r.readFailed(err)
@@ -113,7 +118,7 @@ func (r *Reader) Next(ctx context.Context) (Block, error) {
 
 // await blocks until there is something to read for r.pos and opens its segment.
 // limit is how far the file may be read, bound the position at which the segment
-// after it starts.
+// after it starts. limit 0: nothing up to bound, which is the head, can be read.
 func (r *Reader) await(ctx context.Context) (limit int64, bound uint64, err error) {
 	l := r.l
 	for {
@@ -135,6 +140,9 @@ func (r *Reader) await(ctx context.Context) (limit int64, bound uint64, err erro
 			r.pos = max(r.pos, v.bound)
 			r.closeSegment()
 			continue
+		}
+		if r.pos < v.head {
+			return 0, v.head, nil
 		}
 		select {
 		case <-v.grown:

@@ -1,6 +1,13 @@
 package spool
 
-import "sync/atomic"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+)
 
 // counters are what Stats reads.
 type counters struct {
@@ -62,4 +69,98 @@ func (l *Log) Stats() Stats {
 		Bytes: l.bytes.Load(), Segments: segments, Head: head, Tail: tail,
 		Full: l.quota.pressure.Load() || l.quota.diskLow.Load(), Failing: l.failing.Load(),
 	}
+}
+
+// Status is the state of a log, as a view can tell it also beside the process
+// that writes.
+type Status struct {
+	ID         [16]byte
+	Head, Tail uint64
+	// Bytes is the size of all segments, Segments their number.
+	Bytes    int64
+	Segments int
+	// Oldest and Newest are when the oldest and the newest segment were started,
+	// in nanoseconds since 1970; 0 where that is not known.
+	Oldest, Newest int64
+	// Quarantined is the number of .bad files in the folder.
+	Quarantined int
+	Cursors     []CursorStatus
+}
+
+// Status returns the state of the log. Beside a running process cursors are as
+// they were last written.
+func (v *View) Status() (Status, error) {
+	st := Status{ID: v.id, Head: 1, Tail: 1}
+	segs, err := v.Segments()
+	if err != nil {
+		return st, err
+	}
+	for i, s := range segs {
+		st.Bytes += s.Size
+		if i == 0 {
+			st.Newest = s.Created
+		}
+		st.Oldest, st.Tail = s.Created, s.First
+	}
+	st.Segments = len(segs)
+	names, err := v.fsys.List(v.dir)
+	if err != nil {
+		return st, fmt.Errorf("list folder: %w", err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, badSuffix) {
+			st.Quarantined++
+		}
+	}
+	if v.live != nil {
+		st.Head, st.Tail, st.Cursors = v.live.Head(), v.live.Tail(), v.live.Cursors()
+		return st, nil
+	}
+	if len(segs) > 0 {
+		if st.Head, err = v.endOf(segs[0]); err != nil {
+			return st, err
+		}
+	}
+	dir := filepath.Join(v.dir, cursorsDir)
+	cursors, err := listCursors(v.fsys, dir)
+	if err != nil {
+		return st, fmt.Errorf("list cursors: %w", err)
+	}
+	for _, name := range cursors {
+		s, _, err := readCursor(v.fsys, filepath.Join(dir, cursorFileName(name)), v.id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // dropped meanwhile
+		}
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			return st, fmt.Errorf("read cursor %s: %w", name, err)
+		}
+		if err != nil { // what the log will do with it
+			s = cursorState{start: st.Tail, position: st.Tail}
+		}
+		st.Head = max(st.Head, s.position)
+		st.Cursors = append(st.Cursors, s.status(name, 0))
+	}
+	for i := range st.Cursors {
+		st.Cursors[i].Lag = st.Head - st.Cursors[i].Position
+	}
+	return st, nil
+}
+
+// endOf returns the position after the last block of the newest segment.
+func (v *View) endOf(s Segment) (uint64, error) {
+	f, err := v.fsys.Open(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.First, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	end := s.First
+	sc := &headerScanner{r: f, salt: v.salt}
+	err = sc.each(s.header, s.Size, s.First, s.Next, func(_ int64, h *blockHeader) error {
+		end = h.next()
+		return nil
+	})
+	return end, err
 }

@@ -88,6 +88,25 @@ func WriteFileAtomic(fsys FS, name string, data []byte, perm fs.FileMode) error 
 	return fsys.SyncDir(filepath.Dir(name))
 }
 
+// MkdirAllSync is MkdirAll whose folders are durable when it returns. A folder
+// that was there before may lie in one that this user cannot open; then it is
+// taken as durable.
+func MkdirAllSync(fsys FS, dir string, perm fs.FileMode) error {
+	if err := fsys.MkdirAll(dir, perm); err != nil {
+		return err
+	}
+	for {
+		if err := fsys.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return nil
+		}
+		dir = up
+	}
+}
+
 // TempSuffix is the end of the name of a file that is being written.
 const TempSuffix = ".tmp"
 

@@ -1,0 +1,381 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/vfs"
+	"pgregory.net/rapid"
+)
+
+// The model check: a random workload on a disk in memory that loses power before
+// every single operation that changes it. Each of these disks is opened and
+// compared with what had been promised at that moment; then the workload goes on
+// from one of them. Thousands of seeds:
+//
+//	go test ./spool -run TestModel -rapid.checks=5000
+//
+// A failure prints the -rapid.seed that replays it.
+
+// promises are what the log has promised so far. They only grow, but where a
+// cursor is dropped or moved back.
+type promises struct {
+	acked   map[uint64]string // records acknowledged, by position
+	cursors map[string]place
+	head    uint64
+}
+
+// place is where a cursor may be found after a crash.
+type place struct{ least, most uint64 }
+
+func (p *promises) clone() promises {
+	return promises{maps.Clone(p.acked), maps.Clone(p.cursors), p.head}
+}
+
+// world is a log under test with its model.
+type world struct {
+	t    *rapid.T
+	cfg  Config
+	disk *vfs.Mem
+	l    *Log
+	seed uint64 // of the crashes
+	rng  *rand.Rand
+
+	mu        sync.Mutex
+	p         promises
+	submitted map[string]bool // every record ever given to Append
+	seq       int
+	crashes   []crash // since the last reopening
+	fold      owner
+}
+
+// crash is a disk as it was found when power was lost, and what was promised then.
+type crash struct {
+	disk *vfs.Mem
+	p    promises
+	op   vfs.Op
+}
+
+// owner keeps the highest sequence number noted; it stands for the owners of
+// logs, who keep such marks for each of their streams.
+type owner struct {
+	mu   sync.Mutex
+	high int
+}
+
+func (o *owner) noted(_ uint64, note []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, _ := strconv.Atoi(string(note))
+	o.high = max(o.high, n)
+}
+
+func (o *owner) checkpoint() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strconv.AppendInt(nil, int64(o.high), 10)
+}
+
+func (o *owner) restore(l *Log) error {
+	return l.Notes(func(n Note) error {
+		if n.Checkpoint {
+			o.high = 0
+		}
+		o.noted(n.First, n.Data)
+		return nil
+	})
+}
+
+func (w *world) open() {
+	w.fold = owner{}
+	cfg := w.cfg
+	cfg.FS = w.disk
+	cfg.Noted, cfg.Checkpoint = w.fold.noted, w.fold.checkpoint
+	l, err := Open(cfg)
+	if err != nil {
+		w.t.Fatalf("open: %v", err)
+	}
+	if err := w.fold.restore(l); err != nil {
+		w.t.Fatalf("notes: %v", err)
+	}
+	w.l = l
+	w.t.Cleanup(func() { l.Close() })
+	w.disk.SetHook(w.beforeOp)
+}
+
+// beforeOp loses power before each operation that changes the disk.
+func (w *world) beforeOp(op vfs.Op) error {
+	if op.Kind.Changes() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		rng := rand.New(rand.NewPCG(w.seed, op.N))
+		w.crashes = append(w.crashes, crash{w.disk.CrashClone(rng), w.p.clone(), op})
+	}
+	return nil
+}
+
+func (w *world) append(n, size int) {
+	w.mu.Lock()
+	var records []string
+	for range n {
+		w.seq++
+		rec := fmt.Sprintf("%d:%s", w.seq, strings.Repeat("x", w.rng.IntN(size+1)))
+		records = append(records, rec)
+		w.submitted[rec] = true
+	}
+	note := strconv.Itoa(w.seq)
+	w.mu.Unlock()
+	first, err := w.l.Append(context.Background(), Batch{Records: run(records...), Count: n, Note: []byte(note)})
+	if err != nil {
+		w.t.Fatalf("append: %v", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, rec := range records {
+		w.p.acked[first+uint64(i)] = rec
+	}
+	w.p.head = max(w.p.head, first+uint64(n))
+}
+
+func (w *world) commit(name string, pos uint64) {
+	c, err := w.l.Cursor(name, FromTail)
+	if err != nil {
+		w.t.Fatalf("cursor: %v", err)
+	}
+	w.mu.Lock()
+	w.p.cursors[name] = place{w.p.cursors[name].least, pos}
+	w.mu.Unlock()
+	if err := c.Commit(pos, Counts{Delivered: pos - c.Position()}); err != nil {
+		w.t.Fatalf("commit: %v", err)
+	}
+}
+
+func (w *world) syncCursor(name string) {
+	c, err := w.l.Cursor(name, FromTail)
+	if err != nil {
+		w.t.Fatalf("cursor: %v", err)
+	}
+	if err := c.Sync(); err != nil {
+		w.t.Fatalf("sync cursor: %v", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.p.cursors[name] = place{c.Position(), c.Position()}
+}
+
+func (w *world) addCursor(name string) {
+	c, err := w.l.Cursor(name, FromTail)
+	if err != nil {
+		w.t.Fatalf("cursor: %v", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.p.cursors[name]; !ok {
+		w.p.cursors[name] = place{c.Position(), c.Position()}
+	}
+}
+
+// check opens the disk of a crash and compares. It returns what is there now.
+func (w *world) check(c crash) promises {
+	t := w.t
+	fold := owner{}
+	cfg := w.cfg
+	cfg.FS = c.disk
+	cfg.Noted, cfg.Checkpoint = fold.noted, fold.checkpoint
+	l, err := Open(cfg)
+	if err != nil {
+		t.Fatalf("open after losing power before %s %s: %v", c.op.Kind, c.op.Name, err)
+	}
+	defer l.Close()
+	fail := func(format string, args ...any) {
+		t.Helper()
+		t.Fatalf("after losing power before %s %s: %s", c.op.Kind, c.op.Name, fmt.Sprintf(format, args...))
+	}
+	head, tail := l.Head(), l.Tail()
+	if head < c.p.head {
+		fail("head is %d, %d was reached", head, c.p.head)
+	}
+	got := map[uint64]string{}
+	seen := map[string]bool{}
+	high, last := 0, uint64(0)
+	r := l.NewReader(1)
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for r.Position() < head {
+		b, err := r.Next(ctx)
+		if err != nil {
+			fail("read at %d of %d: %v", r.Position(), head, err)
+		}
+		pos := b.First
+		for rest := b.Records; len(rest) > 0; pos++ {
+			var rec []byte
+			rec, rest, _ = nextRecord(rest)
+			if !w.submitted[string(rec)] {
+				fail("position %d holds %.40q, which was never appended", pos, rec)
+			}
+			if seen[string(rec)] {
+				fail("record %.40q is there twice", rec)
+			}
+			if pos <= last {
+				fail("position %d after %d", pos, last)
+			}
+			last = pos
+			seen[string(rec)] = true
+			got[pos] = string(rec)
+			n, _, _ := strings.Cut(string(rec), ":")
+			v, _ := strconv.Atoi(n)
+			high = max(high, v)
+		}
+	}
+	for pos, rec := range c.p.acked {
+		if pos >= tail && got[pos] != rec {
+			fail("position %d holds %.40q, acknowledged was %.40q (head %d, tail %d)", pos, got[pos], rec, head, tail)
+		}
+		if pos < tail {
+			for name, p := range c.p.cursors {
+				if p.most <= pos {
+					fail("position %d is deleted, cursor %s had not passed it", pos, name)
+				}
+			}
+		}
+	}
+	if err := fold.restore(l); err != nil {
+		fail("notes: %v", err)
+	}
+	if len(got) > 0 && fold.high != high {
+		fail("notes say %d, the records %d", fold.high, high)
+	}
+	now := promises{acked: got, cursors: map[string]place{}, head: head}
+	for _, cs := range l.Cursors() {
+		if cs.Position > head {
+			fail("cursor %s at %d is beyond the head %d", cs.Name, cs.Position, head)
+		}
+		if p, ok := c.p.cursors[cs.Name]; ok && (cs.Position < p.least || cs.Position > p.most) {
+			fail("cursor %s is at %d, not in [%d,%d]", cs.Name, cs.Position, p.least, p.most)
+		}
+		now.cursors[cs.Name] = place{cs.Position, cs.Position}
+	}
+	for name := range c.p.cursors {
+		if _, ok := now.cursors[name]; !ok {
+			fail("cursor %s is gone", name)
+		}
+	}
+	if n := l.Stats().DamagedCursors; n > 0 {
+		fail("%d cursors are damaged", n)
+	}
+	if _, err := l.Append(ctx, Batch{Records: run("onwards"), Count: 1}); err != nil {
+		fail("append: %v", err)
+	}
+	return now
+}
+
+func TestModelNothingAcknowledgedIsLostByPowerLossAtAnyOperation(t *testing.T) {
+	points := 0
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64().Draw(t, "disk")
+		w := &world{
+			t:         t,
+			disk:      vfs.NewMem(),
+			seed:      seed,
+			rng:       rand.New(rand.NewPCG(seed, 0)),
+			submitted: map[string]bool{},
+			p:         promises{acked: map[uint64]string{}, cursors: map[string]place{}, head: 1},
+		}
+		w.cfg = Config{
+			Dir: "/log", MinFree: -1, CursorInterval: time.Hour,
+			Codec:       rapid.SampledFrom([]Codec{CodecNone, CodecS2, CodecZstd}).Draw(t, "codec"),
+			SegmentSize: rapid.Int64Range(4<<10, 16<<10).Draw(t, "segment"),
+			BlockSize:   rapid.Int64Range(100, 4<<10).Draw(t, "block"),
+		}
+		rounds := rapid.IntRange(1, 3).Draw(t, "rounds")
+		for range rounds {
+			w.open()
+			for range rapid.IntRange(5, 25).Draw(t, "actions") {
+				w.act()
+			}
+			if rapid.Bool().Draw(t, "close") {
+				if err := w.l.Close(); err != nil {
+					t.Fatalf("close: %v", err)
+				}
+			}
+			w.disk.SetHook(nil)
+			w.mu.Lock()
+			crashes := append(w.crashes, crash{w.disk.CrashClone(w.rng), w.p.clone(), vfs.Op{Name: "the end"}},
+				crash{w.disk.Clone(), w.p.clone(), vfs.Op{Name: "the death of the process"}})
+			w.crashes = nil
+			w.mu.Unlock()
+			w.l.Close()
+			points += len(crashes)
+			next := rapid.IntRange(0, len(crashes)-1).Draw(t, "crash")
+			for i, c := range crashes {
+				kept := c.disk.Clone()
+				now := w.check(c)
+				if i == next {
+					w.disk, w.p = kept, now
+				}
+			}
+		}
+	})
+	t.Logf("%d disks checked", points)
+}
+
+func (w *world) act() {
+	t := w.t
+	names := []string{"a", "b"}
+	switch rapid.IntRange(0, 9).Draw(t, "action") {
+	case 0, 1, 2, 3:
+		w.append(rapid.IntRange(1, 5).Draw(t, "records"), rapid.SampledFrom([]int{10, 300, 3000}).Draw(t, "size"))
+	case 4:
+		var wg sync.WaitGroup
+		for range rapid.IntRange(2, 6).Draw(t, "appenders") {
+			wg.Go(func() { w.append(2, 400) })
+		}
+		wg.Wait()
+	case 5:
+		w.addCursor(rapid.SampledFrom(names).Draw(t, "cursor"))
+	case 6, 7:
+		name := rapid.SampledFrom(names).Draw(t, "cursor")
+		w.addCursor(name)
+		w.mu.Lock()
+		from, head := w.p.cursors[name].most, w.l.Head()
+		w.mu.Unlock()
+		w.commit(name, rapid.Uint64Range(from, head).Draw(t, "position"))
+	case 8:
+		name := rapid.SampledFrom(names).Draw(t, "cursor")
+		w.addCursor(name)
+		w.syncCursor(name)
+	case 9:
+		w.l.retain()
+	}
+}
+
+func TestAClosedLogSaysSo(t *testing.T) {
+	l := mustOpen(t, testConfig(t, t.TempDir()))
+	r := l.NewReader(1)
+	waiting := make(chan error)
+	go func() {
+		_, err := r.Next(context.Background())
+		waiting <- err
+	}()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waiting; !errors.Is(err, ErrClosed) {
+		t.Fatalf("reader got %v", err)
+	}
+	if _, err := l.Append(context.Background(), Batch{}); !errors.Is(err, ErrClosed) {
+		t.Fatalf("append got %v", err)
+	}
+	if err := l.Close(); !errors.Is(err, ErrClosed) {
+		t.Fatalf("close got %v", err)
+	}
+}
