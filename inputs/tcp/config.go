@@ -16,6 +16,7 @@ package tcp
 import (
 	"crypto/tls"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,10 +55,11 @@ type Config struct {
 	// ShutdownTimeout is how long submits may take to finish once Run is told to stop.
 	ShutdownTimeout time.Duration
 
-	// MaxConnections, MaxConnectionsPerAddress, HandshakeTimeout and KeepAlive
-	// are those of receive.Config.
+	// MaxConnections, MaxConnectionsPerAddress, Proxies, HandshakeTimeout and
+	// KeepAlive are those of receive.Config.
 	MaxConnections           int
 	MaxConnectionsPerAddress int
+	Proxies                  []netip.Prefix
 	HandshakeTimeout         time.Duration
 	KeepAlive                time.Duration
 

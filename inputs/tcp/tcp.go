@@ -30,6 +30,7 @@ func New(cfg Config) (*Input, error) {
 	listener, err := receive.New(receive.Config{
 		Name: cfg.Name, Listen: cfg.Listen, TLS: cfg.TLS,
 		MaxConnections: cfg.MaxConnections, MaxConnectionsPerAddress: cfg.MaxConnectionsPerAddress,
+		Proxies:          cfg.Proxies,
 		HandshakeTimeout: cfg.HandshakeTimeout, KeepAlive: cfg.KeepAlive,
 		Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,6 +42,10 @@ type Config struct {
 	// is no limit.
 	MaxConnections           int
 	MaxConnectionsPerAddress int
+	// Proxies are the load balancers that begin each connection with a PROXY
+	// header (version 1 or 2), before TLS; without one it is closed. From other
+	// addresses no header is looked for: anybody could forge it.
+	Proxies []netip.Prefix
 	// HandshakeTimeout is how long a peer may take for the PROXY header and the
 	// TLS handshake together.
 	HandshakeTimeout time.Duration

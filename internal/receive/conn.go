@@ -91,7 +91,8 @@ func (c *Conn) CloseWrite() error {
 // socket is a TCP connection that can be told not to wait.
 type socket struct {
 	*net.TCPConn
-	raw syscall.RawConn
+	raw   syscall.RawConn
+	ahead []byte // octets that were read already
 	// waitless makes Read return errNothingYet instead of waiting. crypto/tls
 	// takes that for a time-out, after which a connection can be read on.
 	waitless bool
@@ -105,6 +106,13 @@ type socket struct {
 }
 
 func (s *socket) Read(p []byte) (int, error) {
+	if len(s.ahead) > 0 {
+		n := copy(p, s.ahead)
+		if s.ahead = s.ahead[n:]; len(s.ahead) == 0 {
+			s.ahead = nil
+		}
+		return n, nil
+	}
 	if !s.waitless {
 		return s.TCPConn.Read(p)
 	}

@@ -137,6 +137,19 @@ func (l *Listener) serve(ctx context.Context, nc net.Conn, handle func(context.C
 		l.repeats.Warn("connection cannot be prepared", nc.RemoteAddr().String(), err)
 		return
 	}
+	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
+	if l.cfg.trusts(c.Source.Addr()) {
+		stop := context.AfterFunc(ctx, func() { nc.Close() })
+		err := c.readProxyHeader(deadline)
+		stop()
+		if err != nil {
+			if ctx.Err() == nil && err != errProbe {
+				l.metrics.refused.WithLabelValues(l.cfg.Name, "proxy_header").Inc()
+				l.repeats.Warn("connection closed: no good PROXY header from a trusted load balancer", c.Source.String(), err)
+			}
+			return
+		}
+	}
 	address := c.Source.Addr()
 	if !l.limits.enterFrom(address) {
 		l.refuse("connections_per_address", "connection refused: max_connections_per_address is reached", c.Source)
@@ -144,8 +157,8 @@ func (l *Listener) serve(ctx context.Context, nc net.Conn, handle func(context.C
 	}
 	defer l.limits.leaveFrom(address)
 	if l.cfg.TLS != nil {
-		deadline, cancel := context.WithTimeout(ctx, l.cfg.HandshakeTimeout)
-		err := c.handshake(deadline, l.cfg.TLS)
+		handshaking, cancel := context.WithDeadline(ctx, deadline)
+		err := c.handshake(handshaking, l.cfg.TLS)
 		cancel()
 		if err != nil {
 			if ctx.Err() == nil {
