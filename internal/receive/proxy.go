@@ -38,22 +38,34 @@ func (c *Conn) readProxyHeader(deadline time.Time) error {
 	if _, err := r.Peek(1); errors.Is(err, io.EOF) {
 		return errProbe
 	}
-	header, err := proxyproto.Read(r)
-	switch {
-	case errors.Is(err, proxyproto.ErrNoProxyProtocol):
-		return errNoHeader
-	case err != nil:
-		return fmt.Errorf("read PROXY header: %w", err)
+	source, err := proxySource(r)
+	if err != nil {
+		return err
 	}
-	if header.Command == proxyproto.PROXY {
-		source, ok := header.SourceAddr.(*net.TCPAddr)
-		if !ok {
-			return fmt.Errorf("read PROXY header: its source is %v, which is no TCP address", header.SourceAddr)
-		}
-		ap := source.AddrPort()
-		c.Source = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	if source.IsValid() {
+		c.Source = source
 	}
 	// What came along with the header is the beginning of the stream.
 	c.socket.ahead, _ = r.Peek(r.Buffered())
 	return c.socket.SetReadDeadline(time.Time{})
+}
+
+// proxySource reads a PROXY header and returns the source that it names, the zero
+// AddrPort where it names none.
+func proxySource(r *bufio.Reader) (netip.AddrPort, error) {
+	header, err := proxyproto.Read(r)
+	switch {
+	case errors.Is(err, proxyproto.ErrNoProxyProtocol):
+		return netip.AddrPort{}, errNoHeader
+	case err != nil:
+		return netip.AddrPort{}, fmt.Errorf("read PROXY header: %w", err)
+	case header.Command != proxyproto.PROXY:
+		return netip.AddrPort{}, nil
+	}
+	source, ok := header.SourceAddr.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("read PROXY header: its source is %v, which is no TCP address", header.SourceAddr)
+	}
+	ap := source.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
 }
