@@ -296,10 +296,10 @@ func countersTell(t *testing.T, node *syslane.Node) {
 	}
 	f("syslane_input_received_messages_total", "input", "udp")
 	f("syslane_input_discarded_octets_total", "input", "tcp", "reason", "truncated")
-	f("syslane_input_bad_frames_total", "input", "tcp")
+	f("syslane_input_framing_errors_total", "input", "tcp", "kind", "bad_count")
 	f("syslane_input_discarded_octets_total", "input", "tls", "reason", "truncated")
-	f("syslane_input_bad_frames_total", "input", "tls")
-	f("syslane_input_handshake_failures_total", "input", "tls")
+	f("syslane_input_framing_errors_total", "input", "tls", "kind", "bad_count")
+	f("syslane_input_tls_handshake_failures_total", "input", "tls")
 	f("syslane_input_bad_frames_total", "input", "relp")
 	f("syslane_input_discarded_octets_total", "input", "relp", "reason", "truncated")
 }

@@ -29,15 +29,34 @@ const (
 type line struct {
 	relay, collector *syslane.Node
 	elastic          *peers.Elastic
-	// index is where the collector writes in Elasticsearch.
-	index string
+	destination
+}
+
+// destination is where a collector writes in Elasticsearch.
+type destination struct {
+	// index is the name of the index or data stream.
+	index  string
+	stream bool
+	config string
+}
+
+func dataStream(name string) destination {
+	// A hyphen parts the words of a data stream's name and can be in none of them.
+	dataset := "syslane." + strings.ReplaceAll(name, "-", "_")
+	return destination{
+		index: "logs-" + dataset + "-e2e", stream: true,
+		config: fmt.Sprintf("mode = \"data_stream\"\ndata_stream = { dataset = %q, namespace = \"e2e\" }", dataset),
+	}
+}
+
+func plainIndex(name string) destination {
+	return destination{index: "syslane-" + name, config: fmt.Sprintf("mode = \"index\"\nindex = %q", "syslane-"+name)}
 }
 
 // startLine starts a collector and a relay with the inputs that relayInputs says.
-func startLine(t *testing.T, name, relayInputs string) *line {
-	// A hyphen parts the words of a data stream's name and can be in none of them.
-	dataset := "syslane." + strings.ReplaceAll(name, "-", "_")
-	l := &line{elastic: elasticsearch(t), index: "logs-" + dataset + "-e2e"}
+func startLine(t *testing.T, to destination, relayInputs string) *line {
+	t.Helper()
+	l := &line{elastic: elasticsearch(t), destination: to}
 	link := proc.FreeAddr(t)
 	l.collector = syslane.Start(t, "collector", fmt.Sprintf(`
 [[input]]
@@ -48,9 +67,8 @@ listen = %q
 type = "elasticsearch"
 name = "elasticsearch"
 hosts = [%q]
-mode = "data_stream"
-data_stream = { dataset = %q, namespace = "e2e" }
-`, link, l.elastic.URL, dataset))
+%s
+`, link, l.elastic.URL, to.config))
 	l.relay = syslane.Start(t, "relay", fmt.Sprintf(`
 %s
 [[output]]
@@ -78,9 +96,15 @@ func (l *line) inLog(t *testing.T, set numbered.Set, form numbered.Form) *number
 }
 
 // inElasticsearch checks what is in Elasticsearch, where a document must also
-// have the event id for its _id.
+// have the event id for its _id. That the index is of the kind wanted shows that
+// the template was there before the first document.
 func (l *line) inElasticsearch(t *testing.T, set numbered.Set, form numbered.Form) *numbered.Checker {
 	t.Helper()
+	if stream, err := l.elastic.IsDataStream(l.index); err != nil {
+		t.Error(err)
+	} else if stream != l.stream {
+		t.Errorf("%s is a data stream: %v, want %v", l.index, stream, l.stream)
+	}
 	c := numbered.NewChecker(set, form)
 	err := l.elastic.Each(l.index, func(id string, source json.RawMessage) error {
 		if d, err := numbered.Decode(source); err == nil && d.Event.ID != id {
@@ -99,7 +123,7 @@ func TestMessagesOfRsyslogArriveExactlyOnceByEveryWayInEveryForm(t *testing.T) {
 	serverCert, serverKey := ca.Issue(t, "relay.example.org")
 	clientCert, clientKey := ca.Issue(t, "host.example.org")
 
-	f := func(name, input string, form numbered.Form, more string) {
+	f := func(name string, to func(string) destination, input string, form numbered.Form, more string) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			listen := proc.FreeAddr(t)
@@ -122,7 +146,7 @@ func TestMessagesOfRsyslogArriveExactlyOnceByEveryWayInEveryForm(t *testing.T) {
 			}[form]
 			conf.Actions = peers.Forward(protocol, listen, fmt.Sprintf("template=%q %s", template, more))
 
-			l := startLine(t, name, inputs)
+			l := startLine(t, to(name), inputs)
 			rsyslog := peers.StartRsyslog(t, conf)
 			set := numbered.New(many)
 			peers.StartLoggen(t, rsyslog.Input, set.Lines(), rate)
@@ -141,12 +165,12 @@ func TestMessagesOfRsyslogArriveExactlyOnceByEveryWayInEveryForm(t *testing.T) {
 		})
 	}
 
-	f("udp-5424", "udp", numbered.RFC5424, "")
-	f("udp-3164", "udp", numbered.RFC3164, "")
-	f("tcp-5424-octet-counted", "tcp", numbered.RFC5424, `TCP_Framing="octet-counted"`)
-	f("tcp-5424-lf", "tcp", numbered.RFC5424, "")
-	f("tcp-3164", "tcp", numbered.RFC3164, "")
-	f("tcp-3164-iso-timestamp", "tcp", numbered.RFC3164ISO, "")
-	f("tls-5424-octet-counted-openssl", "tls", numbered.RFC5424, `TCP_Framing="octet-counted" StreamDriver="ossl"`)
-	f("tls-3164-gnutls", "tls", numbered.RFC3164, `StreamDriver="gtls"`)
+	f("udp-5424", dataStream, "udp", numbered.RFC5424, "")
+	f("udp-3164", dataStream, "udp", numbered.RFC3164, "")
+	f("tcp-5424-octet-counted", dataStream, "tcp", numbered.RFC5424, `TCP_Framing="octet-counted"`)
+	f("tcp-5424-lf", plainIndex, "tcp", numbered.RFC5424, "")
+	f("tcp-3164", dataStream, "tcp", numbered.RFC3164, "")
+	f("tcp-3164-iso-timestamp", plainIndex, "tcp", numbered.RFC3164ISO, "")
+	f("tls-5424-octet-counted-openssl", dataStream, "tls", numbered.RFC5424, `TCP_Framing="octet-counted" StreamDriver="ossl"`)
+	f("tls-3164-gnutls", dataStream, "tls", numbered.RFC3164, `StreamDriver="gtls"`)
 }

@@ -17,7 +17,7 @@ const relpWindow = 128
 // relay and collector are killed in turn under that load.
 func TestNothingThatRsyslogTookIsLostWhenRelayAndCollectorAreKilledAndElasticsearchIsAway(t *testing.T) {
 	listen := proc.FreeAddr(t)
-	l := startLine(t, "outage", fmt.Sprintf("[[input]]\ntype = \"relp\"\nname = \"hosts\"\nlisten = %q\n", listen))
+	l := startLine(t, dataStream("outage"), fmt.Sprintf("[[input]]\ntype = \"relp\"\nname = \"hosts\"\nlisten = %q\n", listen))
 	rsyslog := peers.StartRsyslog(t, peers.RsyslogConfig{
 		Modules: `module(load="omrelp")`,
 		Actions: peers.ForwardRELP(listen),
@@ -45,6 +45,15 @@ func TestNothingThatRsyslogTookIsLostWhenRelayAndCollectorAreKilledAndElasticsea
 		t.Errorf("in the log, while Elasticsearch is away: %v", err)
 	}
 
+	// Elasticsearch comes back, and goes once more in the middle of the backlog,
+	// as does the collector: what was written and not yet known to be is written
+	// again, under the same _id.
+	l.elastic.Start(t)
+	l.collector.WaitFor(t, arrival, many/5, "syslane_output_delivered_messages_total", "output", "elasticsearch")
+	l.collector.Kill()
+	l.collector.Restart(t)
+	l.collector.WaitFor(t, arrival, many/2, "syslane_output_delivered_messages_total", "output", "elasticsearch")
+	l.elastic.Kill()
 	l.elastic.Start(t)
 	l.drained(t)
 	log, elastic := l.inLog(t, set, numbered.RFC5424), l.inElasticsearch(t, set, numbered.RFC5424)

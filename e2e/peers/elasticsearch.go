@@ -88,7 +88,10 @@ func (e *Elastic) Stop(t testing.TB) {
 	}
 }
 
-// Start brings the server back after Stop.
+// Kill ends the server as a crash does. It keeps what it has acknowledged.
+func (e *Elastic) Kill() { e.proc.Kill() }
+
+// Start brings the server back after Stop or Kill.
 func (e *Elastic) Start(t testing.TB) {
 	t.Helper()
 	if err := e.start(); err != nil {
@@ -115,6 +118,15 @@ func (e *Elastic) Count(index string) (int, error) {
 	var answer struct{ Count int }
 	err := e.do("GET", "/"+index+"/_count", nil, &answer)
 	return answer.Count, err
+}
+
+// IsDataStream tells a data stream from an index.
+func (e *Elastic) IsDataStream(name string) (bool, error) {
+	var answer struct {
+		DataStreams []struct{ Name string } `json:"data_streams"`
+	}
+	err := e.do("GET", "/_resolve/index/"+name, nil, &answer)
+	return len(answer.DataStreams) > 0, err
 }
 
 // Each calls f with the _id and the source of every document of an index or data
