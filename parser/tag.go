@@ -18,7 +18,7 @@ func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
 	for j < limit && classes[b[j]]&classTag != 0 {
 		j++
 	}
-	if j == p || j >= limit {
+	if j == p || j >= limit || j == p+1 && !isAlnum(b[p]) && b[p] < 0x80 {
 		return name, msgID, pid, 0
 	}
 	name = span(p, j)
