@@ -63,18 +63,16 @@ func (c *conn) end(why error) {
 	switch {
 	case errors.As(why, &bad):
 		in.metrics.badFrames[bad].Inc()
-		in.complaints.warn("connection closed: the peer does not speak RELP, or its octets were damaged", c.peer(), why)
+		in.metrics.framing.Lost()
+		in.repeats.Warn("connection closed: the peer does not speak RELP, or its octets were damaged", c.peer(), why)
 	case errors.Is(why, errNotOpened):
-		in.metrics.handshakeFailures.Inc()
-		in.complaints.warn("connection closed: the peer opened no session", c.peer(), why)
+		in.metrics.unopened.Inc()
+		in.repeats.Warn("connection closed: the peer opened no session", c.peer(), why)
 	case errors.Is(why, errRefused):
-		in.complaints.warn("connection closed: a command of the peer was refused", c.peer(), why)
+		in.repeats.Warn("connection closed: a command of the peer was refused", c.peer(), why)
 	case errors.Is(why, inputs.ErrClosed):
 	case errors.Is(why, errSubmit):
-		in.complaints.warn("connection closed: its messages could not be stored, the peer keeps them", c.peer(), why)
-	}
-	if n := c.reader.Buffered(); n > 0 && !errors.As(why, &bad) {
-		in.metrics.incomplete.Add(float64(n))
+		in.repeats.Warn("connection closed: its messages could not be stored, the peer keeps them", c.peer(), why)
 	}
 	in.log.Debug().Str("peer", c.peer()).AnErr("why", why).Msg("relp connection ends")
 	if why == io.EOF || !isOrderly(why) {
@@ -95,8 +93,8 @@ func isOrderly(why error) bool {
 // leave ends the sending direction and waits a little for the peer to have read
 // what was sent.
 func (c *conn) leave() {
-	if half, ok := c.net.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+	if c.net.CloseWrite() == nil {
 		c.net.SetReadDeadline(time.Now().Add(linger))
-		io.CopyN(io.Discard, c.net, 64<<20)
+		io.CopyN(io.Discard, c.net, maxLeftover)
 	}
 }

@@ -15,23 +15,21 @@ package relp
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/internal/receive"
+	"github.com/syslane/syslane/internal/syslog"
 )
 
 // Defaults of Config.
 const (
-	DefaultMaxMessageSize   = 64 << 10
-	DefaultMaxConnections   = 1000
-	DefaultHandshakeTimeout = 30 * time.Second
-	DefaultWriteTimeout     = 30 * time.Second
-	DefaultShutdownTimeout  = 10 * time.Second
+	DefaultWriteTimeout    = 30 * time.Second
+	DefaultShutdownTimeout = 10 * time.Second
 )
 
 // Config says where and how the input listens. Zero values are the defaults.
@@ -46,11 +44,8 @@ type Config struct {
 	// told to permit (tlsconf.Server): such a client may set envelopes.
 	TLS *tls.Config
 	// MaxMessageSize is the most octets kept of a message; what is longer is cut
-	// and flagged (WarnTruncated).
+	// and flagged (WarnTruncated), and the connection kept. Default 64 KiB.
 	MaxMessageSize int
-	// MaxConnections is the most connections at once; further ones are closed
-	// when they arrive.
-	MaxConnections int
 	// LinkFrom are the addresses from which a peer without a client certificate
 	// may set envelopes, that is, use the batch command. nil is this host alone
 	// (127.0.0.0/8, ::1/128); empty but not nil is none.
@@ -59,14 +54,20 @@ type Config struct {
 	// keeps idle connections for ever, as rsyslog does; TCP keepalive finds the
 	// dead ones.
 	IdleTimeout time.Duration
-	// HandshakeTimeout is how long a peer may take until its "open" has arrived,
-	// TLS handshake included.
+	// HandshakeTimeout is how long a peer may take for the TLS handshake, and
+	// then until its "open" has arrived. Default receive.DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 	// WriteTimeout is how long a peer may take none of its acknowledgements.
 	WriteTimeout time.Duration
 	// ShutdownTimeout is how long submits in flight may take to finish once Run
 	// is told to stop. What is not durable by then was not acknowledged either.
 	ShutdownTimeout time.Duration
+
+	// MaxConnections, MaxConnectionsPerAddress and KeepAlive are those of
+	// receive.Config.
+	MaxConnections           int
+	MaxConnectionsPerAddress int
+	KeepAlive                time.Duration
 
 	Logger     zerolog.Logger
 	Registerer prometheus.Registerer
@@ -78,35 +79,17 @@ func loopback() []netip.Prefix {
 }
 
 func (c *Config) setDefaults() error {
-	if c.Name == "" {
-		return errors.New("relp input: it needs a name")
-	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return fmt.Errorf("relp input %q: listen address %q: want host:port: %w", c.Name, c.Listen, err)
-	}
-	for _, v := range []struct {
-		key string
-		n   int64
-	}{
-		{"max_message_size", int64(c.MaxMessageSize)}, {"max_connections", int64(c.MaxConnections)},
-		{"idle time-out", int64(c.IdleTimeout)}, {"handshake time-out", int64(c.HandshakeTimeout)},
-		{"write time-out", int64(c.WriteTimeout)}, {"shutdown time-out", int64(c.ShutdownTimeout)},
-	} {
-		if v.n < 0 {
-			return fmt.Errorf("relp input %q: %s is negative", c.Name, v.key)
-		}
-	}
-	if c.MaxMessageSize > maxMessageSizeLimit {
-		return fmt.Errorf("relp input %q: max_message_size %d is more than %d, which is what one batch can hold", c.Name, c.MaxMessageSize, maxMessageSizeLimit)
-	}
 	if c.MaxMessageSize == 0 {
-		c.MaxMessageSize = DefaultMaxMessageSize
+		c.MaxMessageSize = syslog.DefaultMaxMessageSize
 	}
-	if c.MaxConnections == 0 {
-		c.MaxConnections = DefaultMaxConnections
+	if c.MaxMessageSize < 1 || c.MaxMessageSize > maxMessageSizeLimit {
+		return fmt.Errorf("input %q: max_message_size %d: want 1 to %d octets", c.Name, c.MaxMessageSize, maxMessageSizeLimit)
+	}
+	if c.IdleTimeout < 0 || c.WriteTimeout < 0 || c.ShutdownTimeout < 0 {
+		return fmt.Errorf("input %q: a time-out is negative", c.Name)
 	}
 	if c.HandshakeTimeout == 0 {
-		c.HandshakeTimeout = DefaultHandshakeTimeout
+		c.HandshakeTimeout = receive.DefaultHandshakeTimeout
 	}
 	if c.WriteTimeout == 0 {
 		c.WriteTimeout = DefaultWriteTimeout

@@ -2,27 +2,24 @@ package relp
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/receive"
 	"github.com/syslane/syslane/internal/relp"
 	"github.com/syslane/syslane/internal/syslog"
-	"github.com/syslane/syslane/internal/tlsconf"
 )
 
 // conn is one connection. One goroutine reads: it takes frames apart, and puts
 // what they hold into the queue. Another submits and answers, in order.
 type conn struct {
 	in     *Input
-	net    net.Conn
+	net    *receive.Conn
 	sink   inputs.Sink
 	origin inputs.Origin
 	queue  *queue
@@ -35,6 +32,7 @@ type conn struct {
 	stream  string
 	decoder relp.BatchDecoder
 	names   syslog.Interner
+	stats   syslog.FramingStats
 
 	mu sync.Mutex
 	// stopped is set when nothing more shall be read; guarded by mu.
@@ -53,29 +51,13 @@ var (
 
 // serve runs a connection to its end. ctx ends the reading, submitting the
 // submits that are still under way then.
-func serve(ctx, submitting context.Context, in *Input, nc net.Conn, sink inputs.Sink) {
-	defer nc.Close()
-	c := &conn{in: in, net: nc, sink: sink, queue: newQueue()}
+func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink inputs.Sink) {
+	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(),
+		origin: inputs.Origin{Source: rc.Source, Identity: rc.Identity}}
 	c.reader = relp.NewReader(c.limit)
 	defer c.decoder.Close()
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		ap := a.AddrPort()
-		c.origin.Source = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
 	stopReading := context.AfterFunc(ctx, c.stop)
 	defer stopReading()
-
-	deadline := time.Now().Add(in.cfg.HandshakeTimeout)
-	if in.cfg.TLS != nil {
-		if err := c.handshake(ctx, deadline); err != nil {
-			if ctx.Err() == nil {
-				in.metrics.handshakeFailures.Inc()
-				in.complaints.warn("TLS handshake failed", c.peer(), err)
-			}
-			return
-		}
-	}
-	in.log.Debug().Str("peer", c.peer()).Str("identity", c.origin.Identity).Msg("relp connection open")
 
 	var failed error
 	var answering sync.WaitGroup
@@ -85,7 +67,7 @@ func serve(ctx, submitting context.Context, in *Input, nc net.Conn, sink inputs.
 			c.stop()
 		}
 	})
-	err := c.read(deadline)
+	err := c.read(time.Now().Add(in.cfg.HandshakeTimeout))
 	c.queue.close()
 	answering.Wait()
 	if failed != nil {
@@ -95,20 +77,6 @@ func serve(ctx, submitting context.Context, in *Input, nc net.Conn, sink inputs.
 }
 
 func (c *conn) peer() string { return c.origin.Source.String() }
-
-func (c *conn) handshake(ctx context.Context, deadline time.Time) error {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	tc := tls.Server(c.net, c.in.cfg.TLS)
-	if err := tc.HandshakeContext(ctx); err != nil {
-		return err
-	}
-	c.origin.Identity = tlsconf.Identity(tc.ConnectionState())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.net = tc
-	return nil
-}
 
 // limit is the relp.Limit of the connection.
 func (c *conn) limit(command []byte) (octets int, cut bool) {
@@ -159,7 +127,7 @@ func (c *conn) read(opening time.Time) error {
 		if !c.arm(opening) {
 			return errStopped
 		}
-		n, err := c.reader.Fill(c.net)
+		n, err := c.reader.Fill(available{c.net})
 		switch {
 		case n > 0 || err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.arm(opening):
@@ -178,12 +146,19 @@ func (c *conn) read(opening time.Time) error {
 	}
 }
 
+// available reads all that has arrived: a TLS connection gives a record at a
+// time otherwise, and small reads make small batches.
+type available struct{ *receive.Conn }
+
+func (a available) Read(p []byte) (int, error) { return a.ReadAvailable(p) }
+
 // takeFrames handles all frames that have arrived. The lock of the queue is held
 // over all of them, so that the submitting side wakes once and takes them all.
 func (c *conn) takeFrames() error {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	defer c.queue.more.Signal()
+	defer c.in.metrics.framing.Add(&c.stats)
 	for {
 		f, ok, err := c.reader.Next()
 		if !ok {
@@ -217,6 +192,7 @@ func (c *conn) take(f relp.Frame) error {
 		}
 		return errClosed
 	}
+	c.in.metrics.refused.Inc()
 	return c.reply(func(b []byte) []byte {
 		return relp.AppendResponse(b, f.Txnr, relp.CodeError, "command not supported", nil)
 	})
@@ -235,7 +211,8 @@ func (c *conn) message(f relp.Frame) error {
 	}
 	if cut > 0 {
 		warnings = syslog.WarnTruncated
-		c.in.metrics.truncated.Add(float64(cut))
+		c.stats.Truncated++
+		c.stats.Discarded += cut
 	}
 	w := c.queue.messages(len(data))
 	if w == nil {
@@ -243,7 +220,7 @@ func (c *conn) message(f relp.Frame) error {
 	}
 	w.txnrs = append(w.txnrs, f.Txnr)
 	if len(data) == 0 {
-		c.in.metrics.empty.Inc()
+		c.stats.Empty++
 		return nil
 	}
 	b := &w.batch
@@ -270,6 +247,7 @@ func (c *conn) reply(appendTo func([]byte) []byte) error {
 
 // refuse answers 500 and ends the session.
 func (c *conn) refuse(txnr uint32, why string) error {
+	c.in.metrics.refused.Inc()
 	if err := c.reply(func(b []byte) []byte {
 		return relp.AppendResponse(b, txnr, relp.CodeError, why, nil)
 	}); err != nil {

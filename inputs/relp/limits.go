@@ -28,6 +28,9 @@ const (
 	// octets of the peer are still unread, and acknowledgements would be lost.
 	linger = time.Second
 
+	// maxLeftover is how many octets it takes and throws away meanwhile.
+	maxLeftover = 64 << 20
+
 	// maxStreamName is the longest name of a stream in octets.
 	maxStreamName = 200
 )

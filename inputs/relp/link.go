@@ -51,7 +51,7 @@ func (c *conn) openLink(offers relp.Offers) relp.Offers {
 		return nil
 	}
 	if !c.mayLink() {
-		c.in.complaints.warn("peer may not set envelopes and is taken as a plain RELP client: give it a client certificate, or list its address in link_from", c.peer(), nil)
+		c.in.repeats.Warn("peer may not set envelopes and is taken as a plain RELP client: give it a client certificate, or list its address in link_from", c.peer(), nil)
 		return nil
 	}
 	name := offers.Value(relp.OfferStream)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/syslane/syslane/internal/relp"
 	"github.com/syslane/syslane/internal/syslog"
@@ -118,20 +117,6 @@ func (o *Output) render(e *syslog.Event) []byte {
 	if e.Format != syslog.Unparsed {
 		return e.Raw
 	}
-	o.message = appendHeader(o.message[:0], e)
-	o.message = append(o.message, e.Field(e.Text)...)
+	o.message = syslog.AppendRFC3164(o.message[:0], e)
 	return o.message
-}
-
-// appendHeader appends PRI, the receive time and the address of the sender.
-func appendHeader(dst []byte, e *syslog.Event) []byte {
-	dst = fmt.Appendf(dst, "<%d>", uint(e.Facility)<<3|uint(e.Severity))
-	dst = e.ID.Received().Local().AppendFormat(dst, time.Stamp)
-	dst = append(dst, ' ')
-	if e.Source.IsValid() {
-		dst = e.Source.Addr().AppendTo(dst)
-	} else {
-		dst = append(dst, '-')
-	}
-	return append(dst, ' ')
 }
