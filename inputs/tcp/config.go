@@ -45,6 +45,8 @@ type Config struct {
 	// Framing says which framings are looked for; the default is to tell them
 	// apart frame by frame.
 	Framing syslog.Framing
+	// Compression is that of the streams, within TLS if there is any.
+	Compression Compression
 	// MaxMessageSize is the most octets kept of a message; what is longer is cut
 	// and flagged (WarnTruncated), and the connection kept. Default 64 KiB.
 	MaxMessageSize int

@@ -22,10 +22,16 @@ const (
 	lastWords = time.Second
 )
 
+// stream is what messages are read from (receive.Conn).
+type stream interface {
+	ReadAvailable(p []byte) (n int, err error)
+}
+
 // conn is one connection.
 type conn struct {
 	in     *Input
 	net    *receive.Conn
+	stream stream // net, or what decompresses it
 	sink   inputs.Sink
 	framer *syslog.Framer
 	batch  inputs.Batch
@@ -36,7 +42,10 @@ type conn struct {
 // serve reads a connection to its end. ctx ends the reading, submitting the
 // submits that are still under way then.
 func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, sink inputs.Sink) {
-	c := &conn{in: in, net: nc, sink: sink, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0)}
+	c := &conn{in: in, net: nc, stream: nc, sink: sink, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0)}
+	if in.cfg.Compression == CompressionZlib {
+		c.stream = newInflater(ctx, nc, in.cfg.IdleTimeout)
+	}
 	c.batch.Input = in.cfg.Name
 	c.batch.Origins = []inputs.Origin{{Source: nc.Source, Identity: nc.Identity}}
 	defer func() { in.buffers.put(c.buf) }()
@@ -52,6 +61,9 @@ func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, sink i
 		return // nothing can be submitted any more
 	case errors.Is(err, errIdle):
 		in.log.Debug().Stringer("peer", nc.Source).Msg("idle connection closed")
+	case errors.Is(err, errCompression):
+		in.framing.Lost()
+		in.repeats.Warn("connection closed: its stream is not compressed as the input is configured", nc.Source.String(), err)
 	case errors.Is(err, syslog.ErrFraming):
 		in.framing.Lost()
 		in.repeats.Warn("connection closed: no message boundary found after a wrong octet count", nc.Source.String(), err)
@@ -85,7 +97,7 @@ func (c *conn) read(ctx, submitting context.Context) error {
 		if ctx.Err() != nil {
 			return os.ErrDeadlineExceeded
 		}
-		n, err := c.net.ReadAvailable(c.buf.data[c.held:])
+		n, err := c.stream.ReadAvailable(c.buf.data[c.held:])
 		if n > 0 {
 			last = time.Now()
 			full := c.held+n == len(c.buf.data)
@@ -123,7 +135,7 @@ func (c *conn) readLast(submitting context.Context) error {
 			return os.ErrDeadlineExceeded
 		}
 		c.net.SetReadDeadline(deadline)
-		n, err := c.net.ReadAvailable(c.buf.data[c.held:])
+		n, err := c.stream.ReadAvailable(c.buf.data[c.held:])
 		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) {
 			continue // the deadline that ended the reading came late
 		}
