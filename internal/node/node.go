@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -173,10 +174,9 @@ func (n *Node) openOutput(planned PlannedOutput) error {
 	}); err != nil {
 		return err
 	}
-	id := n.log.ID()
 	s.delivery = delivery.New(delivery.Config{
 		Name:        planned.Name,
-		Stream:      hex.EncodeToString(id[:]) + "/" + planned.Name,
+		Stream:      n.stream(planned.Name),
 		Cursor:      s.cursor,
 		Reader:      s.reader,
 		Head:        n.log.Head,
@@ -188,6 +188,19 @@ func (n *Node) openOutput(planned PlannedOutput) error {
 		Logger:      n.logger,
 	})
 	return nil
+}
+
+// stream names the log and an output to the destination, which remembers by
+// position what the stream has brought. With log.sync = "os" a power failure may
+// take back positions that were delivered and give them to other messages; the
+// stream then begins anew with each start, for a duplicate is better than a loss.
+func (n *Node) stream(output string) string {
+	id := n.log.ID()
+	name := hex.EncodeToString(id[:])
+	if n.plan.Config.Log.Sync == spool.SyncOS {
+		name += "." + strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	return name + "/" + output
 }
 
 // Run runs the node until ctx ends or a part of it fails for good, and then
