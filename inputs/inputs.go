@@ -76,6 +76,16 @@ type Frame struct {
 type Origin struct {
 	Source   netip.AddrPort
 	Identity string
+	// Host is the name of the machine on which the message arose, where the
+	// transport tells; it stands in where the message names no host.
+	Host string
+	// Local says that the sender is a program on Host, as one that writes to
+	// /dev/log: the BSD header of its messages has no HOSTNAME.
+	Local bool
+	// Path is the file in which the message stood. Lines of files need no PRI.
+	Path string
+	// Credentials are those of the process that sent the message.
+	Credentials syslog.Credentials
 }
 
 // EventBatch is a run of events on a link between two Syslanes.

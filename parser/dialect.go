@@ -78,7 +78,7 @@ func (d *dialect) hostBeforeTag(p int) bool {
 	b := d.b
 	end := wordEnd(b, p)
 	next := skipSpace(b, end)
-	if !d.hasPriority || end == p || b[end-1] == ':' {
+	if !d.hasPriority || end == p || b[end-1] == ':' || d.c.local != "" {
 		return false
 	}
 	start, stop := hostIn(b, p, end)

@@ -13,6 +13,13 @@ import "github.com/syslane/syslane/internal/syslog"
 //	Oct 11 22:14:15 <auth.info> h app: text FreeBSD's syslogd -v
 //	Oct 11 22:14:15 Message forwarded from h: app: text   AIX and Solaris
 func (h *header) readHost(b []byte, p int) int {
+	if h.local != "" {
+		if end := localHostAt(b, p, h.local); end > 0 {
+			h.host = span(p, end)
+			return skipSpace(b, end)
+		}
+		return p
+	}
 	p = h.skipLevels(b, p)
 	const forwarded = "Message forwarded from "
 	if hasPrefix(b, p, forwarded) {
@@ -55,6 +62,21 @@ func (h *header) readHost(b []byte, p int) int {
 	}
 	h.host = span(start, stop)
 	return behind
+}
+
+// localHostAt returns where at p the name of this host ends, whole or without its
+// domain, or 0 where another word stands there.
+//
+//	Oct 11 22:14:15 web1 app[3]: text   logger --rfc3164 --socket
+//	Oct 11 22:14:15 app[3]: text        all else
+func localHostAt(b []byte, p int, host string) int {
+	end := wordEnd(b, p)
+	word := b[p:end]
+	n := len(word)
+	if n == 0 || n > len(host) || string(word) != host[:n] || n < len(host) && host[n] != '.' {
+		return 0
+	}
+	return end
 }
 
 // readHostList reads a host in front of a comma: Ubiquiti access points name

@@ -25,12 +25,17 @@ type Options struct {
 	// MaxSkew is how far a stamp may be from Received without a warning: 0
 	// stands for DefaultMaxSkew, a negative duration for no limit.
 	MaxSkew time.Duration
+	// LocalHost is set for messages of programs on this host, as they come by
+	// /dev/log: to its name. Their BSD header has no HOSTNAME; the word behind
+	// the time is one only if it is this name, else it belongs to the tag.
+	LocalHost string
 }
 
 // clock is the Options as the parser uses them.
 type clock struct {
 	received int64 // nanoseconds since the epoch
 	location *time.Location
+	local    string // Options.LocalHost
 }
 
 // Parse finds the header fields of m.Raw and fills every other field of m. It
@@ -49,6 +54,7 @@ func Parse(m *syslog.Message, o *Options) {
 			c.location = o.Location
 		}
 		maxSkew = o.MaxSkew
+		c.local = o.LocalHost
 	}
 	if o == nil || o.Received.IsZero() {
 		c.received = time.Now().UnixNano()

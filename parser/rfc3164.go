@@ -9,17 +9,20 @@ func parse3164(m *syslog.Message, b []byte, i int, hasPriority bool, c *clock) {
 		return
 	}
 	d := dialect{m: m, b: b, c: c, hasPriority: hasPriority}
-	var h header
+	h := header{local: c.local}
 	h.read(b, i)
 	if !h.stamped {
 		d.stampless(i)
 		return
 	}
-	if d.nested5424(&h) {
-		return
+	if c.local == "" {
+		// Nothing has relayed what comes from this host.
+		if d.nested5424(&h) {
+			return
+		}
+		d.takeNested(&h)
 	}
 	m.Format = syslog.RFC3164
-	d.takeNested(&h)
 	time, warning := h.stamp.resolve(b, c)
 	m.Timestamp = time
 	m.Warnings |= warning
@@ -51,9 +54,11 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 	if f := s[16]; !isAlpha(f) && !(isDigit(f) && !isYear(b, i+16)) || f-'A' < 26 && notHost(b, i+16) {
 		return false
 	}
-	j := i + 16
-	for j < len(b) && classes[b[j]]&classHost != 0 && b[j] != ':' {
-		j++
+	j := i + 15
+	if c.local == "" || localHostAt(b, i+16, c.local) > 0 {
+		for j++; j < len(b) && classes[b[j]]&classHost != 0 && b[j] != ':'; {
+			j++
+		}
 	}
 	if at(b, j) != ' ' || !isAlpha(at(b, j+1)) {
 		return false
@@ -76,7 +81,9 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 	m.Format = syslog.RFC3164
 	m.Timestamp = nanos(inLocation(wall, c.location, received), 0)
 	m.Warnings |= syslog.WarnYearInferred
-	m.Hostname = span(i+16, j)
+	if j > i+16 {
+		m.Hostname = span(i+16, j)
+	}
 	if msgID.Empty() {
 		msgID = eventName(b, text)
 	}
@@ -124,11 +131,12 @@ type header struct {
 	address     syslog.Span // stands for the host where there is none
 	severity    syslog.Severity
 	facility    syslog.Facility
-	body        int  // where the tag, or without one the text, begins
-	stamped     bool // there is a stamp
-	colon       bool // a colon stands behind the stamp, as Cisco writes
-	sequenced   bool // a sequence number stands before it
-	hasSeverity bool // severity has been read from a word
+	body        int    // where the tag, or without one the text, begins
+	stamped     bool   // there is a stamp
+	colon       bool   // a colon stands behind the stamp, as Cisco writes
+	sequenced   bool   // a sequence number stands before it
+	local       string // Options.LocalHost
+	hasSeverity bool   // severity has been read from a word
 	hasFacility bool
 }
 

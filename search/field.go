@@ -24,7 +24,7 @@ const ecsSDPrefix = "log.syslog.structured_data."
 
 // fieldNames are the fields without those of structured data, as users see them.
 var fieldNames = []string{"host", "app", "procid", "msgid", "facility", "severity",
-	"source", "message", "id", "input", "identity", "format", "tags", "sd.ID.PARAM"}
+	"source", "message", "id", "input", "identity", "path", "format", "tags", "sd.ID.PARAM"}
 
 // fieldAliases are the names in ECS documents, and others that people type.
 var fieldAliases = map[string]string{
@@ -35,6 +35,7 @@ var fieldAliases = map[string]string{
 	"level": "severity", "log.level": "severity", "log.syslog.severity.name": "severity", "log.syslog.severity.code": "severity",
 	"source.ip": "source", "source.address": "source", "msg": "message",
 	"event.id": "id", "labels.input": "input", "labels.format": "format", "tls.client.subject": "identity",
+	"log.file.path": "path", "file": "path",
 }
 
 // findField returns the field of that name, nil where there is none.
@@ -68,6 +69,8 @@ func findField(name string) *field {
 		return stringField(lower, func(e *syslog.Event) string { return e.Input })
 	case "identity":
 		return stringField(lower, func(e *syslog.Event) string { return e.Identity })
+	case "path":
+		return stringField(lower, func(e *syslog.Event) string { return e.Path })
 	case "id":
 		return &field{lower, equalsOnly(func(p pattern) (node, error) {
 			return valueNode{p, lower, func(e *syslog.Event, s *scratch) []byte {
@@ -125,12 +128,14 @@ func stringField(name string, value func(*syslog.Event) string) *field {
 	})}
 }
 
-// hostOf returns host.name as the documents have it: HOSTNAME, else the source
-// address, else "unknown".
+// hostOf returns host.name as the documents have it: HOSTNAME, else the machine
+// that the input knows, else the source address, else "unknown".
 func hostOf(e *syslog.Event, s *scratch) []byte {
 	switch {
 	case !e.Hostname.Empty():
 		return e.Field(e.Hostname)
+	case e.Host != "":
+		s.buf = append(s.buf[:0], e.Host...)
 	case e.Source.IsValid():
 		s.buf = e.Source.Addr().Unmap().WithZone("").AppendTo(s.buf[:0])
 	default:
@@ -141,7 +146,7 @@ func hostOf(e *syslog.Event, s *scratch) []byte {
 
 const unknownHost = "unknown"
 
-// hostInRecord tells whether p can match a HOSTNAME only, which stands in the
+// hostInRecord tells whether p can match a name only, which stands in the
 // record, and neither an address nor "unknown".
 func hostInRecord(p pattern) bool {
 	text := string(p.text)

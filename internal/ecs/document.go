@@ -8,21 +8,28 @@
 //	  "log":        {"level": severity keyword, "syslog": {
 //	                  "priority", "facility": {"code", "name"}, "severity": {"code", "name"},
 //	                  "version": "1" (RFC 5424 only), "hostname", "appname", "procid", "msgid",
-//	                  "structured_data": {SD-ID: {PARAM-NAME: value or [values]}}}}
-//	  "host":       {"name", "hostname": HOSTNAME, else the source address, else "unknown"}
-//	  "process":    {"name": APP-NAME, "pid": PROCID where it is a decimal number}
+//	                  "structured_data": {SD-ID: {PARAM-NAME: value or [values]}}},
+//	                "file": {"path": the file in which the message stood}}
+//	  "host":       {"name", "hostname": HOSTNAME, else the machine that the input
+//	                 knows, else the source address, else "unknown"}
+//	  "process":    {"name": APP-NAME, "pid": PROCID where it is a decimal number,
+//	                 else the PID of the sender's credentials}
+//	  "user":       {"id", "group": {"id"}: the sender's credentials}
 //	  "source":     {"address", "ip", "port": the peer that sent the message}
 //	  "tls":        {"client": {"subject": the peer's name in its verified certificate}}
 //	  "observer":   {"hostname": the Syslane node, "product": "Syslane"}
 //	  "event":      {"id", "created": receive time, "dataset", "original": the raw octets}
-//	  "labels":     {"input": name of the input, "format": "rfc5424", "rfc3164" or "unparsed"}
+//	  "labels":     {"input": name of the input, "format": "rfc5424", "rfc3164" or "unparsed",
+//	                 "sender_pid": the PID of the sender's credentials}
 //	  "syslane":    {"original": the raw octets in base64}
 //	  "tags":       names of the event's warnings
 //	  "ecs":        {"version"}
 //	}
 //
 // What an event does not have is left out; host.name and message are always
-// there. Octets that are not UTF-8 become U+FFFD in text; then, and only then,
+// there. A message can give any PROCID; credentials (of a unix socket) are vouched
+// for by the kernel, and user.id, user.group.id and labels.sender_pid come from
+// them alone. Octets that are not UTF-8 become U+FFFD in text; then, and only then,
 // syslane.original is there too and keeps the message as it was received.
 package ecs
 
@@ -83,11 +90,17 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 		dst = text(appendStructuredData(append(dst, `,"structured_data":`...), e.Field(e.StructuredData)))
 	}
 
-	dst = append(dst, `}},"host":{"name":`...)
+	dst = append(dst, '}')
+	if e.Path != "" {
+		dst = append(appendText(append(dst, `,"file":{"path":`...), e.Path), '}')
+	}
+	dst = append(dst, `},"host":{"name":`...)
 	name := len(dst)
 	switch {
 	case len(hostname) > 0:
 		dst, _ = appendString(dst, hostname)
+	case e.Host != "":
+		dst = appendText(dst, e.Host)
 	case e.Source.IsValid():
 		dst = appendAddr(dst, e)
 	default:
@@ -96,17 +109,29 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 	end := len(dst)
 	dst = append(append(dst, `,"hostname":`...), dst[name:end]...)
 
-	if len(appName) > 0 || isPID(procID) {
+	pid := procID
+	var decimal [20]byte
+	if !isPID(pid) {
+		if pid = nil; e.Credentials.PID > 0 {
+			pid = strconv.AppendUint(decimal[:0], uint64(e.Credentials.PID), 10)
+		}
+	}
+	if len(appName) > 0 || len(pid) > 0 {
 		dst = append(dst, `},"process":{`...)
 		if len(appName) > 0 {
 			dst, _ = appendString(append(dst, `"name":`...), appName)
 		}
-		if isPID(procID) {
+		if len(pid) > 0 {
 			if len(appName) > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(append(dst, `"pid":`...), procID...)
+			dst = append(append(dst, `"pid":`...), pid...)
 		}
+	}
+	if c := e.Credentials; c.Known {
+		dst = strconv.AppendUint(append(dst, `},"user":{"id":"`...), uint64(c.UID), 10)
+		dst = strconv.AppendUint(append(dst, `","group":{"id":"`...), uint64(c.GID), 10)
+		dst = append(dst, `"}`...)
 	}
 	if e.Source.IsValid() {
 		dst = appendAddr(append(dst, `},"source":{"address":`...), e)
@@ -137,6 +162,10 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 	dst = append(append(dst, e.Format.String()...), '"')
 	if e.Input != "" {
 		dst = appendText(append(dst, `,"input":`...), e.Input)
+	}
+	if e.Credentials.PID > 0 {
+		dst = strconv.AppendUint(append(dst, `,"sender_pid":"`...), uint64(e.Credentials.PID), 10)
+		dst = append(dst, '"')
 	}
 	dst = append(dst, '}')
 	if e.Warnings != 0 {

@@ -24,13 +24,15 @@ type message struct {
 	warnings                                           syslog.Warnings
 	timestamp                                          time.Time
 	hostname, appName, procID, msgID, structured, text string
-	source, identity, input                            string
+	source, identity, input, host, path                string
+	credentials                                        syslog.Credentials
 }
 
 var received = time.Date(2026, 8, 7, 6, 5, 4, 3, time.UTC)
 
 func (m message) event() *syslog.Event {
-	e := &syslog.Event{ID: syslog.MakeID(received, [4]byte{1, 2, 3, 4}, 5), Identity: m.identity, Input: m.input}
+	e := &syslog.Event{ID: syslog.MakeID(received, [4]byte{1, 2, 3, 4}, 5), Identity: m.identity, Input: m.input,
+		Host: m.host, Path: m.path, Credentials: m.credentials}
 	e.Format, e.Facility, e.Severity, e.Warnings = m.format, m.facility, m.severity, m.warnings
 	e.Timestamp = syslog.NoTimestamp
 	if !m.timestamp.IsZero() {
@@ -430,4 +432,28 @@ func BenchmarkString(b *testing.B) {
 	f("ascii", line)
 	f("quotes", strings.ReplaceAll(line, " ", ` "`))
 	f("cyrillic", strings.Repeat("Ошибка проверки пароля ", 5))
+}
+
+func TestWhatTheInputKnowsOfALocalSenderIsInTheDocument(t *testing.T) {
+	f := func(m message, want ...string) {
+		t.Helper()
+		doc := string(AppendDocument(nil, m.event(), Options{}))
+		if !json.Valid([]byte(doc)) {
+			t.Errorf("not JSON: %s", doc)
+		}
+		for _, w := range want {
+			if !strings.Contains(doc, w) {
+				t.Errorf("%s lacks %s", doc, w)
+			}
+		}
+	}
+	sender := syslog.Credentials{Known: true, PID: 77, UID: 1000, GID: 100}
+	f(message{host: "here", appName: "su", procID: "12", credentials: sender},
+		`"host":{"name":"here","hostname":"here"}`, `"process":{"name":"su","pid":12}`, `"procid":"12"`,
+		`"user":{"id":"1000","group":{"id":"100"}}`, `"sender_pid":"77"`)
+	f(message{appName: "su", credentials: sender}, `"process":{"name":"su","pid":77}`)
+	f(message{credentials: sender}, `"process":{"pid":77}`)
+	f(message{credentials: syslog.Credentials{Known: true}}, `"user":{"id":"0","group":{"id":"0"}}`)
+	f(message{host: "here", hostname: "there", path: "/var/log/a \"b\".log"},
+		`"host":{"name":"there"`, `},"file":{"path":"/var/log/a \"b\".log"}},"host"`)
 }

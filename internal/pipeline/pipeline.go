@@ -96,11 +96,12 @@ func (p *Pipeline) Submit(ctx context.Context, b *inputs.Batch) error {
 	for i := range b.Frames {
 		f := &b.Frames[i]
 		e = syslog.Event{ID: syslog.MakeID(b.Received, p.cfg.Node, count+uint32(i)), Input: b.Input}
-		if int(f.Origin) < len(b.Origins) {
-			e.Source, e.Identity = b.Origins[f.Origin].Source, b.Origins[f.Origin].Identity
-		}
 		e.Raw, e.Warnings = f.Of(b.Data), f.Warnings
-		parser.Parse(&e.Message, &options)
+		if int(f.Origin) < len(b.Origins) {
+			parseFrom(&b.Origins[f.Origin], &e, &options)
+		} else {
+			parser.Parse(&e.Message, &options)
+		}
 		t := e.TimeNano()
 		batch.MinTime, batch.MaxTime = min(batch.MinTime, t), max(batch.MaxTime, t)
 		records = syslog.AppendRecord(records, &e)
@@ -112,6 +113,23 @@ func (p *Pipeline) Submit(ctx context.Context, b *inputs.Batch) error {
 	}
 	counters.stored.Add(float64(n))
 	return nil
+}
+
+// parseFrom parses the message of e and supplies what its origin is known for.
+func parseFrom(o *inputs.Origin, e *syslog.Event, options *parser.Options) {
+	e.Source, e.Identity, e.Path, e.Credentials = o.Source, o.Identity, o.Path, o.Credentials
+	options.LocalHost = ""
+	if o.Local {
+		options.LocalHost = o.Host
+	}
+	parser.Parse(&e.Message, options)
+	if e.Hostname.Empty() && o.Host != "" {
+		e.Host = o.Host
+		e.Warnings &^= syslog.WarnNoHostname
+	}
+	if o.Path != "" {
+		e.Warnings &^= syslog.WarnNoPriority // a line of a file has none by right
+	}
 }
 
 // SubmitEvents implements inputs.EventSink.

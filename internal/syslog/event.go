@@ -73,6 +73,22 @@ type Event struct {
 	Identity string
 	// Input is the configured name of the input that accepted the message.
 	Input string
+	// Host is the name of the machine on which the message arose, as the input
+	// knows it; "" where it does not, or where the message names its host itself.
+	Host string
+	// Path is the file in which the message stood; "" where it came another way.
+	Path string
+	// Credentials are those of the process that sent the message.
+	Credentials Credentials
+}
+
+// Credentials say which process sent a message, as the kernel vouches for it
+// (SCM_CREDENTIALS of unix(7)). The zero value is unknown.
+type Credentials struct {
+	// Known tells that the rest is there.
+	Known bool
+	// PID is 0 where the process lives outside the receiver's PID namespace.
+	PID, UID, GID uint32
 }
 
 // TimeNano is the time by which an event is found and ordered: the
@@ -98,7 +114,13 @@ func (e *Event) TimeNano() int64 {
 //	input        uvarint length, octets                            (bitInput)
 //	spans        for each set bit bitHostname… bitText, in that order:
 //	             varint start relative to the end of the span before, uvarint length
+//	credentials  uvarint pid, uvarint uid, uvarint gid             (bitCredentials)
+//	host         uvarint length, octets                            (bitHost)
+//	path         uvarint length, octets                            (bitPath)
 //	raw          the rest
+//
+// New parts take the next bit and their place is before raw, so that all that was
+// written before can be read.
 const eventVersion = 1
 
 const (
@@ -112,6 +134,9 @@ const (
 	bitMsgID
 	bitStructuredData
 	bitText
+	bitCredentials
+	bitHost
+	bitPath
 	bitsKnown
 )
 
@@ -147,6 +172,15 @@ func (e *Event) AppendTo(dst []byte) []byte {
 			present |= bitHostname << i
 		}
 	}
+	if e.Credentials.Known {
+		present |= bitCredentials
+	}
+	if e.Host != "" {
+		present |= bitHost
+	}
+	if e.Path != "" {
+		present |= bitPath
+	}
 	dst = append(dst, eventVersion, byte(e.Facility)<<3|byte(e.Severity)&7, byte(e.Format))
 	dst = append(dst, e.ID[:]...)
 	dst = binary.AppendUvarint(dst, present)
@@ -181,12 +215,25 @@ func (e *Event) AppendTo(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(s.End-s.Start))
 		end = s.End
 	}
+	if c := e.Credentials; c.Known {
+		dst = binary.AppendUvarint(dst, uint64(c.PID))
+		dst = binary.AppendUvarint(dst, uint64(c.UID))
+		dst = binary.AppendUvarint(dst, uint64(c.GID))
+	}
+	if e.Host != "" {
+		dst = binary.AppendUvarint(dst, uint64(len(e.Host)))
+		dst = append(dst, e.Host...)
+	}
+	if e.Path != "" {
+		dst = binary.AppendUvarint(dst, uint64(len(e.Path)))
+		dst = append(dst, e.Path...)
+	}
 	return append(dst, e.Raw...)
 }
 
 // Decode reads an event from b, all of which belongs to it. Raw aliases b.
-// Identity and Input are taken from interned (which may be nil) so that a reader
-// of many events does not allocate for each.
+// Identity, Input, Host and Path are taken from interned (which may be nil) so
+// that a reader of many events does not allocate for each.
 func (e *Event) Decode(b []byte, interned *Interner) error {
 	*e = Event{}
 	if len(b) < 21 {
@@ -236,6 +283,15 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 		}
 		s.Start, s.End = uint32(start), uint32(end)
 	}
+	if present&bitCredentials != 0 {
+		e.Credentials = Credentials{Known: true, PID: uint32(d.uvarint()), UID: uint32(d.uvarint()), GID: uint32(d.uvarint())}
+	}
+	if present&bitHost != 0 {
+		e.Host = interned.String(d.take(int(min(d.uvarint(), 1<<30))))
+	}
+	if present&bitPath != 0 {
+		e.Path = interned.String(d.take(int(min(d.uvarint(), 1<<30))))
+	}
 	if d.failed {
 		return ErrEventCorrupt
 	}
@@ -284,8 +340,8 @@ func (d *decoder) take(n int) []byte {
 	return v
 }
 
-// Interner hands out one string for equal octets. Inputs and TLS identities are
-// few; the table is emptied when it holds more than a thousand, so that hostile
+// Interner hands out one string for equal octets. Inputs, hosts, paths and TLS
+// identities are few; the table is emptied when it holds more than a thousand, so that hostile
 // names cannot make it grow. A nil *Interner copies each time. Not safe for
 // concurrent use.
 type Interner struct{ m map[string]string }

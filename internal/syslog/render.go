@@ -103,9 +103,13 @@ func appendPriority(dst []byte, e *Event) []byte {
 	return append(dst, '>')
 }
 
-// appendHost appends the originator's name, or the address that the message came
-// from, or "-".
+// appendHost appends the originator's name, or that of the machine on which the
+// message arose, or the address that it came from, or "-".
 func appendHost(dst []byte, e *Event) []byte {
+	if e.Hostname.Empty() && e.Host != "" {
+		var b [maxHostname]byte
+		return appendHeaderField(dst, append(b[:0], e.Host...), maxHostname)
+	}
 	if e.Hostname.Empty() && e.Source.Addr().IsValid() {
 		return appendAddr(dst, e.Source.Addr())
 	}
