@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ type world struct {
 	seq       int
 	crashes   []crash // since the last reopening
 	fold      owner
+	faults    int // so many operations fail from now on
 }
 
 // crash is a disk as it was found when power was lost, and what was promised then.
@@ -118,6 +120,13 @@ func (w *world) beforeOp(op vfs.Op) error {
 		defer w.mu.Unlock()
 		rng := rand.New(rand.NewPCG(w.seed, op.N))
 		w.crashes = append(w.crashes, crash{w.disk.CrashClone(rng), w.p.clone(), op})
+		if w.faults > 0 {
+			w.faults--
+			if op.Kind == vfs.OpWrite {
+				return &vfs.ShortWrite{N: rng.IntN(3000), Err: syscall.ENOSPC}
+			}
+			return syscall.EIO
+		}
 	}
 	return nil
 }
@@ -135,7 +144,8 @@ func (w *world) append(n, size int) {
 	w.mu.Unlock()
 	first, err := w.l.Append(context.Background(), Batch{Records: run(records...), Count: n, Note: []byte(note)})
 	if err != nil {
-		w.t.Fatalf("append: %v", err)
+		w.tolerate(err)
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -143,6 +153,13 @@ func (w *world) append(n, size int) {
 		w.p.acked[first+uint64(i)] = rec
 	}
 	w.p.head = max(w.p.head, first+uint64(n))
+}
+
+// tolerate accepts the errors that beforeOp made.
+func (w *world) tolerate(err error) {
+	if !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.ENOSPC) {
+		w.t.Fatalf("%v", err)
+	}
 }
 
 func (w *world) commit(name string, pos uint64) {
@@ -164,7 +181,8 @@ func (w *world) syncCursor(name string) {
 		w.t.Fatalf("cursor: %v", err)
 	}
 	if err := c.Sync(); err != nil {
-		w.t.Fatalf("sync cursor: %v", err)
+		w.tolerate(err)
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -172,6 +190,9 @@ func (w *world) syncCursor(name string) {
 }
 
 func (w *world) addCursor(name string) {
+	w.mu.Lock()
+	w.faults = 0
+	w.mu.Unlock()
 	c, err := w.l.Cursor(name, FromTail)
 	if err != nil {
 		w.t.Fatalf("cursor: %v", err)
@@ -259,6 +280,9 @@ func (w *world) check(c crash) promises {
 		if cs.Position > head {
 			fail("cursor %s at %d is beyond the head %d", cs.Name, cs.Position, head)
 		}
+		if cs.Position < tail {
+			fail("cursor %s at %d is before the tail %d", cs.Name, cs.Position, tail)
+		}
 		if p, ok := c.p.cursors[cs.Name]; ok && (cs.Position < p.least || cs.Position > p.most) {
 			fail("cursor %s is at %d, not in [%d,%d]", cs.Name, cs.Position, p.least, p.most)
 		}
@@ -304,7 +328,7 @@ func TestModelNothingAcknowledgedIsLostByPowerLossAtAnyOperation(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "close") {
 				if err := w.l.Close(); err != nil {
-					t.Fatalf("close: %v", err)
+					w.tolerate(err)
 				}
 			}
 			w.disk.SetHook(nil)
@@ -331,7 +355,7 @@ func TestModelNothingAcknowledgedIsLostByPowerLossAtAnyOperation(t *testing.T) {
 func (w *world) act() {
 	t := w.t
 	names := []string{"a", "b"}
-	switch rapid.IntRange(0, 9).Draw(t, "action") {
+	switch rapid.IntRange(0, 11).Draw(t, "action") {
 	case 0, 1, 2, 3:
 		w.append(rapid.IntRange(1, 5).Draw(t, "records"), rapid.SampledFrom([]int{10, 300, 3000}).Draw(t, "size"))
 	case 4:
@@ -355,6 +379,13 @@ func (w *world) act() {
 		w.syncCursor(name)
 	case 9:
 		w.l.retain()
+	case 10, 11:
+		w.mu.Lock()
+		w.faults = rapid.IntRange(1, 6).Draw(t, "faults")
+		w.mu.Unlock()
+		for range rapid.IntRange(1, 3).Draw(t, "appends") {
+			w.append(2, 1000)
+		}
 	}
 }
 
