@@ -30,8 +30,6 @@ const (
 	MaxCommand = 32
 	// MaxData is the greatest DATALEN that the grammar can express.
 	MaxData = 999_999_999
-	// maxHeader is the length of the longest header with its last SP.
-	maxHeader = 9 + 1 + MaxCommand + 1 + 9 + 1
 )
 
 // The commands that Syslane knows.
