@@ -13,6 +13,7 @@ import (
 	"github.com/syslane/syslane/inputs/tcp"
 	"github.com/syslane/syslane/inputs/udp"
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
@@ -94,12 +95,26 @@ func udpInput(t config.Table, name string, s services) (*inputSettings, func() (
 	}, nil
 }
 
-// streamKeys are the keys of inputs that have connections.
-type streamKeys struct {
+// connectionKeys are the keys of inputs that have connections.
+type connectionKeys struct {
 	inputSettings
 	MaxConnections           int           `toml:"max_connections"`
 	MaxConnectionsPerAddress int           `toml:"max_connections_per_address"`
 	IdleTimeout              time.Duration `toml:"idle_timeout"`
+	HandshakeTimeout         time.Duration `toml:"handshake_timeout"`
+	KeepAlive                time.Duration `toml:"keep_alive"`
+}
+
+// streamKeys are the keys of the types tcp and tls.
+type streamKeys struct {
+	connectionKeys
+	// Framing is "auto" (default), "octet-counting" or "non-transparent".
+	Framing string `toml:"framing"`
+	// Compression is "none" (default) or "zlib".
+	Compression string `toml:"compression"`
+	// ProxyProtocolFrom are the networks of load balancers whose connections
+	// begin with a PROXY header.
+	ProxyProtocolFrom []string `toml:"proxy_protocol_from"`
 }
 
 func tcpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
@@ -107,7 +122,7 @@ func tcpInput(t config.Table, name string, s services) (*inputSettings, func() (
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
-	return &c.inputSettings, openTCP(&c, name, nil, s), nil
+	return streamInput(t, &c, name, nil, s)
 }
 
 func tlsInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
@@ -122,22 +137,36 @@ func tlsInput(t config.Table, name string, s services) (*inputSettings, func() (
 	if err != nil {
 		return nil, nil, err
 	}
-	return &c.inputSettings, openTCP(&c.streamKeys, name, conf, s), nil
+	return streamInput(t, &c.streamKeys, name, conf, s)
 }
 
-func openTCP(c *streamKeys, name string, conf *tls.Config, s services) func() (inputs.Input, error) {
-	return func() (inputs.Input, error) {
-		return tcp.New(tcp.Config{
-			Name: name, Listen: c.Listen, TLS: conf, MaxMessageSize: int(c.MaxMessageSize),
-			MaxConnections: c.MaxConnections, MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
-			IdleTimeout: c.IdleTimeout, Logger: s.logger, Registerer: s.registerer,
-		})
+func streamInput(t config.Table, c *streamKeys, name string, conf *tls.Config, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	framing, err := syslog.ParseFraming(c.Framing)
+	if err != nil {
+		return nil, nil, t.Errorf("framing", "%v", err)
 	}
+	compression, err := tcp.ParseCompression(c.Compression)
+	if err != nil {
+		return nil, nil, t.Errorf("compression", "%v", err)
+	}
+	proxies, err := networks(t, "proxy_protocol_from", c.ProxyProtocolFrom)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &c.inputSettings, func() (inputs.Input, error) {
+		return tcp.New(tcp.Config{
+			Name: name, Listen: c.Listen, TLS: conf, Framing: framing, Compression: compression, Proxies: proxies,
+			MaxMessageSize: int(c.MaxMessageSize), MaxConnections: c.MaxConnections,
+			MaxConnectionsPerAddress: c.MaxConnectionsPerAddress, IdleTimeout: c.IdleTimeout,
+			HandshakeTimeout: c.HandshakeTimeout, KeepAlive: c.KeepAlive,
+			Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
 }
 
 func relpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
 	var c struct {
-		streamKeys
+		connectionKeys
 		TLS *tlsconf.Options `toml:"tls"`
 		// LinkFrom are the addresses of relays that may use the link without a
 		// client certificate. Default: this host.
@@ -153,24 +182,35 @@ func relpInput(t config.Table, name string, s services) (*inputSettings, func() 
 			return nil, nil, err
 		}
 	}
-	var from []netip.Prefix
-	if t.Has("link_from") {
-		from = []netip.Prefix{}
-	}
-	for i, text := range c.LinkFrom {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, nil, t.Errorf(fmt.Sprintf("link_from[%d]", i), "want a network, as \"10.0.0.0/8\" or \"192.0.2.7/32\"")
-		}
-		from = append(from, prefix)
+	from, err := networks(t, "link_from", c.LinkFrom)
+	if err != nil {
+		return nil, nil, err
 	}
 	return &c.inputSettings, func() (inputs.Input, error) {
 		return relp.New(relp.Config{
 			Name: name, Listen: c.Listen, TLS: conf, MaxMessageSize: int(c.MaxMessageSize),
-			MaxConnections: c.MaxConnections, IdleTimeout: c.IdleTimeout, LinkFrom: from,
+			MaxConnections: c.MaxConnections, MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
+			IdleTimeout: c.IdleTimeout, HandshakeTimeout: c.HandshakeTimeout, KeepAlive: c.KeepAlive, LinkFrom: from,
 			Logger: s.logger, Registerer: s.registerer,
 		})
 	}, nil
+}
+
+// networks reads a list of networks: nil where the file does not set the key,
+// empty but not nil where it is [].
+func networks(t config.Table, key string, texts []string) ([]netip.Prefix, error) {
+	if !t.Has(key) {
+		return nil, nil
+	}
+	list := make([]netip.Prefix, 0, len(texts))
+	for i, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, t.Errorf(fmt.Sprintf("%s[%d]", key, i), "want a network, as \"10.0.0.0/8\" or \"192.0.2.7/32\"")
+		}
+		list = append(list, prefix)
+	}
+	return list, nil
 }
 
 // serverTLS reads the certificates of an input, so that one that cannot be used
