@@ -27,7 +27,7 @@ func header(t *testing.T, version byte, source string) []byte {
 	return b
 }
 
-// FIELD: source IP lost after a load balancer.
+// The source address must not be lost at a load balancer.
 func TestTheSourceBehindALoadBalancerSurvives(t *testing.T) {
 	site := newSite(t)
 	for _, withTLS := range []bool{false, true} {

@@ -136,7 +136,7 @@ func TestTLSWithoutClientCertificatesHasNoIdentity(t *testing.T) {
 	}
 }
 
-// FIELD: one stuck TLS client stalls all.
+// One stuck TLS client must not stall all.
 func TestAThousandHalfHandshakesAndStoppedClientsHoldNobodyUp(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens a thousand connections")
@@ -230,7 +230,7 @@ func TestFailedHandshakesAreCountedByReason(t *testing.T) {
 	eventually(t, "the good message", func() bool { return s.has("<13>good") })
 }
 
-// FIELD: certificate renewal needs restart.
+// A renewal of certificates must need no restart.
 func TestCertificatesRotateUnderLoad(t *testing.T) {
 	site := newSite(t)
 	s := &sink{}
