@@ -45,7 +45,6 @@ func ParseOffers(data []byte) (Offers, error) {
 	}
 	var offers Offers
 	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
-		line = bytes.TrimSuffix(line, []byte{'\r'})
 		if len(line) == 0 {
 			continue
 		}

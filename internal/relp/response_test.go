@@ -46,7 +46,7 @@ func TestOffers(t *testing.T) {
 	f("", "[]")
 	f("relp_version=0\nrelp_software=librelp,1.2.16,http://librelp.adiscon.com\ncommands=syslog",
 		"[{relp_version [0]} {relp_software [librelp 1.2.16 http://librelp.adiscon.com]} {commands [syslog]}]")
-	f("a\nb=\nc=,\n\nd=1,,2\r\n", "[{a []} {b []} {c []} {d [1 2]}]")
+	f("a\nb=\nc=,\n\nd=1,,2\n", "[{a []} {b []} {c []} {d [1 2]}]")
 	for _, bad := range []string{"=x", strings.Repeat("n", 33), "n=" + strings.Repeat("v", 256), strings.Repeat("n\n", 65), strings.Repeat("\n", MaxOpenData+1)} {
 		if o, err := ParseOffers([]byte(bad)); err == nil {
 			t.Errorf("%.40q gave %v", bad, o)
