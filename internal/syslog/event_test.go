@@ -61,7 +61,7 @@ func TestEventsComeBackWhole(t *testing.T) {
 }
 
 func TestEventsWrittenBeforeCredentialsStayReadable(t *testing.T) {
-	old := []byte("\x01\x0d\x01" + "\x00\x00\x00\x00\x00\x00\x00\x09nodecnt1" + "\x88\x04\x00" + "\x03udp" + "\x0a\x02" + "<13>1 - - hi")
+	old := []byte("\x01\x0d\x01" + "\x00\x00\x00\x00\x00\x00\x00\x09nodecnt1" + "\x88\x04\x00" + "\x03udp" + "\x14\x02" + "<13>1 - - hi")
 	var e Event
 	if err := e.Decode(old, nil); err != nil {
 		t.Fatal(err)
