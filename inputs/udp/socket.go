@@ -10,32 +10,23 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/receive"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
-const (
-	// maxBatchOctets and maxBatchMessages bound the batch that is gathered while
-	// another is submitted, and with it the memory of a socket: two of these.
-	maxBatchOctets   = 4 << 20
-	maxBatchMessages = 16 << 10
-	// lastWords is how long, at the end, datagrams are taken that the kernel holds.
-	lastWords = time.Second
-)
+// lastWords is how long, at the end, datagrams are taken that the kernel holds.
+const lastWords = time.Second
 
 // socket is one socket of an input.
 type socket struct {
 	in       *Input
 	index    int
 	conn     *net.UDPConn
-	receiver *receiver
+	receiver *receive.Datagrams
+	gather   *inputs.Gather
 	granted  int // octets of the receive buffer, in the terms of Config.ReceiveBuffer
 	drops    *dropCounter
 	reported uint64 // drops that were logged
-
-	mu     sync.Mutex // guards what follows
-	more   sync.Cond  // signals a change of gather or ended
-	gather *inputs.Batch
-	ended  bool // nothing more is gathered, or nothing more is submitted
 }
 
 // open binds one socket.
@@ -48,9 +39,8 @@ func (in *Input) open(index int, address string) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{in: in, index: index, conn: pc.(*net.UDPConn), gather: &inputs.Batch{}}
-	s.more.L = &s.mu
-	if s.receiver, err = newReceiver(s.conn, in.cfg.MaxMessageSize+maxTrailer); err != nil {
+	s := &socket{in: in, index: index, conn: pc.(*net.UDPConn), gather: inputs.NewGather()}
+	if s.receiver, err = receive.NewDatagrams(s.conn, in.cfg.MaxMessageSize+maxTrailer); err != nil {
 		pc.Close()
 		return nil, err
 	}
@@ -76,30 +66,24 @@ func (s *socket) run(ctx, submitting context.Context, sink inputs.Sink) error {
 	var submitter sync.WaitGroup
 	var submitErr error
 	submitter.Go(func() {
-		submitErr = s.submit(submitting, sink)
-		s.end()
+		submitErr = s.gather.Submit(submitting, sink, s.in.cfg.Name, func(err error) {
+			s.in.repeats.Warn("messages could not be stored and are lost", "", err)
+		})
 		if submitErr != nil {
 			s.conn.SetReadDeadline(time.Unix(1, 0))
 		}
 	})
 	err := s.receive(ctx)
-	s.end()
+	s.gather.End()
 	submitter.Wait()
 	s.drops.total() // the socket will be closed
 	return errors.Join(err, submitErr)
 }
 
-func (s *socket) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	s.more.Broadcast()
-}
-
 // receive gathers datagrams until ctx ends, and then those that the kernel holds.
 func (s *socket) receive(ctx context.Context) error {
 	for ctx.Err() == nil {
-		n, err := s.receiver.wait()
+		n, err := s.receiver.Wait()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			if ctx.Err() == nil {
 				return nil // submits have failed for good
@@ -124,7 +108,7 @@ func (s *socket) receive(ctx context.Context) error {
 		}
 	}
 	for end := time.Now().Add(lastWords); time.Now().Before(end); {
-		n, err := s.receiver.poll()
+		n, err := s.receiver.Poll()
 		if n == 0 || err != nil || !s.add(n) {
 			break
 		}
@@ -137,20 +121,15 @@ func (s *socket) receive(ctx context.Context) error {
 func (s *socket) add(n int) bool {
 	now := time.Now()
 	var stats syslog.FramingStats
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for !s.ended && (len(s.gather.Data) >= maxBatchOctets || len(s.gather.Frames) >= maxBatchMessages) {
-		s.more.Wait()
-	}
-	if s.ended {
+	b := s.gather.Begin()
+	if b == nil {
 		return false
 	}
-	b := s.gather
 	if len(b.Frames) == 0 {
 		b.Received = now
 	}
 	for i := range n {
-		data, size, source := s.receiver.datagram(i)
+		data, size := s.receiver.Datagram(i)
 		var w syslog.Warnings
 		msg := data
 		if size == len(data) {
@@ -169,11 +148,11 @@ func (s *socket) add(n int) bool {
 		b.Data = append(b.Data, msg...)
 		b.Frames = append(b.Frames, inputs.Frame{
 			Span:   syslog.Span{Start: start, End: uint32(len(b.Data))},
-			Origin: origin(b, source), Warnings: w,
+			Origin: origin(b, s.receiver.Source(i)), Warnings: w,
 		})
 	}
 	s.in.framing.Add(&stats)
-	s.more.Signal()
+	s.gather.Done()
 	return true
 }
 
@@ -185,37 +164,4 @@ func origin(b *inputs.Batch, source netip.AddrPort) uint32 {
 	}
 	b.Origins = append(b.Origins, inputs.Origin{Source: source})
 	return uint32(len(b.Origins) - 1)
-}
-
-// submit hands what was gathered to the Sink, until there is nothing more to come
-// or the Sink takes nothing more.
-func (s *socket) submit(ctx context.Context, sink inputs.Sink) error {
-	spare := &inputs.Batch{}
-	for {
-		s.mu.Lock()
-		for len(s.gather.Frames) == 0 && !s.ended {
-			s.more.Wait()
-		}
-		if len(s.gather.Frames) == 0 {
-			s.mu.Unlock()
-			return nil
-		}
-		batch := s.gather
-		spare.Reset()
-		s.gather = spare
-		s.more.Broadcast()
-		s.mu.Unlock()
-
-		batch.Input = s.in.cfg.Name
-		err := sink.Submit(ctx, batch)
-		switch {
-		case errors.Is(err, inputs.ErrClosed):
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			s.in.repeats.Warn("messages could not be stored and are lost", "", err)
-		}
-		spare = batch
-	}
 }

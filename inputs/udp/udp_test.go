@@ -321,11 +321,12 @@ func TestReceivingDoesNotAllocatePerMessage(t *testing.T) {
 	datagram := []byte("<13>hello")
 	if n := testing.AllocsPerRun(1000, func() {
 		c.Write(datagram)
-		n, err := sock.receiver.wait()
+		n, err := sock.receiver.Wait()
 		if err != nil || !sock.add(n) {
 			t.Error(n, err)
 		}
-		sock.gather.Reset()
+		sock.gather.Begin().Reset()
+		sock.gather.Done()
 	}); n > 0 {
 		t.Errorf("%v allocations for a datagram", n)
 	}

@@ -1,0 +1,22 @@
+//go:build !linux
+
+package udp
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+func sharePort(_, _ string, _ syscall.RawConn) error {
+	return errors.New("several sockets on one port are supported on Linux only; set sockets = 1")
+}
+
+func setReceiveBuffer(conn *net.UDPConn, size int) (granted int, err error) {
+	return size, conn.SetReadBuffer(size)
+}
+
+// newDropCounter counts nothing: the system does not tell.
+func newDropCounter(*net.UDPConn) *dropCounter {
+	return &dropCounter{ask: func() (uint32, bool) { return 0, false }}
+}
