@@ -1,0 +1,442 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/vfs"
+)
+
+// fixture is a small log of several segments with known blocks, in memory.
+type fixture struct {
+	disk   *vfs.Mem
+	cfg    Config
+	blocks []BlockInfo
+	segs   []Segment // oldest first
+	of     []int     // blocks[i] is in segs[of[i]]
+	want   map[uint64]string
+	head   uint64
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{disk: vfs.NewMem(), want: map[uint64]string{}}
+	f.cfg = Config{
+		Dir: "/log", FS: f.disk, MinFree: -1, SegmentSize: 4 << 10, BlockSize: 400, CursorInterval: time.Hour,
+		Checkpoint: func() []byte { return []byte("the state so far") },
+	}
+	l := mustOpen(t, f.cfg)
+	for i := range 90 {
+		recs := []string{fmt.Sprintf("first record of batch %d", i), strings.Repeat(fmt.Sprintf("%d/", i*i), 30)}
+		first, err := l.Append(context.Background(), Batch{Records: run(recs...), Count: 2, Note: []byte("note")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.want[first], f.want[first+1] = recs[0], recs[1]
+	}
+	c, err := l.Cursor("out", FromTail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pos := range uint64(3) {
+		if err := c.Commit(10*(pos+1), Counts{Delivered: 10}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.head = l.Head()
+	v := l.View()
+	segs, err := v.Segments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(segs) - 1; i >= 0; i-- {
+		n := len(f.blocks)
+		if f.blocks, err = v.Blocks(f.blocks, segs[i]); err != nil {
+			t.Fatal(err)
+		}
+		for range len(f.blocks) - n {
+			f.of = append(f.of, len(f.segs))
+		}
+		f.segs = append(f.segs, segs[i])
+	}
+	if len(f.segs) < 3 {
+		t.Fatalf("%d segments", len(f.segs))
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// result is what a damaged copy of the fixture gave.
+type result struct {
+	disk    *vfs.Mem
+	got     map[uint64]string
+	missing uint64
+	stats   Stats
+	cursor  CursorStatus
+	head    uint64 // before the append
+}
+
+// tryOpen damages a copy of the log, opens it, reads all of it and appends. It
+// fails the test if that does not work, or if a record was changed.
+func (f *fixture) tryOpen(t *testing.T, corrupt func(*vfs.Mem) error) result {
+	t.Helper()
+	disk := f.disk.Clone()
+	if err := corrupt(disk); err != nil {
+		t.Fatal(err)
+	}
+	cfg := f.cfg
+	cfg.FS = disk
+	l, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	res := result{disk: disk, got: map[uint64]string{}, head: l.Head()}
+	if err := l.Notes(func(Note) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	r := l.NewReader(1)
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	next := uint64(1)
+	for r.Position() < res.head {
+		b, err := r.Next(ctx)
+		if err != nil {
+			t.Fatalf("at %d of %d: %v", r.Position(), res.head, err)
+		}
+		if b.First != next+b.Missing {
+			t.Fatalf("block at %d after %d says %d missing", b.First, next, b.Missing)
+		}
+		res.missing += b.Missing
+		next = b.Next()
+		for i, rec := range split(t, b) {
+			pos := b.First + uint64(i)
+			if f.want[pos] != rec {
+				t.Fatalf("position %d holds %q, want %q", pos, rec, f.want[pos])
+			}
+			res.got[pos] = rec
+		}
+	}
+	if cs := l.Cursors(); len(cs) > 0 {
+		res.cursor = cs[0]
+	}
+	res.stats = l.Stats()
+	if first := mustAppend(t, l, "onwards"); first < res.head {
+		t.Fatalf("append at %d, the head was %d", first, res.head)
+	}
+	if b, err := r.Next(ctx); err != nil || split(t, b)[0] != "onwards" {
+		t.Fatalf("what was appended after: %v %v", b, err)
+	}
+	return res
+}
+
+// flip inverts one bit of a file.
+func flip(disk *vfs.Mem, path string, off int64, bit int) error {
+	return patch(disk, path, off, 1, func(b []byte) { b[0] ^= 1 << bit })
+}
+
+func patch(disk *vfs.Mem, path string, off int64, n int, change func([]byte)) error {
+	f, err := disk.OpenWrite(path)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, n)
+	if _, err := f.ReadAt(b, off); err != nil {
+		return err
+	}
+	change(b)
+	if _, err := f.WriteAt(b, off); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+func truncate(disk *vfs.Mem, path string, size int64) error {
+	f, err := disk.OpenWrite(path)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+var exhaustive = flag.Bool("exhaustive", false, "damage every octet, not a sample of them")
+
+// octetStep is the distance between octets that are damaged.
+func octetStep() int64 {
+	if *exhaustive {
+		return 1
+	}
+	return 13
+}
+
+func (f *fixture) last() int { return len(f.segs) - 1 }
+
+func TestAFlippedBitAnywhereCostsOneBlockAndIsCountedExactly(t *testing.T) {
+	f := newFixture(t)
+	step := octetStep()
+	for si, seg := range f.segs {
+		for off := int64(0); off < seg.Size; off += step {
+			bad := -1
+			for i, b := range f.blocks {
+				if f.of[i] == si && off >= b.offset && off < b.offset+b.Octets {
+					bad = i
+				}
+			}
+			res := f.tryOpen(t, func(d *vfs.Mem) error { return flip(d, seg.path, off, int(off)%8) })
+			where := fmt.Sprintf("segment %d of %d, offset %d, block %d of %d", si, len(f.segs), off, bad, len(f.blocks))
+			if bad < 0 {
+				// The header of the segment.
+				if len(res.got) != len(f.want) {
+					t.Fatalf("%s: %d of %d records", where, len(res.got), len(f.want))
+				}
+				continue
+			}
+			lost := f.blocks[bad]
+			if len(res.got) != len(f.want)-lost.Count {
+				t.Fatalf("%s: %d of %d records, the block had %d", where, len(res.got), len(f.want), lost.Count)
+			}
+			if bad == len(f.blocks)-1 && off < lost.offset+blockHeaderSize {
+				// At the very end it cannot be told from a torn tail.
+				if res.stats.TornOctets != uint64(lost.Octets) {
+					t.Fatalf("%s: %d torn octets, want %d", where, res.stats.TornOctets, lost.Octets)
+				}
+				continue
+			}
+			if res.missing != uint64(lost.Count) || res.stats.DamagedRecords != uint64(lost.Count) ||
+				res.stats.DamagedStretches != 1 || res.stats.DamagedOctets != uint64(lost.Octets) {
+				t.Fatalf("%s: %d missing, stats %+v, block %+v", where, res.missing, res.stats, lost)
+			}
+			kept := fmt.Sprintf("%s.%d.bad", seg.path, lost.offset)
+			if st, err := res.disk.Stat(kept); err != nil || st.Size != lost.Octets {
+				t.Fatalf("%s: %s: %v, %d octets", where, kept, err, st.Size)
+			}
+		}
+	}
+}
+
+func TestATruncatedSegmentKeepsItsWholeBlocks(t *testing.T) {
+	f := newFixture(t)
+	step := octetStep()
+	for _, si := range []int{0, 1, f.last()} {
+		seg := f.segs[si]
+		for size := int64(0); size < seg.Size; size += step {
+			whole := 0
+			for i, b := range f.blocks {
+				if f.of[i] != si || b.offset+b.Octets <= size {
+					whole += b.Count
+				}
+			}
+			res := f.tryOpen(t, func(d *vfs.Mem) error { return truncate(d, seg.path, size) })
+			if len(res.got) != whole {
+				t.Fatalf("segment %d cut to %d: %d records, want %d", si, size, len(res.got), whole)
+			}
+			if si < f.last() && res.missing != uint64(len(f.want)-whole) {
+				t.Fatalf("segment %d cut to %d: %d missing, want %d", si, size, res.missing, len(f.want)-whole)
+			}
+		}
+	}
+}
+
+func TestTheLogOpensWhateverIsMissingOrZeroed(t *testing.T) {
+	f := newFixture(t)
+	count := func(si int) (n int) {
+		for i, b := range f.blocks {
+			if f.of[i] == si {
+				n += b.Count
+			}
+		}
+		return n
+	}
+	all := len(f.want)
+	cursor := "/log/cursors/out.cursor"
+	zero := func(path string) func(*vfs.Mem) error {
+		return func(d *vfs.Mem) error {
+			st, err := d.Stat(path)
+			if err != nil {
+				return err
+			}
+			return patch(d, path, 0, int(st.Size), func(b []byte) { clear(b) })
+		}
+	}
+	remove := func(paths ...string) func(*vfs.Mem) error {
+		return func(d *vfs.Mem) error {
+			for _, p := range paths {
+				if err := d.Remove(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	write := func(path, text string) func(*vfs.Mem) error {
+		return func(d *vfs.Mem) error { return vfs.WriteFileAtomic(d, path, []byte(text), 0o640) }
+	}
+	last := f.segs[f.last()]
+	for _, row := range []struct {
+		name    string
+		corrupt func(*vfs.Mem) error
+		records int
+		cursor  uint64
+		check   func(t *testing.T, r result)
+	}{
+		{name: "nothing", corrupt: func(*vfs.Mem) error { return nil }, records: all, cursor: 30},
+		{name: "log.id deleted", corrupt: remove("/log/log.id"), records: all, cursor: 30},
+		{name: "log.id zeroed", corrupt: zero("/log/log.id"), records: all, cursor: 30},
+		{name: "log.id empty", corrupt: write("/log/log.id", ""), records: all, cursor: 30},
+		{name: "log.id of another log", corrupt: write("/log/log.id", strings.Repeat("ab", 16)), records: all, cursor: 30},
+		{name: "lock deleted", corrupt: remove("/log/lock"), records: all, cursor: 30},
+		{name: "cursor zeroed", corrupt: zero(cursor), records: all, cursor: 20},
+		{name: "cursor empty", corrupt: write(cursor, ""), records: all, cursor: 20},
+		{name: "cursor deleted", corrupt: remove(cursor), records: all, cursor: 20},
+		{name: "cursor and its copy zeroed", corrupt: func(d *vfs.Mem) error {
+			return errors.Join(zero(cursor)(d), zero(cursor+".prev")(d))
+		}, records: all, cursor: 1},
+		{name: "temporary files left", corrupt: func(d *vfs.Mem) error {
+			return errors.Join(write("/log/log.id.tmp", "x")(d), write(cursor+".tmp", "x")(d))
+		}, records: all, cursor: 30, check: func(t *testing.T, r result) {
+			for _, p := range []string{"/log/log.id.tmp", cursor + ".tmp"} {
+				if _, err := r.disk.Stat(p); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("%s: %v", p, err)
+				}
+			}
+		}},
+		{name: "strangers", corrupt: func(d *vfs.Mem) error {
+			return errors.Join(write("/log/README", "mine")(d), write("/log/7.seg", "mine")(d),
+				write("/log/cursors/notes.txt", "mine")(d))
+		}, records: all, cursor: 30, check: func(t *testing.T, r result) {
+			for _, p := range []string{"/log/README", "/log/7.seg", "/log/cursors/notes.txt"} {
+				if _, err := r.disk.Stat(p); err != nil {
+					t.Error(err)
+				}
+			}
+		}},
+		{name: "oldest segment deleted", corrupt: remove(f.segs[0].path), records: all - count(0), cursor: 30},
+		{name: "segment in the middle deleted", corrupt: remove(f.segs[1].path), records: all - count(1), cursor: 30},
+		{name: "segment in the middle zeroed", corrupt: zero(f.segs[1].path), records: all - count(1), cursor: 30},
+		{name: "last segment deleted", corrupt: remove(last.path), records: all - count(f.last()), cursor: 30},
+		{name: "last segment zeroed", corrupt: zero(last.path), records: all - count(f.last()), cursor: 30},
+		{name: "all segments deleted", corrupt: func(d *vfs.Mem) error {
+			for _, s := range f.segs {
+				if err := d.Remove(s.path); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, records: 0, cursor: 30, check: func(t *testing.T, r result) {
+			if r.head != 30 {
+				t.Errorf("head is %d: positions that a cursor has passed are given out again", r.head)
+			}
+		}},
+		{name: "header of the last segment zeroed", corrupt: func(d *vfs.Mem) error {
+			return patch(d, last.path, 0, segmentPrologue, func(b []byte) { clear(b) })
+		}, records: all, cursor: 30},
+		{name: "zeros after the end", corrupt: func(d *vfs.Mem) error {
+			return truncate(d, last.path, last.Size+100<<10)
+		}, records: all, cursor: 30, check: func(t *testing.T, r result) {
+			if r.stats.TornOctets != 100<<10 || r.stats.DamagedStretches != 0 {
+				t.Errorf("%+v", r.stats)
+			}
+		}},
+		{name: "rubbish after the end", corrupt: func(d *vfs.Mem) error {
+			g, err := d.OpenWrite(last.path)
+			if err != nil {
+				return err
+			}
+			_, err = g.WriteAt([]byte(strings.Repeat(blockMagic+"rubbish", 99)), last.Size)
+			return err
+		}, records: all, cursor: 30},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := f.tryOpen(t, row.corrupt)
+			if len(r.got) != row.records {
+				t.Errorf("%d records, want %d", len(r.got), row.records)
+			}
+			if r.cursor.Position != row.cursor {
+				t.Errorf("cursor at %d, want %d", r.cursor.Position, row.cursor)
+			}
+			if row.check != nil {
+				row.check(t, r)
+			}
+		})
+	}
+}
+
+func TestALaterVersionIsToldFromDamage(t *testing.T) {
+	f := newFixture(t)
+	seg := f.segs[f.last()]
+	disk := f.disk.Clone()
+	err := patch(disk, seg.path, 0, segmentPrologue, func(b []byte) {
+		b[8]++
+		sum := checksum(b[:76])
+		b[76], b[77], b[78], b[79] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := f.cfg
+	cfg.FS = disk
+	if _, err := Open(cfg); !errors.Is(err, ErrVersion) || errors.Is(err, ErrCorrupt) {
+		t.Fatalf("got %v", err)
+	}
+	before, _ := disk.List("/log")
+	after, _ := f.disk.List("/log")
+	if fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Fatalf("the folder was changed: %v, it was %v", after, before)
+	}
+}
+
+func TestARecordThatImitatesABlockIsNotTakenForOne(t *testing.T) {
+	// A block as it would stand in another log, sent as a record to this one,
+	// whose own block is then damaged.
+	other := vfs.NewMem()
+	l := mustOpen(t, Config{Dir: "/log", FS: other, Codec: CodecNone, MinFree: -1})
+	for range 10 {
+		mustAppend(t, l, "forged")
+	}
+	v := l.View()
+	segs, _ := v.Segments()
+	blocks, _ := v.Blocks(nil, segs[0])
+	g, err := other.Open(segs[0].path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := make([]byte, blocks[9].Octets)
+	if _, err := g.ReadAt(forged, blocks[9].offset); err != nil {
+		t.Fatal(err)
+	}
+	disk := vfs.NewMem()
+	cfg := Config{Dir: "/log", FS: disk, Codec: CodecNone, MinFree: -1}
+	l = mustOpen(t, cfg)
+	mustAppend(t, l, "true")
+	mustAppend(t, l, string(forged))
+	mustAppend(t, l, "true")
+	v = l.View()
+	segs, _ = v.Segments()
+	blocks, _ = v.Blocks(nil, segs[0])
+	l.Close()
+	if err := flip(disk, filepath.Join("/log", segmentName(1)), blocks[1].offset+40, 3); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, cfg)
+	for pos, rec := range readTo(t, l, 1, l.Head()) {
+		if rec != "true" {
+			t.Fatalf("position %d holds %q", pos, rec)
+		}
+	}
+}

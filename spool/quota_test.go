@@ -1,0 +1,333 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/vfs"
+)
+
+// smallLog returns a log in memory that is full after some dozens of appends.
+func smallLog(t *testing.T, change func(*Config)) (*Log, *vfs.Mem) {
+	t.Helper()
+	disk := vfs.NewMem()
+	cfg := Config{
+		Dir: "/log", FS: disk, Codec: CodecNone, MinFree: -1, MaxSize: 32 << 10, SegmentSize: 4 << 10,
+		BlockSize: 1 << 10, CursorInterval: time.Millisecond,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	return mustOpen(t, cfg), disk
+}
+
+// fill appends until the log takes no more, and returns how many records it took.
+func fill(t *testing.T, l *Log) uint64 {
+	t.Helper()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		_, err := l.Append(ctx, Batch{Records: run(strings.Repeat("x", 500)), Count: 1})
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrDropped) {
+			return l.Head() - 1
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Head() > 10000 {
+			t.Fatal("the log is never full")
+		}
+	}
+}
+
+func mustCursor(t *testing.T, l *Log, name string) *Cursor {
+	t.Helper()
+	c, err := l.Cursor(name, FromTail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// eventually waits for a condition that background work brings about.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestAFullLogBlocksUntilACursorMovesOn(t *testing.T) {
+	l, _ := smallLog(t, nil)
+	c := mustCursor(t, l, "slow")
+	n := fill(t, l)
+	if n < 40 {
+		t.Fatalf("full after %d records", n)
+	}
+	if !l.Stats().Full {
+		t.Error("Stats does not say that the log is full")
+	}
+	if l.Tail() != 1 {
+		t.Fatalf("tail is %d, the cursor is at %d", l.Tail(), c.Position())
+	}
+	done := make(chan error)
+	go func() {
+		_, err := l.Append(context.Background(), Batch{Records: run(strings.Repeat("x", 500)), Count: 1})
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("append to a full log returned %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	if err := c.Commit(n/2, Counts{Delivered: n/2 - 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if l.Tail() > n/2 {
+		t.Fatalf("tail is %d, the cursor is at %d", l.Tail(), n/2)
+	}
+	eventually(t, "not full", func() bool { return !l.Stats().Full })
+}
+
+func TestDropNewestCountsWhatItRefuses(t *testing.T) {
+	l, _ := smallLog(t, func(c *Config) { c.Full = FullDropNewest })
+	mustCursor(t, l, "slow")
+	n := fill(t, l)
+	for range 9 {
+		_, err := l.Append(context.Background(), Batch{Records: run("a", strings.Repeat("x", 800)), Count: 2})
+		if !errors.Is(err, ErrDropped) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if st := l.Stats(); st.DroppedNewest != 1+9*2 || st.Head != n+1 {
+		t.Fatalf("%d dropped, head %d", st.DroppedNewest, st.Head)
+	}
+}
+
+func TestDropOldestCountsForEachCursorWhatItLost(t *testing.T) {
+	l, _ := smallLog(t, func(c *Config) { c.Full = FullDropOldest })
+	slow, fast := mustCursor(t, l, "slow"), mustCursor(t, l, "fast")
+	for range 20 {
+		mustAppend(t, l, strings.Repeat("x", 500))
+	}
+	if err := slow.Commit(4, Counts{Delivered: 3}); err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		first := mustAppend(t, l, strings.Repeat("x", 500))
+		if err := fast.Commit(first+1, Counts{Delivered: first + 1 - fast.Position()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, tail := slow.Status(), l.Tail()
+	if tail <= 4 {
+		t.Fatalf("tail is %d", tail)
+	}
+	if st.Position != tail || st.Dropped != tail-4 || st.Delivered != 3 || st.Missing != 0 {
+		t.Fatalf("tail %d, slow %+v", tail, st)
+	}
+	if st := fast.Status(); st.Dropped != 0 || st.Delivered != 320 {
+		t.Fatalf("fast %+v", st)
+	}
+	// What was being delivered while it was dropped was delivered after all.
+	if err := slow.Commit(tail-1, Counts{Delivered: tail - 1 - 4}); err != nil {
+		t.Fatal(err)
+	}
+	if st := slow.Status(); st.Position != tail || st.Delivered != tail-1-4+3 || st.Dropped != 1 || st.Missing != 0 {
+		t.Fatalf("tail %d, slow %+v", tail, st)
+	}
+}
+
+func TestARelayDeletesWhatAllHavePassed(t *testing.T) {
+	l, _ := smallLog(t, func(c *Config) { c.MaxSize = 0 })
+	for range 100 {
+		mustAppend(t, l, strings.Repeat("x", 500))
+	}
+	if l.retain(); l.Tail() != 1 {
+		t.Fatal("deleted without a cursor")
+	}
+	a, b := mustCursor(t, l, "a"), mustCursor(t, l, "b")
+	if err := a.Commit(101, Counts{Delivered: 100}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if l.retain(); l.Tail() != 1 {
+		t.Fatalf("tail is %d, b is at 1", l.Tail())
+	}
+	if err := b.Commit(101, Counts{Delivered: 100}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "only the last segment is left", func() bool { return l.Stats().Segments == 1 })
+	if l.Tail() <= 1 || l.Tail() > 101 {
+		t.Fatalf("tail is %d", l.Tail())
+	}
+}
+
+func TestACollectorKeepsWhatWasDeliveredForItsRetention(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	clock := make(chan time.Time, 1)
+	clock <- now
+	tick := func(d time.Duration) { now = <-clock; now = now.Add(d); clock <- now }
+	l, _ := smallLog(t, func(c *Config) {
+		c.MaxSize, c.KeepDelivered, c.MaxAge = 0, true, time.Hour
+		c.Now = func() time.Time { now := <-clock; clock <- now; return now }
+	})
+	c := mustCursor(t, l, "a")
+	for range 100 {
+		mustAppend(t, l, strings.Repeat("x", 500))
+	}
+	if err := c.Commit(50, Counts{Delivered: 49}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if l.retain(); l.Tail() != 1 {
+		t.Fatalf("tail is %d within the retention", l.Tail())
+	}
+	tick(2 * time.Hour)
+	eventually(t, "old and delivered ones go", func() bool { return l.Tail() > 1 })
+	l.retain()
+	if l.Tail() > 50 {
+		t.Fatalf("tail is %d, the cursor at 50", l.Tail())
+	}
+}
+
+func TestACollectorUnderSizePressureDropsTheOldestDelivered(t *testing.T) {
+	l, _ := smallLog(t, func(c *Config) { c.KeepDelivered = true })
+	for range 500 { // nobody reads: an archive without outputs
+		mustAppend(t, l, strings.Repeat("x", 500))
+	}
+	if st := l.Stats(); st.Bytes > 32<<10 || st.Bytes < 16<<10 || st.DroppedOldest != 0 {
+		t.Fatalf("%+v", st)
+	}
+}
+
+func TestAFullDiskStopsAcknowledgementsUntilThereIsSpace(t *testing.T) {
+	l, disk := smallLog(t, func(c *Config) { c.MaxSize = 0 })
+	acked := map[uint64]string{}
+	disk.SetCapacity(20 << 10)
+	var err error
+	for range 1000 {
+		var first uint64
+		rec := strings.Repeat("y", 700)
+		if first, err = l.Append(context.Background(), Batch{Records: run(rec), Count: 1}); err != nil {
+			break
+		}
+		acked[first] = rec
+	}
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "segment") {
+		t.Fatalf("got %v", err)
+	}
+	if !l.Stats().Failing {
+		t.Error("Stats does not say that the log fails")
+	}
+	for range 5 {
+		if _, err := l.Append(context.Background(), Batch{Records: run(strings.Repeat("y", 700)), Count: 1}); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	disk.SetCapacity(0)
+	rec := "space is back"
+	acked[mustAppend(t, l, rec)] = rec
+	got := readTo(t, l, 1, l.Head())
+	if len(got) != len(acked) {
+		t.Fatalf("%d records, %d acknowledged", len(got), len(acked))
+	}
+	for pos, rec := range acked {
+		if got[pos] != rec {
+			t.Fatalf("position %d holds %q", pos, got[pos])
+		}
+	}
+	if l.Stats().Failing {
+		t.Error("Stats says that the log fails")
+	}
+}
+
+func TestTheLogLeavesSomeOfTheDiskFree(t *testing.T) {
+	l, disk := smallLog(t, func(c *Config) { c.MaxSize, c.MinFree = 0, 64<<10 })
+	mustCursor(t, l, "a")
+	disk.SetCapacity(96 << 10)
+	eventually(t, "full", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		_, err := l.Append(ctx, Batch{Records: run(strings.Repeat("x", 500)), Count: 1})
+		return errors.Is(err, context.DeadlineExceeded)
+	})
+	if free, _ := disk.DiskFree("/log"); free < 48<<10 {
+		t.Fatalf("%d octets left free", free)
+	}
+	disk.SetCapacity(200 << 10)
+	mustAppend(t, l, "there is space again")
+}
+
+func TestASegmentThatCannotBeRemovedIsTriedAgain(t *testing.T) {
+	l, disk := smallLog(t, func(c *Config) { c.MaxSize = 0 })
+	c := mustCursor(t, l, "a")
+	disk.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpRemove {
+			return syscall.EIO
+		}
+		return nil
+	})
+	for range 30 {
+		mustAppend(t, l, strings.Repeat("x", 500))
+	}
+	if err := c.Commit(31, Counts{Delivered: 30}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the segments are off the log", func() bool { return l.Stats().Segments == 1 })
+	if l.Stats().DeletedSegments != 0 {
+		t.Fatal("deleted, says Stats")
+	}
+	disk.SetHook(nil)
+	eventually(t, "deleted", func() bool {
+		names, _ := disk.List("/log")
+		n := 0
+		for _, name := range names {
+			if _, ok := parseSegmentName(name); ok {
+				n++
+			}
+		}
+		return n == 1
+	})
+}
+
+func TestADroppedCursorFreesWhatOnlyItKept(t *testing.T) {
+	l, disk := smallLog(t, func(c *Config) { c.MaxSize = 0 })
+	a := mustCursor(t, l, "a")
+	mustCursor(t, l, "removed output")
+	for range 100 {
+		mustAppend(t, l, strings.Repeat("x", 500))
+	}
+	if err := a.Commit(101, Counts{Delivered: 100}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if l.retain(); l.Tail() != 1 {
+		t.Fatalf("tail is %d", l.Tail())
+	}
+	if err := l.DropCursor("no such output"); err == nil {
+		t.Error("a cursor that is not there was dropped")
+	}
+	if err := l.DropCursor("removed output"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its records go", func() bool { return l.Stats().Segments == 1 })
+	if names, _ := disk.List("/log/cursors"); len(names) > 2 {
+		t.Errorf("%v", names)
+	}
+}
