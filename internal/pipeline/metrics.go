@@ -32,7 +32,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		received:    vec("syslane_input_received_messages_total", "Messages that the input submitted since the start of the process: stored + redelivered + dropped."),
 		octets:      vec("syslane_input_received_octets_total", "Octets of the messages that the input submitted."),
 		stored:      vec("syslane_input_stored_messages_total", "Messages made durable in the log."),
-		redelivered: vec("syslane_input_redelivered_messages_total", "Events that another Syslane sent again and that were stored already."),
+		redelivered: vec("syslane_input_redelivered_messages_total", "Messages that their sender sent again after it had got no answer, and that were stored already."),
 		dropped:     vec("syslane_input_dropped_messages_total", "Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again.", "reason"),
 		inputs:      new(sync.Map),
 	}
@@ -56,6 +56,11 @@ func (m *metrics) of(input string) *inputCounters {
 	return c.(*inputCounters)
 }
 
+func (c *inputCounters) receive(messages, octets int) {
+	c.received.Add(float64(messages))
+	c.octets.Add(float64(octets))
+}
+
 func (c *inputCounters) drop(err error, n int) {
 	reason := "log-failed"
 	switch {
@@ -65,6 +70,8 @@ func (c *inputCounters) drop(err error, n int) {
 		reason = "too-large"
 	case errors.Is(err, errOverlap):
 		reason = "overlap"
+	case errors.Is(err, errPlaces):
+		reason = "bad-places"
 	}
 	c.dropped.WithLabelValues(reason).Add(float64(n))
 }

@@ -35,8 +35,8 @@ type Config struct {
 	// Node is the part of the event ids that names this log: the first four
 	// octets of the log's identity.
 	Node [4]byte
-	// Streams is the memory of what other Syslanes have delivered here. It must
-	// have been restored from the log before the first submit.
+	// Streams is the memory of what other Syslanes, and senders that number their
+	// messages, have delivered here. It must have been restored from the log before the first submit.
 	Streams *Streams
 	// Zones names, by input, the zone of RFC 3164 timestamps that carry none.
 	// Inputs not listed use the zone of this host.
@@ -46,7 +46,7 @@ type Config struct {
 	Logger     zerolog.Logger
 }
 
-// Pipeline implements inputs.EventSink.
+// Pipeline implements inputs.EventSink and inputs.SequenceSink.
 type Pipeline struct {
 	cfg     Config
 	count   atomic.Uint32
@@ -78,17 +78,20 @@ func (p *Pipeline) Close() { p.close() }
 // ctx ends, so that a shutdown loses nothing already received; ctx only ends the
 // repeated attempts on a log that refuses appends.
 func (p *Pipeline) Submit(ctx context.Context, b *inputs.Batch) error {
+	counters := p.metrics.of(b.Input)
+	counters.receive(len(b.Frames), len(b.Data))
+	return p.store(ctx, b, counters, nil)
+}
+
+// store encodes the messages of b and makes them durable, with note beside them.
+func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCounters, note []byte) error {
 	n := len(b.Frames)
 	if n == 0 {
 		return nil
 	}
-	counters := p.metrics.of(b.Input)
-	counters.received.Add(float64(n))
-	counters.octets.Add(float64(len(b.Data)))
-
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
-	batch := spool.Batch{Count: n, MinTime: math.MaxInt64, MaxTime: math.MinInt64}
+	batch := spool.Batch{Count: n, MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}
 	options := parser.Options{Received: b.Received, Location: p.cfg.Zones[b.Input]}
 	count := p.count.Add(uint32(n)) - uint32(n)
 	records := (*buf)[:0]
@@ -135,8 +138,7 @@ func parseFrom(o *inputs.Origin, e *syslog.Event, options *parser.Options) {
 // SubmitEvents implements inputs.EventSink.
 func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error {
 	counters := p.metrics.of(b.Input)
-	counters.received.Add(float64(b.Count))
-	counters.octets.Add(float64(len(b.Events)))
+	counters.receive(b.Count, len(b.Events))
 
 	// One batch of a stream at a time: the batch may come again on a second
 	// connection while the first attempt still waits for the disk.

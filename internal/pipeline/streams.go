@@ -16,6 +16,7 @@ const maxStreams = 1 << 16
 
 var (
 	errTooManyStreams = fmt.Errorf("more than %d streams from other relays: remove this log's unused relays", maxStreams)
+	errPlaces         = fmt.Errorf("the batch has more than %d sequences, or not one place for each message", inputs.MaxSequences)
 	errBadNote        = errors.New("the note in the log is damaged")
 	errOverlap        = errors.New("the batch overlaps what is already stored: reconnect to learn where to resume")
 )
@@ -24,7 +25,7 @@ var (
 // that what is sent again after a crash or a lost answer is stored once. Its
 // truth is the log: every batch carries its stream's new position as a note in
 // the same block, durable with the events or not at all, and each new segment
-// begins with the whole table.
+// begins with the whole table. So it is with the sequences of other senders.
 //
 // The table of a checkpoint is made from the notes that the log reports as
 // durable (Note), in the log's own order, never from what submitters believe:
@@ -35,6 +36,8 @@ type Streams struct {
 	streams map[string]*stream
 	// durable is the table as the log knows it.
 	durable map[string]uint64
+
+	sequences sequences
 }
 
 // stream is one sender's log and output.
@@ -48,42 +51,44 @@ type stream struct {
 
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
-	return &Streams{streams: make(map[string]*stream), durable: make(map[string]uint64)}
+	return &Streams{streams: make(map[string]*stream), durable: make(map[string]uint64), sequences: newSequences()}
 }
 
-// Restore sets the table from a checkpoint of the log.
-func (s *Streams) Restore(checkpoint []byte) error {
-	for len(checkpoint) > 0 {
-		name, pos, rest, err := readEntry(checkpoint)
+// Restore sets the tables from a checkpoint of the log.
+func (s *Streams) Restore(checkpoint []byte) error { return s.Note(checkpoint) }
+
+// Note takes a note that has become durable in the log, or was found there at
+// the start: entries of streams and of sequences, one after the other.
+func (s *Streams) Note(note []byte) error {
+	for len(note) > 0 {
+		if note[0] == 0 {
+			id, known, rest, err := readSequence(note)
+			if err != nil {
+				return err
+			}
+			s.sequences.set(id, known)
+			note = rest
+			continue
+		}
+		name, pos, rest, err := readEntry(note)
 		if err != nil {
 			return err
 		}
 		s.set(name, pos)
-		checkpoint = rest
+		note = rest
 	}
 	return nil
 }
 
-// Note takes a note that has become durable in the log, or was found there at
-// the start.
-func (s *Streams) Note(note []byte) error {
-	name, pos, _, err := readEntry(note)
-	if err != nil {
-		return err
-	}
-	s.set(name, pos)
-	return nil
-}
-
-// Checkpoint returns the table as the next segment of the log shall keep it.
+// Checkpoint returns the tables as the next segment of the log shall keep them.
 func (s *Streams) Checkpoint() []byte {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	var b []byte
 	for name, pos := range s.durable {
 		b = appendEntry(b, name, pos)
 	}
-	return b
+	s.mu.Unlock()
+	return s.sequences.checkpoint(b)
 }
 
 func (s *Streams) set(name string, pos uint64) {
@@ -144,7 +149,8 @@ func (st *stream) note(next uint64) []byte { return appendEntry(nil, st.name, ne
 
 func (st *stream) advance(next uint64) { st.pos = max(st.pos, next) }
 
-// An entry is a stream's name and position: uvarint length, name, uvarint position.
+// The entry of a stream is its name and position: uvarint length, name (at least
+// one octet), uvarint position.
 func appendEntry(dst []byte, name string, pos uint64) []byte {
 	return binary.AppendUvarint(appendString(dst, name), pos)
 }

@@ -1,0 +1,215 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/spool"
+)
+
+var journalA, journalB = inputs.SequenceID{1}, inputs.SequenceID{2}
+
+// send submits messages whose text is their number, sent one after the other,
+// with times equal to their numbers.
+func send(t *testing.T, p *Pipeline, id inputs.SequenceID, numbers ...uint64) {
+	t.Helper()
+	var places []inputs.Place
+	after := uint64(0)
+	for _, n := range numbers {
+		places = append(places, inputs.Place{Sequence: id, Number: n, Time: int64(n), After: after})
+		after = n
+	}
+	sendPlaces(t, p, places...)
+}
+
+func sendPlaces(t *testing.T, p *Pipeline, places ...inputs.Place) {
+	t.Helper()
+	var texts []string
+	for _, place := range places {
+		texts = append(texts, fmt.Sprintf("<13>%d", place.Number))
+	}
+	if err := p.SubmitSequence(t.Context(), batchOf(texts...), places); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func stored(t *testing.T, log *memoryLog) string {
+	t.Helper()
+	var texts []string
+	for _, e := range log.events(t) {
+		texts = append(texts, string(e.Field(e.Text)))
+	}
+	return strings.Join(texts, " ")
+}
+
+func TestNumberedMessagesSentAgainAreStoredOnce(t *testing.T) {
+	f := func(name, want string, submits ...[]uint64) {
+		t.Helper()
+		p, log, _ := newTestPipeline(t)
+		for _, numbers := range submits {
+			send(t, p, journalA, numbers...)
+		}
+		if got := stored(t, log); got != want {
+			t.Errorf("%s: stored %s, want %s", name, got, want)
+		}
+	}
+	type n = []uint64
+	f("all again", "1 2 3", n{1, 2, 3}, n{1, 2, 3})
+	f("again and on", "1 2 3 4", n{1, 2}, n{1, 2, 3, 4})
+	f("again, with holes in the numbers", "1 5 9 12 20", n{1, 5, 9}, n{1, 5, 9, 12, 20}, n{5, 9, 12, 20})
+	f("going on in the next upload", "1 2 3 4", n{1, 2}, n{3, 4}, n{1, 2, 3, 4})
+	f("numbers that were jumped over come late", "1 2 9 5 6", n{1, 2}, n{9}, n{5, 6})
+	f("older ones than any before", "5 6 1 2", n{5, 6}, n{1, 2})
+}
+
+func TestNumbersGivenASecondTimeAreStored(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	send(t, p, journalA, 1, 2, 3, 4)
+	// The machine was set back to where it had sent 2, and goes on at another time.
+	sendPlaces(t, p,
+		inputs.Place{Sequence: journalA, Number: 2, Time: 2},
+		inputs.Place{Sequence: journalA, Number: 3, Time: 33, After: 2},
+		inputs.Place{Sequence: journalA, Number: 4, Time: 34, After: 3})
+	if got, want := stored(t, log), "1 2 3 4 3 4"; got != want {
+		t.Errorf("stored %s, want %s", got, want)
+	}
+}
+
+func TestAClockThatGoesBackMakesNoDuplicates(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	places := []inputs.Place{
+		{Sequence: journalA, Number: 1, Time: 100},
+		{Sequence: journalA, Number: 2, Time: 50, After: 1},
+		{Sequence: journalA, Number: 3, Time: 60, After: 2},
+	}
+	sendPlaces(t, p, places...)
+	sendPlaces(t, p, places...)
+	if got, want := stored(t, log), "1 2 3"; got != want {
+		t.Errorf("stored %s, want %s", got, want)
+	}
+}
+
+func TestSequencesAreIndependentAndMessagesWithoutPlaceAlwaysStored(t *testing.T) {
+	p, log, registry := newTestPipeline(t)
+	mixed := []inputs.Place{
+		{Sequence: journalB, Number: 7, Time: 7}, {Sequence: journalA, Number: 1, Time: 1}, {Number: 3},
+		{Sequence: journalB, Number: 8, Time: 8, After: 7}, {Sequence: journalA, Number: 2, Time: 2, After: 1},
+	}
+	sendPlaces(t, p, mixed...)
+	sendPlaces(t, p, mixed...)
+	if got, want := stored(t, log), "7 1 3 8 2 3"; got != want {
+		t.Errorf("stored %s, want %s", got, want)
+	}
+	want := `
+# HELP syslane_input_redelivered_messages_total Messages that their sender sent again after it had got no answer, and that were stored already.
+# TYPE syslane_input_redelivered_messages_total counter
+syslane_input_redelivered_messages_total{input="edge"} 4
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "syslane_input_redelivered_messages_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASequenceDoesNotAdvanceBeyondAFailedAppend(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	log.fail, log.err = 1, spool.ErrTooLarge
+	err := p.SubmitSequence(t.Context(), batchOf("<13>1"), []inputs.Place{{Sequence: journalA, Number: 1}})
+	if !errors.Is(err, spool.ErrTooLarge) {
+		t.Fatalf("SubmitSequence returned %v", err)
+	}
+	send(t, p, journalA, 1)
+	if got := stored(t, log); got != "1" {
+		t.Errorf("stored %q, want the message of the second attempt", got)
+	}
+}
+
+func TestABatchOfTooManySequencesIsRefused(t *testing.T) {
+	p, _, _ := newTestPipeline(t)
+	var places []inputs.Place
+	for i := range inputs.MaxSequences + 1 {
+		places = append(places, inputs.Place{Sequence: inputs.SequenceID{byte(i), byte(i >> 8), 1}, Number: 1})
+	}
+	b := batchOf(slices.Repeat([]string{"<13>x"}, len(places))...)
+	if err := p.SubmitSequence(t.Context(), b, places); !errors.Is(err, errPlaces) {
+		t.Errorf("SubmitSequence returned %v, want %v", err, errPlaces)
+	}
+}
+
+func TestOneSequenceFromManyConnectionsIsStoredOnce(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	var senders sync.WaitGroup
+	for range 4 {
+		senders.Go(func() {
+			for n := uint64(1); n <= 200; n++ {
+				err := p.SubmitSequence(t.Context(), batchOf("<13>x", "<13>y"), []inputs.Place{
+					{Sequence: journalA, Number: n, After: n - 1}, {Sequence: journalB, Number: n, After: n - 1},
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	if n := len(log.events(t)); n != 400 {
+		t.Errorf("%d events are stored, want 400", n)
+	}
+	if n := len(p.cfg.Streams.sequences.turns); n != 0 {
+		t.Errorf("%d turns are left", n)
+	}
+}
+
+func TestSequencesComeBackFromCheckpointAndNotes(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	send(t, p, journalA, 3, 4)
+	send(t, p, journalB, 9)
+	if err := p.cfg.Streams.Note(appendEntry(nil, "x/collector", 7)); err != nil {
+		t.Fatal(err)
+	}
+	checkpoint := p.cfg.Streams.Checkpoint()
+	send(t, p, journalA, 5)
+
+	again, kept, _ := newTestPipeline(t)
+	if err := again.cfg.Streams.Restore(checkpoint); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.cfg.Streams.Note(log.batches[len(log.batches)-1].Note); err != nil {
+		t.Fatal(err)
+	}
+	send(t, again, journalA, 3, 4, 5, 6)
+	send(t, again, journalB, 9, 10)
+	if got, want := stored(t, kept), "6 10"; got != want {
+		t.Errorf("after the restart %s are stored, want %s", got, want)
+	}
+	if n := again.Resume("x/collector"); n != 7 {
+		t.Errorf("the stream resumes at %d, want 7", n)
+	}
+}
+
+func TestSequencesThatMovedLongestAgoAreForgotten(t *testing.T) {
+	s := newSequences()
+	id := func(i int) inputs.SequenceID { return inputs.SequenceID{byte(i), byte(i >> 8), byte(i >> 16), 1} }
+	for i := range maxSequences {
+		s.set(id(i), stretch{first: 1, next: 2})
+	}
+	s.set(id(0), stretch{first: 1, next: 3}) // moves again
+	s.set(id(maxSequences), stretch{first: 1, next: 2})
+	if n := len(s.durable); n > maxSequences || n < maxSequences/2 {
+		t.Errorf("%d sequences are kept", n)
+	}
+	for i, want := range map[int]bool{0: true, 1: false, maxSequences: true} {
+		if got := s.of([]inputs.SequenceID{id(i)})[0].next > 0; got != want {
+			t.Errorf("sequence %d is remembered: %v, want %v", i, got, want)
+		}
+	}
+	if n := len(s.checkpoint(nil)); n > spool.MaxCheckpoint/4 {
+		t.Errorf("the checkpoint has %d octets", n)
+	}
+}
