@@ -31,8 +31,8 @@ const maxDepth = 100
 // the next item is read.
 type itemAnswer struct {
 	status int
-	// errType and reason are those of the error, the other two those of what
-	// caused it; "" where there is none.
+	// errType and reason are those of the error, the other two those of its
+	// innermost cause; "" where there is none.
 	errType, reason, causeType, causeReason []byte
 	// failureStore tells that the document went to the failure store instead.
 	failureStore bool
@@ -134,18 +134,25 @@ func (a *answerReader) readError() error {
 		case "reason":
 			return a.stringInto(&it.reason)
 		case "caused_by":
-			if c, ok := a.peek(); !ok || c != '{' {
-				return a.skip(0)
-			}
-			return a.object(func(key []byte) error {
-				switch string(key) {
-				case "type":
-					return a.stringInto(&it.causeType)
-				case "reason":
-					return a.stringInto(&it.causeReason)
-				}
-				return a.skip(0)
-			})
+			return a.readCause(0)
+		}
+		return a.skip(0)
+	})
+}
+
+// readCause reads what caused an error, and keeps the innermost.
+func (a *answerReader) readCause(depth int) error {
+	if c, ok := a.peek(); !ok || c != '{' || depth > maxDepth {
+		return a.skip(depth)
+	}
+	return a.object(func(key []byte) error {
+		switch string(key) {
+		case "type":
+			return a.stringInto(&a.item.causeType)
+		case "reason":
+			return a.stringInto(&a.item.causeReason)
+		case "caused_by":
+			return a.readCause(depth + 1)
 		}
 		return a.skip(0)
 	})

@@ -70,7 +70,9 @@ func newClient(cfg *Config, name string) (*es.BaseClient, *transport, error) {
 
 func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 	tlsOptions := cfg.TLS.Options
-	tlsOptions.Name = "output " + name
+	if tlsOptions.Name == "" {
+		tlsOptions.Name = fmt.Sprintf("output %q", name)
+	}
 	tlsConfig, err := tlsconf.Client(tlsOptions)
 	if err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 		TLSHandshakeTimeout:   min(cfg.Timeout, 30*time.Second),
 		MaxIdleConnsPerHost:   cfg.Workers + 1,
 		IdleConnTimeout:       time.Minute,
-		ExpectContinueTimeout: 5 * time.Second,
+		ExpectContinueTimeout: continueTimeout,
 		WriteBufferSize:       64 << 10,
 		// Answers are small, as only what is needed is asked for.
 		DisableCompression: true,
@@ -121,6 +123,9 @@ type nodeKey struct{}
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if host, ok := req.Context().Value(nodeKey{}).(*string); ok {
 		*host = req.URL.Host
+	}
+	if req.Header.Get("Expect") != "" {
+		req = waitForContinue(req)
 	}
 	res, err := t.inner.RoundTrip(req)
 	switch {
@@ -193,12 +198,13 @@ func statusError(res *esapi.Response, host string) (_ *StatusError, structured b
 		Error json.RawMessage `json:"error"`
 	}
 	if json.Unmarshal(body, &answer) == nil && len(answer.Error) > 0 {
-		var detail struct {
-			Type, Reason string
-			CausedBy     struct{ Type, Reason string } `json:"caused_by"`
-		}
+		var detail errorDetail
 		if json.Unmarshal(answer.Error, &detail) == nil && detail.Type != "" {
-			e.Reason = join(detail.Type, detail.Reason, detail.CausedBy.Type, detail.CausedBy.Reason)
+			parts := []string{detail.Type, detail.Reason}
+			for c := detail.CausedBy; c != nil; c = c.CausedBy {
+				parts = append(parts, c.Type, c.Reason)
+			}
+			e.Reason = join(parts...)
 			return e, true
 		}
 		var text string
@@ -209,6 +215,12 @@ func statusError(res *esapi.Response, host string) (_ *StatusError, structured b
 	}
 	e.Reason = clip(strings.Join(strings.Fields(string(body)), " "))
 	return e, false
+}
+
+// errorDetail is an error of Elasticsearch and what caused it.
+type errorDetail struct {
+	Type, Reason string
+	CausedBy     *errorDetail `json:"caused_by"`
 }
 
 // join puts the parts of an error that are there into one text.

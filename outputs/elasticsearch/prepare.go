@@ -126,13 +126,12 @@ func (o *Output) installTemplate(ctx context.Context, flavor string) (note strin
 	if err == nil {
 		return "installed as " + name, nil
 	}
-	status, ok := err.(*StatusError)
-	if !ok || status.Status >= 500 || status.Status == http.StatusTooManyRequests || status.Status == http.StatusUnauthorized {
-		return "", fmt.Errorf("install index template %q: %w", name, err)
+	if status, ok := err.(*StatusError); ok && (status.Status == http.StatusForbidden || status.Status == http.StatusMethodNotAllowed) {
+		o.log.Warn().Str("template", name).Err(err).
+			Msg("index template may not be installed: have it installed by hand, and set manage_template = false")
+		return "not installed", nil
 	}
-	o.log.Warn().Str("template", name).Err(err).
-		Msg("index template cannot be installed: install it by hand, or set manage_template = false where another is meant to serve")
-	return "not installed", nil
+	return "", fmt.Errorf("install index template %q (manage_template = false leaves it to others): %w", name, err)
 }
 
 // installedTemplate returns the version of the installed template, or -1.
