@@ -7,19 +7,29 @@ import (
 )
 
 const (
-	// maxGatherOctets and maxGatherMessages bound the batch that is gathered while
-	// another is submitted, and with it the memory of a Gather: two of these.
-	maxGatherOctets   = 4 << 20
-	maxGatherMessages = 16 << 10
+	// maxGatherOctets and maxGatherMessages say when a batch is full and the next
+	// is begun.
+	maxGatherOctets   = 1 << 20
+	maxGatherMessages = 8 << 10
+	// maxSpare is how many empty batches are kept for the next use. More are
+	// needed only after the sink has made a pause.
+	maxSpare = 2
 )
 
 // Gather stands between a goroutine that takes messages from a socket and one that
 // submits them: what arrives while a submit waits for the disk makes the next
-// batch. When that is full too, the one that receives waits.
+// batch. When there is no room for more the one that receives waits.
 type Gather struct {
+	// Waiting is how many full batches may wait beside the one that is gathered
+	// and the one that is submitted; set before the first use. It is for senders
+	// that cannot be held back: with others, what waits here is better off there.
+	Waiting int
+
 	mu    sync.Mutex // guards what follows; held from Begin to Done
-	more  sync.Cond  // signals a change of batch or ended
+	more  sync.Cond  // signals a change of any of these
 	batch *Batch
+	full  []*Batch // oldest first
+	spare []*Batch
 	ended bool // nothing more is gathered, or nothing more is submitted
 }
 
@@ -36,6 +46,11 @@ func NewGather() *Gather {
 func (g *Gather) Begin() *Batch {
 	g.mu.Lock()
 	for !g.ended && (len(g.batch.Data) >= maxGatherOctets || len(g.batch.Frames) >= maxGatherMessages) {
+		if len(g.full) < g.Waiting {
+			g.full = append(g.full, g.batch)
+			g.batch = g.empty()
+			break
+		}
 		g.more.Wait()
 	}
 	if g.ended {
@@ -65,22 +80,7 @@ func (g *Gather) End() {
 // of the sink lose the batch, and are told to lost.
 func (g *Gather) Submit(ctx context.Context, sink Sink, input string, lost func(error)) error {
 	defer g.End()
-	spare := &Batch{}
-	for {
-		g.mu.Lock()
-		for len(g.batch.Frames) == 0 && !g.ended {
-			g.more.Wait()
-		}
-		if len(g.batch.Frames) == 0 {
-			g.mu.Unlock()
-			return nil
-		}
-		batch := g.batch
-		spare.Reset()
-		g.batch = spare
-		g.more.Broadcast()
-		g.mu.Unlock()
-
+	for batch := g.take(nil); batch != nil; batch = g.take(batch) {
 		batch.Input = input
 		err := sink.Submit(ctx, batch)
 		switch {
@@ -91,6 +91,44 @@ func (g *Gather) Submit(ctx context.Context, sink Sink, input string, lost func(
 		case err != nil:
 			lost(err)
 		}
-		spare = batch
 	}
+	return nil
+}
+
+// take waits for messages and returns the oldest batch of them, or nil where no
+// more come. done, which was taken before, is used again.
+func (g *Gather) take(done *Batch) *Batch {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if done != nil && len(g.spare) < maxSpare {
+		done.Reset()
+		g.spare = append(g.spare, done)
+	}
+	for len(g.full) == 0 && len(g.batch.Frames) == 0 && !g.ended {
+		g.more.Wait()
+	}
+	var batch *Batch
+	switch {
+	case len(g.full) > 0:
+		batch = g.full[0]
+		copy(g.full, g.full[1:])
+		g.full[len(g.full)-1] = nil
+		g.full = g.full[:len(g.full)-1]
+	case len(g.batch.Frames) > 0:
+		batch = g.batch
+		g.batch = g.empty()
+	}
+	g.more.Broadcast()
+	return batch
+}
+
+// empty returns an empty batch. mu is held.
+func (g *Gather) empty() *Batch {
+	n := len(g.spare)
+	if n == 0 {
+		return &Batch{}
+	}
+	batch := g.spare[n-1]
+	g.spare = g.spare[:n-1]
+	return batch
 }

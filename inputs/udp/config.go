@@ -7,9 +7,9 @@
 // Each socket has two goroutines. One does nothing but take datagrams out of the
 // kernel, many with one system call, and put them behind one another into a batch;
 // the other submits it. What arrives while a submit waits for the disk makes the
-// next batch. When that batch is full too, datagrams wait in the kernel's receive
-// buffer, and when this is full the kernel drops them and counts: UDP has no way
-// to hold a sender back.
+// next batches. When there are too many of them datagrams wait in the kernel's
+// receive buffer, and when this is full the kernel drops them and counts: UDP has
+// no way to hold a sender back.
 //
 // With several sockets the kernel spreads senders over them by address and port
 // (SO_REUSEPORT), so that the datagrams of one sender keep their order.
@@ -29,7 +29,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultReceiveBuffer   = 8 << 20
+	DefaultReceiveBuffer   = 16 << 20
 	DefaultShutdownTimeout = 10 * time.Second
 )
 
@@ -51,7 +51,7 @@ type Config struct {
 	Sockets int
 	// ReceiveBuffer is the size of each socket's receive buffer in the kernel, in
 	// octets. Beyond net.core.rmem_max it needs CAP_NET_ADMIN; what was granted is
-	// logged and a metric. Default 8 MiB.
+	// logged and a metric. Default 16 MiB.
 	ReceiveBuffer int
 	// MaxMessageSize is the most octets kept of a message; what is longer is cut
 	// and flagged (WarnTruncated). Default 64 KiB, more than a datagram holds.

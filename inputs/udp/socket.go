@@ -14,8 +14,14 @@ import (
 	"github.com/syslane/syslane/internal/syslog"
 )
 
-// lastWords is how long, at the end, datagrams are taken that the kernel holds.
-const lastWords = time.Second
+const (
+	// maxWaiting is how many full batches of a socket, of a MiB each, wait to be
+	// submitted: with the kernel's receive buffer, what can arrive while the disk
+	// makes a pause.
+	maxWaiting = 32
+	// lastWords is how long, at the end, datagrams are taken that the kernel holds.
+	lastWords = time.Second
+)
 
 // socket is one socket of an input.
 type socket struct {
@@ -40,6 +46,7 @@ func (in *Input) open(index int, address string) (*socket, error) {
 		return nil, err
 	}
 	s := &socket{in: in, index: index, conn: pc.(*net.UDPConn), gather: inputs.NewGather()}
+	s.gather.Waiting = maxWaiting
 	if s.receiver, err = receive.NewDatagrams(s.conn, in.cfg.MaxMessageSize+maxTrailer); err != nil {
 		pc.Close()
 		return nil, err

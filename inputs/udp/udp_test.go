@@ -248,8 +248,10 @@ func TestKernelDropsAreCountedExactly(t *testing.T) {
 	in, stop := start(t, Config{ReceiveBuffer: 8 << 10, Registerer: reg}, s)
 	c := dial(t, in)
 	const n = 60_000
+	// more than the batches that may wait can hold
+	message := "<13>" + strings.Repeat("x", 996)
 	for range n {
-		send(t, c, "<13>May  1 12:00:00 host app: message that does not fit any more")
+		send(t, c, message)
 	}
 	close(s.gate)
 	dropped := func() int {
