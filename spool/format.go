@@ -30,8 +30,6 @@ const (
 const (
 	// flagCheckpoint: the header holds a checkpoint, if only an empty one.
 	flagCheckpoint = 1 << iota
-	// flagUnsynced: written under SyncOS; after power loss it may have holes.
-	flagUnsynced
 )
 
 // castagnoli is CRC-32C (RFC 3720 §12.1), which processors compute.
@@ -47,8 +45,7 @@ type segmentHeader struct {
 	flags      uint16
 	id         [16]byte
 	first      uint64
-	created    int64  // unix ns
-	skipped    uint64 // positions before first that were never given out
+	created    int64 // unix ns
 	checkpoint []byte
 
 	length int64 // of the whole header; set by decodePrologue
@@ -64,7 +61,6 @@ func (h *segmentHeader) encode() []byte {
 	copy(b[16:], h.id[:])
 	le.PutUint64(b[32:], h.first)
 	le.PutUint64(b[40:], uint64(h.created))
-	le.PutUint64(b[48:], h.skipped)
 	le.PutUint32(b[56:], uint32(len(h.checkpoint)))
 	le.PutUint32(b[60:], crc32.Checksum(h.checkpoint, castagnoli))
 	le.PutUint32(b[76:], crc32.Checksum(b[:76], castagnoli))
@@ -89,7 +85,6 @@ func (h *segmentHeader) decodePrologue(b []byte) (sum uint32, err error) {
 	copy(h.id[:], b[16:])
 	h.first = le.Uint64(b[32:])
 	h.created = int64(le.Uint64(b[40:]))
-	h.skipped = le.Uint64(b[48:])
 	size := int64(le.Uint32(b[56:]))
 	if size > MaxCheckpoint || h.length != segmentPrologue+size || h.first == 0 {
 		return 0, fmt.Errorf("segment header: %w", ErrCorrupt)

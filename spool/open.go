@@ -154,7 +154,7 @@ func (l *Log) readSegment(path string, first uint64) (*segment, [16]byte, error)
 	if h.length > size {
 		return s, none, nil // torn while it was started: no block can follow
 	}
-	s.headerLen, s.created, s.flags, s.skipped = h.length, h.created, h.flags, h.skipped
+	s.headerLen, s.created, s.flags = h.length, h.created, h.flags
 	return s, h.id, nil
 }
 

@@ -92,7 +92,7 @@ func (r *Reader) Next(ctx context.Context) (Block, error) {
 		if err := ctx.Err(); err != nil {
 			return Block{}, err
 		}
-		limit, bound, err := r.await(ctx)
+		limit, bound, err := r.await(ctx, want)
 		if err != nil {
 			return Block{}, err
 		}
@@ -117,9 +117,10 @@ func (r *Reader) Next(ctx context.Context) (Block, error) {
 }
 
 // await blocks until there is something to read for r.pos and opens its segment.
+// want is where r stood when Next was called.
 // limit is how far the file may be read, bound the position at which the segment
 // after it starts. limit 0: nothing up to bound, which is the head, can be read.
-func (r *Reader) await(ctx context.Context) (limit int64, bound uint64, err error) {
+func (r *Reader) await(ctx context.Context, want uint64) (limit int64, bound uint64, err error) {
 	l := r.l
 	for {
 		v := l.look(r.seg, r.pos)
@@ -141,7 +142,7 @@ func (r *Reader) await(ctx context.Context) (limit int64, bound uint64, err erro
 			r.closeSegment()
 			continue
 		}
-		if r.pos < v.head {
+		if want < v.head {
 			return 0, v.head, nil
 		}
 		select {

@@ -14,7 +14,6 @@ type segment struct {
 	headerLen int64 // where the blocks start; 0 where the header is damaged
 	created   int64 // unix ns; 0 where the header is damaged
 	flags     uint16
-	skipped   uint64
 
 	// Guarded by Log.mu:
 	end     int64  // octets that readers may see

@@ -20,7 +20,6 @@ type writer struct {
 	end   int64    // offset after the last block that was written
 	head  uint64   // position after the last record that was written
 	marks []mark   // of blocks that readers do not see yet
-	skip  uint64   // positions left out before head, for the next segment
 
 	unsynced bool // under SyncInterval: written, not synced
 	lastSync time.Time
@@ -120,15 +119,12 @@ func (w *writer) write(group []*block) error {
 // start makes a new segment.
 func (w *writer) start() error {
 	l := w.l
-	h := segmentHeader{id: l.id, first: w.head, created: l.cfg.Now().UnixNano(), skipped: w.skip}
+	h := segmentHeader{id: l.id, first: w.head, created: l.cfg.Now().UnixNano()}
 	if l.cfg.Checkpoint != nil {
 		h.flags |= flagCheckpoint
 		if h.checkpoint = l.cfg.Checkpoint(); len(h.checkpoint) > MaxCheckpoint {
 			return fmt.Errorf("start segment %d: checkpoint of %d octets: %w", w.head, len(h.checkpoint), ErrTooLarge)
 		}
-	}
-	if l.cfg.Sync == SyncOS {
-		h.flags |= flagUnsynced
 	}
 	path := l.segmentPath(w.head)
 	f, err := l.cfg.FS.Create(path, filePerm)
@@ -146,7 +142,7 @@ func (w *writer) start() error {
 	w.file, w.fresh, w.end = f, true, int64(len(buf))
 	w.seg = &segment{
 		first: w.head, path: path, headerLen: w.end, created: h.created, flags: h.flags,
-		skipped: h.skipped, end: w.end, next: w.head,
+		end: w.end, next: w.head,
 	}
 	if _, err := f.WriteAt(buf, 0); err != nil {
 		return fmt.Errorf("start segment %d: %w", w.head, err)
@@ -175,7 +171,6 @@ func (w *writer) succeed(group []*block) {
 		w.failing = 0
 		l.failing.Store(false)
 	}
-	w.skip = 0
 	var records, octets, raw uint64
 	for _, b := range group {
 		records += uint64(b.hdr.count)
