@@ -136,6 +136,7 @@ type config struct {
 	handshake      time.Duration
 	shutdown       time.Duration
 	registerer     prometheus.Registerer
+	quiet          bool // no log: fuzzing outlives the test that it would be written to
 }
 
 // start runs an input until the test ends.
@@ -153,10 +154,14 @@ func startUntil(t testing.TB, ctx context.Context, c config, sink inputs.Sink) (
 	if c.listen == "" {
 		c.listen = "127.0.0.1:0"
 	}
+	logger := zerolog.New(zerolog.NewTestWriter(t))
+	if c.quiet {
+		logger = zerolog.Nop()
+	}
 	in, err := relp.New(relp.Config{
 		Name: "relp", Listen: c.listen, TLS: c.tls, MaxMessageSize: c.maxMessageSize, MaxConnections: c.maxConnections,
 		IdleTimeout: c.idle, HandshakeTimeout: c.handshake, LinkFrom: c.linkFrom, ShutdownTimeout: c.shutdown,
-		Logger: zerolog.New(zerolog.NewTestWriter(t)), Registerer: c.registerer,
+		Logger: logger, Registerer: c.registerer,
 	})
 	if err != nil {
 		t.Fatal(err)

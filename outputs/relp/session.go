@@ -23,9 +23,10 @@ const closeTimeout = 2 * time.Second
 
 // session is an open RELP session with a target.
 type session struct {
-	net    net.Conn
-	target string
-	stream string
+	// net is the connection to read and write, tcp the one below TLS.
+	net, tcp net.Conn
+	target   string
+	stream   string
 	// link: the server took the batch command. resume is the position before
 	// which it has everything of the stream.
 	link   bool
@@ -59,7 +60,7 @@ func (o *Output) dial(ctx context.Context, target, stream string) (*session, err
 	// Whatever follows ends with ctx.
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	s := &session{net: nc, target: target, stream: stream}
+	s := &session{net: nc, tcp: nc, target: target, stream: stream}
 	if err := s.start(ctx, o); err != nil {
 		nc.Close()
 		return nil, err
@@ -157,7 +158,11 @@ func (s *session) read() error {
 		case err != nil:
 			return err
 		case !ok:
-			if n, err := s.reader.Fill(s.net); n == 0 && err != nil {
+			n, err := s.reader.Fill(s.net)
+			if !s.link {
+				quickAck(s.tcp)
+			}
+			if n == 0 && err != nil {
 				if errors.Is(err, io.EOF) {
 					return errLost
 				}

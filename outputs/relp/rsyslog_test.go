@@ -1,0 +1,152 @@
+package relp_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	output "github.com/syslane/syslane/outputs/relp"
+)
+
+// rsyslogd is a real rsyslogd that takes RELP and writes messages into a file.
+type rsyslogd struct {
+	addr, file string
+}
+
+// startRsyslog skips the test where there is no rsyslogd, but not under CI.
+func startRsyslog(t *testing.T) *rsyslogd {
+	t.Helper()
+	modules, _ := filepath.Glob("/usr/lib/*/rsyslog/imrelp.so")
+	path, err := exec.LookPath("rsyslogd")
+	if err != nil {
+		path = "/usr/sbin/rsyslogd"
+		_, err = os.Stat(path)
+	}
+	if err != nil || len(modules) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("rsyslogd is missing: install the packages rsyslog and rsyslog-relp")
+		}
+		t.Skip("rsyslogd is missing: install the packages rsyslog and rsyslog-relp")
+	}
+	dir := t.TempDir()
+	r := &rsyslogd{file: filepath.Join(dir, "messages")}
+	// imrelp cannot tell which port it was given, so one is chosen beforehand.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addr = l.Addr().String()
+	_, port, _ := net.SplitHostPort(r.addr)
+	l.Close()
+	conf := filepath.Join(dir, "rsyslog.conf")
+	text := fmt.Sprintf(`
+global(workDirectory=%q)
+module(load="imrelp")
+template(name="raw" type="string" string="%%rawmsg%%\n")
+input(type="imrelp" address="127.0.0.1" port=%q ruleset="write")
+ruleset(name="write") { action(type="omfile" file=%q template="raw") }
+`, dir, port, r.file)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cmd := exec.Command(path, "-n", "-f", conf, "-i", dir+"/pid")
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		kill := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+		cmd.Wait()
+		kill.Stop()
+		if t.Failed() {
+			t.Logf("rsyslogd: %s", out.Bytes())
+		}
+	})
+	eventually(t, "rsyslogd listens", func() bool {
+		c, err := net.Dial("tcp", r.addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return r
+}
+
+// messages returns what has been written so far.
+func (r *rsyslogd) messages(t *testing.T) []string {
+	t.Helper()
+	b, err := os.ReadFile(r.file)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	var messages []string
+	for line := range strings.Lines(string(b)) {
+		if strings.Contains(line, "message number") {
+			messages = append(messages, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return messages
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("timed out: %s", what)
+		}
+	}
+}
+
+func TestRsyslogTakesEachMessageOnceAndUnchanged(t *testing.T) {
+	rsyslog := startRsyslog(t)
+	o := startOutput(t, output.Config{Targets: []string{rsyslog.addr}})
+	for first := 1; first <= 20_000; first += 10_000 {
+		if rejected := writeAll(t, o, batchOf(uint64(first), 10_000)); rejected != nil {
+			t.Fatal(rejected)
+		}
+	}
+	began := time.Now()
+	o.Close()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("closing the session took %s", took)
+	}
+	eventually(t, "all messages are written", func() bool { return len(rsyslog.messages(t)) >= 20_000 })
+	messages := rsyslog.messages(t)
+	if repeated := expectNumbers(t, messages, 1, 20_000); repeated != 0 {
+		t.Errorf("%d messages came twice", repeated)
+	}
+	if want := "<134>1 - host app - - - message number 00000001"; messages[0] != want {
+		t.Errorf("got %q, want %q", messages[0], want)
+	}
+}
+
+func TestRsyslogBehindAConnectionThatIsCutMissesNothing(t *testing.T) {
+	const n = 5000
+	rsyslog := startRsyslog(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	proxy := startCutter(t, rsyslog.addr, func(conn int) (fromClient, fromServer int64) {
+		if conn >= 10 {
+			return -1, -1
+		}
+		return random.Int64N(100_000), -1
+	})
+	o := startOutput(t, output.Config{Targets: []string{proxy.addr}})
+	for first := 1; first <= n; first += n / 5 {
+		writeAll(t, o, batchOf(uint64(first), n/5))
+	}
+	o.Close()
+	eventually(t, "all messages are written", func() bool { return len(rsyslog.messages(t)) >= n })
+	if repeated := expectNumbers(t, rsyslog.messages(t), 1, n); repeated > 10*128 {
+		t.Errorf("%d messages came twice after 10 cuts with a window of 128", repeated)
+	}
+}

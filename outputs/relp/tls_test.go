@@ -1,0 +1,85 @@
+package relp_test
+
+import (
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/tlsconf"
+	output "github.com/syslane/syslane/outputs/relp"
+)
+
+// certificates makes a CA and returns the TLS configurations of a server on
+// loopback that wants a client certificate, and of a client named as given.
+func certificates(t *testing.T, client string) (serverTLS, clientTLS *tls.Config) {
+	t.Helper()
+	ca, err := tlsconf.NewAuthority("test", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	save := func(name string, text []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	caCert, _, err := ca.PEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := func(name string) tlsconf.Options {
+		cert, key, err := ca.Issue([]string{name}, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tlsconf.Options{Name: name, CertFile: save(name+".crt", cert), KeyFile: save(name+".key", key), CAFile: save("ca.crt", caCert)}
+	}
+	if serverTLS, err = tlsconf.Server(options("127.0.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	if clientTLS, err = tlsconf.Client(options(client)); err != nil {
+		t.Fatal(err)
+	}
+	return serverTLS, clientTLS
+}
+
+func TestOverTLSTheClientsNameIsPartOfItsStream(t *testing.T) {
+	serverTLS, clientTLS := certificates(t, "relay1.example.net")
+	store := newEventStore()
+	addr := startServer(t, store, serverTLS)
+	o := startOutput(t, output.Config{Targets: []string{addr}, TLS: clientTLS})
+	writeAll(t, o, batchOf(1, 10_000))
+	_, events := store.received()
+	if n := expectNumbers(t, events, 1, 10_000); n != 0 {
+		t.Errorf("%d events came twice", n)
+	}
+	if store.Resume("relay1.example.net:0123abcd/out") != 10_001 {
+		t.Errorf("streams are %v", store.next)
+	}
+}
+
+func TestPlainMessagesTravelTLS(t *testing.T) {
+	serverTLS, clientTLS := certificates(t, "relay1.example.net")
+	store := newEventStore()
+	o := startOutput(t, output.Config{Targets: []string{startServer(t, store, serverTLS)}, TLS: clientTLS, Plain: true})
+	writeAll(t, o, batchOf(1, 10_000))
+	messages, _ := store.received()
+	if n := expectNumbers(t, messages, 1, 10_000); n != 0 {
+		t.Errorf("%d messages came twice", n)
+	}
+}
+
+func TestAServerOfAnotherAuthorityIsNotTrusted(t *testing.T) {
+	serverTLS, _ := certificates(t, "a")
+	_, clientTLS := certificates(t, "b")
+	store := newEventStore()
+	o := startOutput(t, output.Config{Targets: []string{startServer(t, store, serverTLS)}, TLS: clientTLS})
+	if err := o.Write(t.Context(), batchOf(1, 10)); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Fatalf("got %v", err)
+	}
+}
