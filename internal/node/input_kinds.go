@@ -19,8 +19,7 @@ import (
 
 // inputSettings are the keys that every [[input]] has.
 type inputSettings struct {
-	Name   string `toml:"name"`
-	Listen string `toml:"listen,required"`
+	Name string `toml:"name"`
 	// MaxMessageSize is the most octets kept of a message. Default 64KiB.
 	MaxMessageSize config.Size `toml:"max_message_size"`
 	// TimeZone is that of RFC 3164 timestamps which carry none, as the time zone
@@ -28,6 +27,12 @@ type inputSettings struct {
 	TimeZone string `toml:"time_zone"`
 
 	location *time.Location
+}
+
+// listenKeys are the keys of inputs that have a network address.
+type listenKeys struct {
+	inputSettings
+	Listen string `toml:"listen,required"`
 }
 
 // inputKind decodes the table of one type of input and returns what opens it.
@@ -39,6 +44,7 @@ var inputKinds = map[string]inputKind{
 	"tcp":  tcpInput,
 	"tls":  tlsInput,
 	"relp": relpInput,
+	"unix": unixInput,
 }
 
 // planInput turns a table into an input that can be opened. Its errors are kept
@@ -64,8 +70,10 @@ func planInput(t config.Table, names *names, s services) (PlannedInput, error) {
 
 // check refuses values that no input can work with.
 func (s *inputSettings) check(t config.Table) error {
-	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
-		return t.Errorf("listen", "want host:port, as \"0.0.0.0:514\" or \"[::]:514\"")
+	if t.Has("listen") {
+		if _, _, err := net.SplitHostPort(t.Text("listen")); err != nil {
+			return t.Errorf("listen", "want host:port, as \"0.0.0.0:514\" or \"[::]:514\"")
+		}
 	}
 	s.location = time.Local
 	if s.TimeZone != "" {
@@ -79,7 +87,7 @@ func (s *inputSettings) check(t config.Table) error {
 
 func udpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
 	var c struct {
-		inputSettings
+		listenKeys
 		ReceiveBuffer config.Size `toml:"receive_buffer"`
 		Sockets       int         `toml:"sockets"`
 	}
@@ -97,7 +105,7 @@ func udpInput(t config.Table, name string, s services) (*inputSettings, func() (
 
 // connectionKeys are the keys of inputs that have connections.
 type connectionKeys struct {
-	inputSettings
+	listenKeys
 	MaxConnections           int           `toml:"max_connections"`
 	MaxConnectionsPerAddress int           `toml:"max_connections_per_address"`
 	IdleTimeout              time.Duration `toml:"idle_timeout"`

@@ -1,0 +1,153 @@
+package unixsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/receive"
+)
+
+// Input receives syslog from programs on this host. It implements inputs.Input.
+type Input struct {
+	cfg     Config
+	log     zerolog.Logger
+	framing *receive.FramingMetrics
+	repeats *receive.Repeats
+
+	// What Listen has made: one of the two, and the socket's file.
+	datagrams *net.UnixConn
+	streams   *net.UnixListener
+	file      *socketFile
+}
+
+// New checks the configuration and returns an input. It binds no socket.
+func New(cfg Config) (*Input, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	framing, err := receive.NewFramingMetrics(cfg.Name, cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("input %q: register metrics: %w", cfg.Name, err)
+	}
+	log := cfg.Logger.With().Str("input", cfg.Name).Logger()
+	return &Input{cfg: cfg, log: log, framing: framing, repeats: receive.NewRepeats(log)}, nil
+}
+
+// Name returns the configured name.
+func (in *Input) Name() string { return in.cfg.Name }
+
+// Listen binds the socket. Run does it where it has not been done.
+func (in *Input) Listen() error {
+	if in.datagrams != nil || in.streams != nil {
+		return nil
+	}
+	if err := in.listen(); err != nil {
+		in.close()
+		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
+	}
+	in.log.Info().Str("path", in.cfg.Path).Bool("stream", in.cfg.Stream).Bool("from_systemd", in.file == nil).
+		Msg("listening on a unix socket")
+	return nil
+}
+
+func (in *Input) listen() error {
+	given, err := passed(in.cfg.Path, in.cfg.Stream)
+	if err != nil {
+		return err
+	}
+	if given != nil {
+		err = in.take(given)
+		given.Close()
+	} else {
+		err = in.bind()
+	}
+	if err != nil || in.datagrams == nil {
+		return err
+	}
+	return receive.PassCredentials(in.datagrams)
+}
+
+// take takes over a socket from systemd.
+func (in *Input) take(f *os.File) error {
+	if in.cfg.Stream {
+		l, err := net.FileListener(f)
+		if err != nil {
+			return err
+		}
+		in.streams = l.(*net.UnixListener)
+		in.streams.SetUnlinkOnClose(false)
+		return nil
+	}
+	c, err := net.FilePacketConn(f)
+	if err != nil {
+		return err
+	}
+	in.datagrams = c.(*net.UnixConn)
+	return nil
+}
+
+// bind makes the socket and its file.
+func (in *Input) bind() error {
+	path := in.cfg.Path
+	err := clear(path)
+	if err != nil {
+		return err
+	}
+	if in.cfg.Stream {
+		if in.streams, err = net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"}); err != nil {
+			return err
+		}
+		in.streams.SetUnlinkOnClose(false)
+	} else if in.datagrams, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"}); err != nil {
+		return err
+	}
+	in.file, err = settle(path, in.cfg.Mode)
+	return err
+}
+
+// close gives up the socket.
+func (in *Input) close() {
+	in.file.remove()
+	if in.datagrams != nil {
+		in.datagrams.Close()
+	}
+	if in.streams != nil {
+		in.streams.Close()
+	}
+	in.datagrams, in.streams, in.file = nil, nil, nil
+}
+
+// Run receives until ctx ends. Then it takes what the kernel still holds, submits
+// it, and gives up the socket.
+func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
+	if err := in.Listen(); err != nil {
+		return err
+	}
+	defer in.close()
+	defer in.repeats.Flush()
+	// Submits outlive ctx, so that what was received is kept, but not for ever.
+	submitting, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(in.cfg.ShutdownTimeout, giveUp)
+		context.AfterFunc(submitting, func() { timer.Stop() })
+	})
+	defer stop()
+	var err error
+	if in.cfg.Stream {
+		err = in.serveStreams(ctx, submitting, sink)
+	} else {
+		err = in.serveDatagrams(ctx, submitting, sink)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
+		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package node
+
+import (
+	"io/fs"
+	"path/filepath"
+	"strconv"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/unixsock"
+	"github.com/syslane/syslane/internal/config"
+)
+
+func unixInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	var c struct {
+		inputSettings
+		Path string `toml:"path,required"`
+		// Stream makes it a stream socket. Default: datagrams.
+		Stream bool `toml:"stream"`
+		// Mode are the permissions of the socket file, octal. Default "0666".
+		Mode           string `toml:"mode"`
+		MaxConnections int    `toml:"max_connections"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	if !filepath.IsAbs(c.Path) {
+		return nil, nil, t.Errorf("path", "want an absolute path, as \"/dev/log\"")
+	}
+	var mode uint64
+	if c.Mode != "" {
+		var err error
+		if mode, err = strconv.ParseUint(c.Mode, 8, 32); err != nil || mode == 0 || mode > 0o777 {
+			return nil, nil, t.Errorf("mode", "want octal permissions, as \"0660\"")
+		}
+	}
+	return &c.inputSettings, func() (inputs.Input, error) {
+		return unixsock.New(unixsock.Config{
+			Name: name, Path: c.Path, Stream: c.Stream, Mode: fs.FileMode(mode), Host: s.host,
+			MaxMessageSize: int(c.MaxMessageSize), MaxConnections: c.MaxConnections,
+			Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
+}
