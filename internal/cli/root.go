@@ -53,6 +53,7 @@ To try it on this machine, each in a terminal of its own:
 		newRelayCommand(),
 		newCheckCommand(),
 		newSearchCommand(),
+		newParseCommand(),
 		newCertCommand(),
 		newSpoolCommand(),
 		newVersionCommand(),
