@@ -88,13 +88,14 @@ func ExtractCEF(text []byte, f func(key, value []byte) bool) {
 	if cef {
 		names = cefNames[:]
 	}
-	p, escaped := headerEnd(text, 0, len(text))
+	p, _ := headerEnd(text, 0, len(text))
 	for _, name := range names {
-		start := p
-		if p, escaped = headerEnd(text, p, len(text)); p == 0 {
+		end, escaped := headerEnd(text, p, len(text))
+		if end == 0 {
 			return
 		}
-		value := text[start : p-1]
+		value := text[p : end-1]
+		p = end
 		if escaped {
 			value = unescape(value, '|')
 		}

@@ -71,12 +71,15 @@ const (
 	WarnYearInferred
 	// WarnUnterminated: the connection ended within the message.
 	WarnUnterminated
+	// WarnConverted: the octets are not those received, but their conversion to
+	// UTF-8 from the charset configured for the input, which can be undone.
+	WarnConverted
 	warnEnd
 )
 
 var warningNames = []string{
 	"truncated", "no-priority", "no-timestamp", "no-hostname", "bad-structured-data",
-	"not-utf8", "bad-octet-count", "clock-skew", "year-inferred", "unterminated",
+	"not-utf8", "bad-octet-count", "clock-skew", "year-inferred", "unterminated", "charset-converted",
 }
 
 // Names appends the names of the warnings in w to dst, in the order of their bits.
