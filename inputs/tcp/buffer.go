@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -12,13 +13,10 @@ const (
 	// maxFrames is the most messages in one submit: with very short messages a
 	// buffer takes several, and the memory for frames stays bounded.
 	maxFrames = 16 << 10
-	// largeSize is the size from which on buffers count against the budget.
-	largeSize = 128 << 10
-	// largeBudget bounds the buffers of one input that are made large for speed.
-	// Beyond it connections work with smaller ones. A buffer that must be large
-	// to hold the message that is arriving is always given, so that the bound of
-	// an input's memory is max_connections × max_message_size + largeBudget; in
-	// practice it is 4 KiB for each connection that is silent.
+	// largeBudget bounds the buffers of one input that are larger than a message
+	// needs, for speed alone. Beyond it connections work with smaller ones, so that
+	// the memory of an input is at most max_connections × max_message_size, and
+	// this. A connection that is silent has 4 KiB.
 	largeBudget = 128 << 20
 )
 
@@ -35,25 +33,23 @@ type buffers struct {
 	sizes  []int
 	needed int // the class that holds any message
 	pools  []sync.Pool
-	large  atomic.Int64 // octets of large buffers handed out
+	large  atomic.Int64 // octets handed out in buffers of the classes above needed
 }
 
 func newBuffers(maxMessageSize int) *buffers {
-	b := &buffers{sizes: []int{4 << 10, 32 << 10, largeSize, 512 << 10, 2 << 20}}
-	need := syslog.NewFramer(0, maxMessageSize).MinBuffer()
-	if last := b.sizes[len(b.sizes)-1]; need > last {
-		b.sizes = append(b.sizes, need)
-	}
-	for b.sizes[b.needed] < need {
-		b.needed++
-	}
+	const page = 4 << 10
+	need := (syslog.NewFramer(0, maxMessageSize).MinBuffer() + page - 1) &^ (page - 1)
+	b := &buffers{sizes: []int{page, 32 << 10, need, 512 << 10, 2 << 20}}
+	slices.Sort(b.sizes)
+	b.sizes = slices.Compact(b.sizes)
+	b.needed = slices.Index(b.sizes, need)
 	b.pools = make([]sync.Pool, len(b.sizes))
 	return b
 }
 
 func (b *buffers) get(class int) *buffer {
-	if size := b.sizes[class]; size >= largeSize {
-		b.large.Add(int64(size))
+	if class > b.needed {
+		b.large.Add(int64(b.sizes[class]))
 	}
 	if buf, ok := b.pools[class].Get().(*buffer); ok {
 		return buf
@@ -62,7 +58,7 @@ func (b *buffers) get(class int) *buffer {
 }
 
 func (b *buffers) put(buf *buffer) {
-	if len(buf.data) >= largeSize {
+	if buf.class > b.needed {
 		b.large.Add(-int64(len(buf.data)))
 	}
 	b.pools[buf.class].Put(buf)
@@ -70,12 +66,9 @@ func (b *buffers) put(buf *buffer) {
 
 // larger returns the class above, or the same where there is none or the budget
 // is used up. Up to what a message needs there is always one.
-func (b *buffers) larger(class int, must bool) int {
+func (b *buffers) larger(class int) int {
 	next := class + 1
-	if next == len(b.sizes) {
-		return class
-	}
-	if b.sizes[next] >= largeSize && !must && b.large.Load()+int64(b.sizes[next]) > largeBudget {
+	if next == len(b.sizes) || next > b.needed && b.large.Load()+int64(b.sizes[next]) > largeBudget {
 		return class
 	}
 	return next

@@ -81,7 +81,7 @@ func (c *conn) read(ctx, submitting context.Context) error {
 	armed := false     // whether a deadline is set
 	for {
 		if c.held == len(c.buf.data) {
-			c.grow(true)
+			c.grow()
 		}
 		var deadline time.Time
 		switch {
@@ -105,7 +105,7 @@ func (c *conn) read(ctx, submitting context.Context) error {
 				return err
 			}
 			if full {
-				c.grow(false)
+				c.grow()
 			}
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
@@ -128,7 +128,7 @@ func (c *conn) readLast(submitting context.Context) error {
 	end := time.Now().Add(lastWords)
 	for {
 		if c.held == len(c.buf.data) {
-			c.grow(true)
+			c.grow()
 		}
 		deadline := time.Now().Add(lastPause)
 		if deadline.After(end) {
@@ -210,12 +210,9 @@ func (c *conn) finish(ctx context.Context) {
 	c.in.framing.Add(&c.framer.Stats)
 }
 
-// grow takes a larger buffer; must is set where the message that is arriving
-// needs it.
-func (c *conn) grow(must bool) {
-	class := c.in.buffers.larger(c.buf.class, must)
-	c.exchange(class)
-}
+// grow takes a larger buffer, if there is one to be had. A full one that holds
+// the beginning of a single message always grows.
+func (c *conn) grow() { c.exchange(c.in.buffers.larger(c.buf.class)) }
 
 // shrink takes the smallest buffer that holds what has arrived of a message.
 func (c *conn) shrink() {

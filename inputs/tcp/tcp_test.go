@@ -422,26 +422,32 @@ func TestRandomOctetsHarmNoOtherConnection(t *testing.T) {
 	eventually(t, "the good message", func() bool { return s.has("<13>good") })
 }
 
-func TestBuffersFollowTheTraffic(t *testing.T) {
-	b := newBuffers(syslog.DefaultMaxMessageSize)
-	if b.sizes[b.needed] != largeSize {
-		t.Errorf("needed size is %d", b.sizes[b.needed])
-	}
-	var held []*buffer
-	for b.larger(b.needed, false) > b.needed {
-		held = append(held, b.get(b.needed+1))
-		if b.large.Load() > largeBudget {
-			t.Fatalf("budget exceeded: %d", b.large.Load())
+func TestBuffersForSpeedAreBoundedAndThoseForAMessageAreNot(t *testing.T) {
+	for _, size := range []int{100, 10_000, syslog.DefaultMaxMessageSize, 1 << 20, maxMessageSizeLimit} {
+		b := newBuffers(size)
+		if need := syslog.NewFramer(0, size).MinBuffer(); b.sizes[b.needed] < need {
+			t.Errorf("a message of %d octets needs %d, its buffer has %d", size, need, b.sizes[b.needed])
 		}
-	}
-	if b.larger(b.needed-1, true) != b.needed {
-		t.Error("a buffer that a message needs was refused")
-	}
-	for _, buf := range held {
-		b.put(buf)
-	}
-	if b.large.Load() != 0 {
-		t.Errorf("%d octets counted with no buffer out", b.large.Load())
+		class := 0
+		for range b.needed {
+			class = b.larger(class)
+		}
+		if class != b.needed {
+			t.Errorf("max_message_size %d: a buffer that a message needs was refused", size)
+		}
+		var held []*buffer
+		for b.larger(b.needed) > b.needed {
+			held = append(held, b.get(b.needed+1))
+		}
+		if b.large.Load() > largeBudget {
+			t.Errorf("budget exceeded: %d", b.large.Load())
+		}
+		for _, buf := range held {
+			b.put(buf)
+		}
+		if b.large.Load() != 0 {
+			t.Errorf("%d octets counted with no buffer out", b.large.Load())
+		}
 	}
 }
 
