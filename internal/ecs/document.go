@@ -37,6 +37,7 @@ import (
 	"encoding/base64"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/syslane/syslane/internal/syslog"
 )
@@ -188,8 +189,7 @@ var priorities = func() (t [256]string) {
 
 // appendText is appendString for names from the configuration or a certificate.
 func appendText(dst []byte, s string) []byte {
-	var b [256]byte
-	dst, _ = appendString(dst, append(b[:0], s...))
+	dst, _ = appendString(dst, unsafe.Slice(unsafe.StringData(s), len(s))) // which only reads it
 	return dst
 }
 
