@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/journal"
 	"github.com/syslane/syslane/inputs/relp"
 	"github.com/syslane/syslane/inputs/tcp"
 	"github.com/syslane/syslane/inputs/udp"
@@ -40,11 +41,12 @@ type inputKind func(t config.Table, name string, s services) (*inputSettings, fu
 
 // inputKinds are the types that [[input]] knows.
 var inputKinds = map[string]inputKind{
-	"udp":  udpInput,
-	"tcp":  tcpInput,
-	"tls":  tlsInput,
-	"relp": relpInput,
-	"unix": unixInput,
+	"journal": journalInput,
+	"udp":     udpInput,
+	"tcp":     tcpInput,
+	"tls":     tlsInput,
+	"relp":    relpInput,
+	"unix":    unixInput,
 }
 
 // planInput turns a table into an input that can be opened. Its errors are kept
@@ -165,6 +167,43 @@ func streamInput(t config.Table, c *streamKeys, name string, conf *tls.Config, s
 		return tcp.New(tcp.Config{
 			Name: name, Listen: c.Listen, TLS: conf, Framing: framing, Compression: compression, Proxies: proxies,
 			MaxMessageSize: int(c.MaxMessageSize), MaxConnections: c.MaxConnections,
+			MaxConnectionsPerAddress: c.MaxConnectionsPerAddress, IdleTimeout: c.IdleTimeout,
+			HandshakeTimeout: c.HandshakeTimeout, KeepAlive: c.KeepAlive,
+			Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
+}
+
+func journalInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	var c struct {
+		connectionKeys
+		TLS *tlsconf.Options `toml:"tls"`
+		// MaxFieldSize is the most octets kept of one field. Default 64KiB, and at
+		// most half of max_message_size, whose default here is 1MiB.
+		MaxFieldSize config.Size `toml:"max_field_size"`
+		// MaxFields is the most fields kept of one entry. Default 1024.
+		MaxFields int `toml:"max_fields"`
+		// ProxyProtocolFrom is as for tcp.
+		ProxyProtocolFrom []string `toml:"proxy_protocol_from"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	var conf *tls.Config
+	if c.TLS != nil {
+		var err error
+		if conf, err = serverTLS(t, name, *c.TLS, s); err != nil {
+			return nil, nil, err
+		}
+	}
+	proxies, err := networks(t, "proxy_protocol_from", c.ProxyProtocolFrom)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &c.inputSettings, func() (inputs.Input, error) {
+		return journal.New(journal.Config{
+			Name: name, Listen: c.Listen, TLS: conf, Proxies: proxies, MaxMessageSize: int(c.MaxMessageSize),
+			MaxFieldSize: int(c.MaxFieldSize), MaxFields: c.MaxFields, MaxConnections: c.MaxConnections,
 			MaxConnectionsPerAddress: c.MaxConnectionsPerAddress, IdleTimeout: c.IdleTimeout,
 			HandshakeTimeout: c.HandshakeTimeout, KeepAlive: c.KeepAlive,
 			Logger: s.logger, Registerer: s.registerer,

@@ -1,0 +1,46 @@
+package journal
+
+import "time"
+
+const (
+	// minMessageSize leaves room for what every entry has.
+	minMessageSize = 4 << 10
+	// maxMessageSizeLimit is the greatest max_message_size: with all its escapes
+	// an entry must fit into one batch of the log (16 MiB).
+	maxMessageSizeLimit = 4 << 20
+	// maxFieldsLimit is the greatest max_fields.
+	maxFieldsLimit = 64 << 10
+
+	// maxNameSize is the longest name of a field in octets. journald allows 64.
+	maxNameSize = 256
+	// maxValueSize is the longest value that may be announced or sent, journald's
+	// own limit. What is beyond is not the length of a field.
+	maxValueSize = 768 << 20
+	// maxEntrySize is the most octets that may come before the empty line that
+	// ends an entry.
+	maxEntrySize = 1 << 30
+
+	// readBuffer is what an upload reads at once.
+	readBuffer = 64 << 10
+	// maxWindow is the largest window of zstd that is accepted: memory that a
+	// compressed upload may take. RFC 8878 §3.1.1.1.2 asks for this much.
+	maxWindow = 8 << 20
+
+	// maxBatchOctets and maxBatchEntries close a batch that entries are being
+	// gathered into while the one before is on its way to the disk.
+	maxBatchOctets  = 512 << 10
+	maxBatchEntries = 4096
+	// maxKeptBuffer is what an upload keeps of a buffer that one rare huge entry
+	// has made grow.
+	maxKeptBuffer = 2 << 20
+
+	// maxJournals is how many journals of a connection are remembered between
+	// entries. A client that has more loses nothing but part of what makes
+	// entries that are sent again known.
+	maxJournals = 4096
+
+	// maxHeaderSize bounds the header of a request.
+	maxHeaderSize = 32 << 10
+	// answerTimeout is how long a client may take none of its answer.
+	answerTimeout = 30 * time.Second
+)

@@ -1,0 +1,141 @@
+package journal
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/syslog"
+)
+
+// batch is what is submitted at once.
+type batch struct {
+	inputs.Batch
+	places    []inputs.Place
+	sequences map[inputs.SequenceID]struct{} // that places name
+}
+
+func (b *batch) reset() {
+	b.Reset()
+	if cap(b.Data) > maxKeptBuffer {
+		b.Data = nil
+	}
+	b.places = b.places[:0]
+	clear(b.sequences)
+}
+
+// queue carries entries from the side of an upload that reads to the side that
+// submits. While one batch is on its way to the disk the next is filled, so that
+// under load one fsync serves many entries, and without it none waits.
+type queue struct {
+	mu sync.Mutex // guards what follows
+	// more is signalled when an entry was added or the queue closed, room when
+	// the batch being filled was taken or the submitting side gave up.
+	more, room     *sync.Cond
+	filling, spare *batch
+	closed         bool
+	err            error
+
+	done chan struct{} // closed when the submitting side has ended
+}
+
+// newQueue returns a queue of messages from origin, and begins to submit them.
+func newQueue(ctx context.Context, sink inputs.SequenceSink, input string, origin inputs.Origin) *queue {
+	q := &queue{done: make(chan struct{})}
+	q.more, q.room = sync.NewCond(&q.mu), sync.NewCond(&q.mu)
+	for _, b := range []**batch{&q.filling, &q.spare} {
+		*b = &batch{sequences: make(map[inputs.SequenceID]struct{})}
+		(*b).Input = input
+	}
+	go q.submit(ctx, sink, origin)
+	return q
+}
+
+// add puts an entry into the queue. It waits for room, and returns an error once
+// the submitting side has given up.
+func (q *queue) add(e *entry, p inputs.Place) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.err == nil && q.filling.full(p.Sequence) {
+		q.room.Wait()
+	}
+	if q.err != nil {
+		return q.err
+	}
+	b := q.filling
+	if len(b.Frames) == 0 {
+		b.Received = time.Now()
+	}
+	start := uint32(len(b.Data))
+	b.Data = appendMessage(b.Data, e)
+	frame := inputs.Frame{Span: syslog.Span{Start: start, End: uint32(len(b.Data))}}
+	if e.truncated() {
+		frame.Warnings = syslog.WarnTruncated
+	}
+	b.Frames = append(b.Frames, frame)
+	b.places = append(b.places, p)
+	b.sequences[p.Sequence] = struct{}{}
+	q.more.Signal()
+	return nil
+}
+
+// full tells whether the batch can take no entry of the sequence.
+func (b *batch) full(id inputs.SequenceID) bool {
+	if len(b.Data) >= maxBatchOctets || len(b.Frames) >= maxBatchEntries {
+		return true
+	}
+	_, known := b.sequences[id]
+	return !known && len(b.sequences) >= inputs.MaxSequences
+}
+
+// submit hands batches to the sink until the queue is closed and empty, or the
+// sink fails.
+func (q *queue) submit(ctx context.Context, sink inputs.SequenceSink, origin inputs.Origin) {
+	defer close(q.done)
+	for {
+		b := q.take()
+		if b == nil {
+			return
+		}
+		b.Origins = append(b.Origins, origin)
+		err := sink.SubmitSequence(ctx, &b.Batch, b.places)
+		b.reset()
+		q.mu.Lock()
+		q.spare = b
+		if err != nil {
+			q.err = err
+			q.room.Signal()
+			q.mu.Unlock()
+			return
+		}
+		q.mu.Unlock()
+	}
+}
+
+// take waits for a batch; nil when there is none and never will be.
+func (q *queue) take() *batch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.filling.Frames) == 0 {
+		if q.closed {
+			return nil
+		}
+		q.more.Wait()
+	}
+	b := q.filling
+	q.filling, q.spare = q.spare, nil
+	q.room.Signal()
+	return b
+}
+
+// finish waits until everything in the queue is durable, and returns the error
+// of the sink otherwise. It is called once.
+func (q *queue) finish() error {
+	q.mu.Lock()
+	q.closed = true
+	q.more.Signal()
+	q.mu.Unlock()
+	<-q.done
+	return q.err
+}
