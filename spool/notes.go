@@ -124,8 +124,8 @@ func (l *Log) findCheckpoint() error {
 			return err
 		}
 		l.cfg.Logger.Warn().Str("segment", s.path).Msg("checkpoint is damaged: an older one serves")
-		// The next segment gets a good one.
-		s.sealed = true
+		// The next segment gets a good one. It cannot start where this one does.
+		s.sealed = s.sealed || s.next > s.first
 	}
 	return nil
 }

@@ -194,8 +194,7 @@ func (l *Log) resume() (*writer, error) {
 		return w, nil
 	}
 	last := l.segments[n-1]
-	if last.sealed || last.end >= l.cfg.SegmentSize {
-		last.sealed = true
+	if last.sealed {
 		return w, nil
 	}
 	f, err := l.cfg.FS.OpenWrite(last.path)

@@ -103,10 +103,8 @@ func (l *Log) recoverLast(s *segment) (bool, error) {
 		// Readers stop at end, and after a restart at the first position of
 		// the next segment.
 		l.cfg.Logger.Error().Err(err).Str("segment", s.path).Msg("cutting off a torn tail failed")
-		s.sealed = true
-		if next == s.first {
-			return false, l.setAside(s.path)
-		}
+		// Without a record it is written over.
+		s.sealed = s.sealed || next > s.first
 	}
 	return true, nil
 }

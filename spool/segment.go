@@ -2,6 +2,7 @@ package spool
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/syslane/syslane/internal/vfs"
@@ -111,6 +112,13 @@ func (l *Log) following(s *segment) *segment {
 }
 
 func (s *segment) String() string { return fmt.Sprintf("segment %d", s.first) }
+
+// forget takes the segment that starts at a position off the list, if it is there.
+func (l *Log) forget(first uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setSegments(slices.DeleteFunc(slices.Clone(l.segments), func(s *segment) bool { return s.first == first }))
+}
 
 // setSegments replaces the list. l.mu is held for writing.
 func (l *Log) setSegments(s []*segment) {

@@ -92,7 +92,7 @@ func (w *writer) commit(group []*block) {
 // the checkpoint of a segment is the fold of exactly the notes before it.
 func (w *writer) write(group []*block) error {
 	l := w.l
-	if w.seg != nil && w.end >= l.cfg.SegmentSize {
+	if w.seg != nil && w.end >= l.cfg.SegmentSize && w.head > w.seg.first {
 		w.seal()
 	}
 	if w.seg == nil {
@@ -130,8 +130,9 @@ func (w *writer) start() error {
 	f, err := l.cfg.FS.Create(path, filePerm)
 	if errors.Is(err, fs.ErrExist) {
 		// The remains of an attempt that failed and could not be removed, or a
-		// stranger. The list of segments does not have it.
+		// stranger, or a segment without a record whose header is damaged.
 		if err = l.setAside(path); err == nil {
+			l.forget(w.head)
 			f, err = l.cfg.FS.Create(path, filePerm)
 		}
 	}
@@ -239,7 +240,7 @@ func (w *writer) syncInterval() {
 	w.publish()
 	if err != nil {
 		w.l.cfg.Logger.Error().Err(err).Msg("sync failed: the last interval is not safe from power loss")
-		w.closeFile()
+		w.abandon()
 	}
 	w.lastSync = time.Now()
 }
@@ -251,6 +252,15 @@ func (w *writer) seal() {
 		w.syncInterval()
 	}
 	w.closeFile()
+}
+
+// abandon ends the segment after a failure. One without a record is kept: the next
+// would have its name, and its checkpoint may be the only one. It is
+// written over from its last durable block on.
+func (w *writer) abandon() {
+	if w.seg.next > w.seg.first {
+		w.closeFile()
+	}
 }
 
 func (w *writer) closeFile() {
@@ -293,7 +303,8 @@ func (w *writer) fail(err error) {
 		if err := w.file.Truncate(w.seg.end); err != nil {
 			l.cfg.Logger.Warn().Err(err).Str("segment", w.seg.path).Msg("cutting off a failed write failed")
 		}
-		w.closeFile()
+		w.end = w.seg.end
+		w.abandon()
 	}
 	l.mu.RLock()
 	w.head = l.head
