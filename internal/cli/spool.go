@@ -24,9 +24,10 @@ import (
 func newSpoolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spool",
-		Short: "Look at a log on disk",
+		Short: "Look at a log on disk, and mend it",
 	}
-	cmd.AddCommand(newSpoolStatusCommand())
+	cmd.AddCommand(newSpoolStatusCommand(), newSpoolVerifyCommand(), newSpoolDumpCommand(),
+		newSpoolRepairCommand(), newSpoolDropCursorCommand(), newSpoolRewindCommand())
 	return cmd
 }
 

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/node"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
+)
+
+// newStoppedLog makes a state folder whose log holds n messages, of which the
+// output "out" has taken all but one.
+func newStoppedLog(t *testing.T, n int) (state string) {
+	t.Helper()
+	state = t.TempDir()
+	if err := os.MkdirAll(state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	log, err := spool.Open(spool.Config{Dir: node.LogDir(state), KeepDelivered: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		raw := []byte("<13>message " + string(rune('a'+i)))
+		e := syslog.Event{ID: syslog.MakeID(time.Now(), [4]byte{1}, uint32(i))}
+		e.Raw, e.Timestamp, e.Text = raw, syslog.NoTimestamp, syslog.Span{Start: 4, End: uint32(len(raw))}
+		if _, err := log.Append(t.Context(), spool.Batch{Records: syslog.AppendRecord(nil, &e), Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := log.Cursor("out", spool.FromTail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Commit(uint64(n), spool.Counts{Delivered: uint64(n - 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// syslane runs a command line and returns what it printed and its error.
+func syslane(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := newRootCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestSpoolCommandsTellWhatALogHolds(t *testing.T) {
+	state := newStoppedLog(t, 5)
+	f := func(want string, args ...string) {
+		t.Helper()
+		got, err := syslane(t, append(args, "--dir", state)...)
+		if err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%q printed\n%s\nwithout %q", args, got, want)
+		}
+	}
+	f("holds     5 of 5 messages stored", "spool", "status")
+	f("out     5       4          1", "spool", "status")
+	f(`"routed":5,"delivered":4,"dead_lettered":0,"dropped":0,"damaged":0,"retained":1`, "spool", "status", "--json")
+	f("with 5 messages; nothing is damaged", "spool", "verify")
+	f(`"message":"message c"`, "spool", "dump")
+	f("13 <13>message d13 <13>message e", "spool", "dump", "--raw", "--from", "4")
+	f("5 messages in 1 segments", "spool", "repair")
+}
+
+func TestRewoundOutputGetsItsMessagesAgain(t *testing.T) {
+	state := newStoppedLog(t, 5)
+	if out, err := syslane(t, "spool", "rewind", "out", "--since", "1h", "--dir", state); err != nil || !strings.Contains(out, "gets again 4 messages, from position 1 on") {
+		t.Fatalf("rewind printed %q and returned %v", out, err)
+	}
+	if out, err := syslane(t, "spool", "status", "--dir", state); err != nil || !strings.Contains(out, "out     9       4          5") {
+		t.Errorf("status printed\n%s and returned %v", out, err)
+	}
+}
+
+func TestDroppedCursorIsForgotten(t *testing.T) {
+	state := newStoppedLog(t, 5)
+	if out, err := syslane(t, "spool", "drop-cursor", "out", "--dir", state); err != nil || !strings.Contains(out, "had not taken 1 messages") {
+		t.Fatalf("drop-cursor printed %q and returned %v", out, err)
+	}
+	if out, err := syslane(t, "spool", "drop-cursor", "out", "--dir", state); err == nil || !strings.Contains(err.Error(), `knows no output "out"`) {
+		t.Errorf("a second drop-cursor printed %q and returned %v", out, err)
+	}
+}
+
+func TestVerifyFindsAFlippedBit(t *testing.T) {
+	state := newStoppedLog(t, 5)
+	paths, err := filepath.Glob(filepath.Join(node.LogDir(state), "*.seg"))
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("the segments are %q, %v", paths, err)
+	}
+	octets, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	octets[bytes.Index(octets, []byte("message b"))] ^= 1
+	if err := os.WriteFile(paths[0], octets, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	out, err := syslane(t, "spool", "verify", "--dir", state)
+	var status exitStatus
+	if !errors.As(err, &status) || status != 1 || !strings.Contains(out, "1 damaged blocks, 1 messages missing") {
+		t.Errorf("verify printed\n%s and returned %v", out, err)
+	}
+	out, err = syslane(t, "spool", "dump", "--dir", state)
+	if !errors.As(err, &status) || strings.Contains(out, "message b") || !strings.Contains(out, "message c") {
+		t.Errorf("dump printed\n%s and returned %v", out, err)
+	}
+}
+
+func TestChangingCommandsRefuseALogInUse(t *testing.T) {
+	state := newStoppedLog(t, 2)
+	log, err := spool.Open(spool.Config{Dir: node.LogDir(state)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for _, args := range [][]string{{"repair"}, {"drop-cursor", "out"}, {"rewind", "out", "--since", "1h"}} {
+		if out, err := syslane(t, append(append([]string{"spool"}, args...), "--dir", state)...); !errors.Is(err, spool.ErrLocked) {
+			t.Errorf("%q printed %q and returned %v", args, out, err)
+		}
+	}
+	if out, err := syslane(t, "spool", "verify", "--dir", state); err != nil {
+		t.Errorf("verify beside a running node printed %q and returned %v", out, err)
+	}
+}
