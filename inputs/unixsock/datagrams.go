@@ -30,7 +30,8 @@ func (in *Input) serveDatagrams(ctx, submitting context.Context, sink inputs.Sin
 		return err
 	}
 	s := &datagramSocket{in: in, receiver: receiver, gather: inputs.NewGather()}
-	expire := func() { in.datagrams.SetReadDeadline(time.Unix(1, 0)) }
+	conn := in.datagrams // which the end of Run forgets
+	expire := func() { conn.SetReadDeadline(time.Unix(1, 0)) }
 	stop := context.AfterFunc(ctx, expire)
 	defer stop()
 

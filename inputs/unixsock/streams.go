@@ -26,14 +26,15 @@ const (
 // serveStreams takes connections until ctx ends, and returns after the last of
 // them has ended.
 func (in *Input) serveStreams(ctx, submitting context.Context, sink inputs.Sink) error {
-	stop := context.AfterFunc(ctx, func() { in.streams.SetDeadline(time.Unix(1, 0)) })
+	listener := in.streams // which the end of Run forgets
+	stop := context.AfterFunc(ctx, func() { listener.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	room := make(chan struct{}, in.cfg.MaxConnections) // one token for each connection that is open
 	accept := func() error {
 		room <- struct{}{}
-		c, err := in.streams.AcceptUnix()
+		c, err := listener.AcceptUnix()
 		if err != nil {
 			<-room
 			return err
@@ -61,7 +62,7 @@ func (in *Input) serveStreams(ctx, submitting context.Context, sink inputs.Sink)
 	}
 	in.file.remove()
 	// Who has connected by now has perhaps written, too.
-	in.streams.SetDeadline(time.Now().Add(lastAccept))
+	listener.SetDeadline(time.Now().Add(lastAccept))
 	for accept() == nil {
 	}
 	return nil
