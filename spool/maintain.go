@@ -64,11 +64,14 @@ func (l *Log) maintain() {
 
 // retain deletes what retention and space demand, as far as cursors allow.
 func (l *Log) retain() {
-	l.removeOrphans()
 	for {
 		l.checkDisk()
 		pressed := l.pressed()
-		s, dropped := l.expired(pressed)
+		var s *segment
+		var dropped bool
+		if l.removeOrphans() {
+			s, dropped = l.expired(pressed)
+		}
 		if s == nil {
 			if !pressed {
 				l.quota.pressure.Store(false)
@@ -188,19 +191,29 @@ func (l *Log) delete(s *segment, dropped bool) {
 		l.orphans = append(l.orphans, orphan{s.path, s.end})
 		return
 	}
-	l.stats.deleted.Add(1)
-	l.bytes.Add(-s.end)
+	l.removed(s.end)
 }
 
-func (l *Log) removeOrphans() {
-	kept := l.orphans[:0]
-	for _, o := range l.orphans {
-		if err := l.cfg.FS.Remove(o.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			kept = append(kept, o)
-			continue
-		}
-		l.stats.deleted.Add(1)
-		l.bytes.Add(-o.size)
+// removed counts a segment that was removed, and makes that durable before the
+// next one goes: power loss must not bring an old one back without those after it.
+func (l *Log) removed(size int64) {
+	l.stats.deleted.Add(1)
+	l.bytes.Add(-size)
+	if err := l.cfg.FS.SyncDir(l.cfg.Dir); err != nil {
+		l.cfg.Logger.Warn().Err(err).Msg("removing a segment could not be made durable")
 	}
-	l.orphans = kept
+}
+
+// removeOrphans tries again to remove what could not be, oldest first. false: some
+// is left.
+func (l *Log) removeOrphans() bool {
+	for len(l.orphans) > 0 {
+		o := l.orphans[0]
+		if err := l.cfg.FS.Remove(o.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		l.orphans = l.orphans[1:]
+		l.removed(o.size)
+	}
+	return true
 }
