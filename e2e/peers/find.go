@@ -18,10 +18,13 @@ type Peer string
 
 // The peers. Each is installed by a script in e2e/setup.
 const (
-	Rsyslogd      Peer = "rsyslogd"
-	Loggen        Peer = "loggen"
-	Logger        Peer = "logger"
-	Elasticsearch Peer = "elasticsearch"
+	Rsyslogd       Peer = "rsyslogd"
+	Loggen         Peer = "loggen"
+	Logger         Peer = "logger"
+	Busybox        Peer = "busybox"
+	Python         Peer = "python3"
+	SocketActivate Peer = "systemd-socket-activate"
+	Elasticsearch  Peer = "elasticsearch"
 )
 
 // Find returns the path of a peer. Where it is missing the test is skipped, and

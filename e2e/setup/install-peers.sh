@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the syslog peers of the end-to-end tests: rsyslogd with its RELP and
-# TLS modules, util-linux's logger, syslog-ng's loggen. Does nothing, quickly,
-# where they are there already. Needs root and a Debian-like system; elsewhere
-# it says what is missing and fails.
+# TLS modules, util-linux's logger, syslog-ng's loggen, busybox, Python, and
+# systemd-socket-activate. Does nothing, quickly, where they are there already.
+# Needs root and a Debian-like system; elsewhere it says what is missing and fails.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./cache.sh
@@ -19,6 +19,8 @@ loggen_complete() {
 }
 
 logger_complete() { command -v logger >/dev/null; }
+
+locals_complete() { command -v busybox && command -v python3 && command -v systemd-socket-activate; } >/dev/null
 
 apt() { DEBIAN_FRONTEND=noninteractive retry apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >/dev/null; }
 
@@ -50,23 +52,24 @@ WRAPPER
   chmod 755 "$cache/bin/loggen"
 }
 
-if rsyslog_complete && logger_complete && loggen_complete; then
+if rsyslog_complete && logger_complete && loggen_complete && locals_complete; then
   exit 0
 fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  say "rsyslogd with omrelp and TLS, logger or loggen is missing, and installing them needs root on a Debian-like system"
+  say "rsyslogd with omrelp and TLS, logger, loggen, busybox, python3 or systemd-socket-activate is missing, and installing them needs root on a Debian-like system"
   exit 1
 fi
-say "installing rsyslog and loggen"
+say "installing rsyslog, loggen and programs that log"
 apt update
 no_services
 rsyslog_complete || apt install --no-install-recommends rsyslog rsyslog-relp rsyslog-openssl rsyslog-gnutls
 logger_complete || apt install --no-install-recommends bsdutils
+locals_complete || apt install --no-install-recommends busybox python3 systemd
 if ! loggen_complete; then
   apt install --no-install-recommends libglib2.0-0 libssl3
   unpack_loggen
 fi
-rsyslog_complete && logger_complete && loggen_complete || {
-  say "the packages are installed, but rsyslogd, its modules, logger or loggen still do not run"
+rsyslog_complete && logger_complete && loggen_complete && locals_complete || {
+  say "the packages are installed, but rsyslogd, its modules, logger, loggen, busybox, python3 or systemd-socket-activate still do not run"
   exit 1
 }

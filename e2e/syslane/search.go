@@ -49,7 +49,8 @@ func (n *Node) search(t testing.TB, f func(document []byte) error, args []string
 	if bad != nil {
 		cmd.Process.Kill()
 	}
-	if err := cmd.Wait(); err != nil && bad == nil {
+	// Exit status 1 says that there is no document.
+	if err := cmd.Wait(); err != nil && cmd.ProcessState.ExitCode() != 1 && bad == nil {
 		bad = fmt.Errorf("%w: %s", err, stderr.Bytes())
 	}
 	if bad != nil {
