@@ -15,38 +15,51 @@ const (
 
 var daysBeforeMonth = [13]int{0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365}
 
-func isLeap(year int) bool { return year%4 == 0 && (year%100 != 0 || year%400 == 0) }
+func isLeap(year int) bool { return year&3 == 0 && (year%25 != 0 || year&15 == 0) }
 
 // daysIn returns the number of days of a month, 1 to 12.
 func daysIn(year, month int) int {
-	n := daysBeforeMonth[month] - daysBeforeMonth[month-1]
 	if month == 2 && isLeap(year) {
-		n++
+		return 29
 	}
-	return n
+	return daysBeforeMonth[month] - daysBeforeMonth[month-1]
 }
 
-// unixDay returns the number of days from 1 January 1970 to a date.
+// firstDays holds, for each year from minYear on, the number of days from 1
+// January 1970 to its first; of one year more than maxYear.
+var firstDays = func() (t [maxYear - minYear + 2]int32) {
+	for i := range t {
+		y := minYear + i - 1
+		t[i] = int32(365*y + y/4 - y/100 + y/400 - 719162)
+	}
+	return t
+}()
+
+// leapDaysBeforeMonth is daysBeforeMonth of a leap year.
+var leapDaysBeforeMonth = [13]int{0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366}
+
+// unixDay returns the number of days from 1 January 1970 to a date. The year
+// must be from minYear to maxYear+1.
 func unixDay(year, month, day int) int64 {
-	y := year - 1
-	n := 365*y + y/4 - y/100 + y/400 + daysBeforeMonth[month-1] + day - 1
-	if month > 2 && isLeap(year) {
-		n++
+	before := &daysBeforeMonth
+	if isLeap(year) {
+		before = &leapDaysBeforeMonth
 	}
-	return int64(n) - 719162
+	return int64(int(firstDays[year-minYear]) + before[month-1] + day - 1)
 }
 
-// yearOf returns the year, in UTC, of a time in seconds since the epoch.
+// yearOf returns the year, in UTC, of a time in seconds since the epoch, which
+// must fit nanoseconds in 64 bits.
 func yearOf(unix int64) int {
 	day := unix / secondsPerDay
-	if unix < 0 && unix%secondsPerDay != 0 {
+	if unix < day*secondsPerDay {
 		day--
 	}
-	year := int(1970 + day*400/146097)
-	for unixDay(year, 1, 1) > day {
+	year := min(max(int(1970+day*400/146097), minYear), maxYear)
+	for year > minYear && int64(firstDays[year-minYear]) > day {
 		year--
 	}
-	for unixDay(year+1, 1, 1) <= day {
+	for year < maxYear && int64(firstDays[year+1-minYear]) <= day {
 		year++
 	}
 	return year
@@ -67,7 +80,7 @@ const maxAhead = 31 * secondsPerDay
 func inferYear(month, day int, received int64) int {
 	limit := received + maxAhead
 	year := yearOf(limit)
-	for range 9 {
+	for year > minYear {
 		if day <= daysIn(year, month) && unixDay(year, month, day)*secondsPerDay <= limit {
 			return year
 		}
@@ -97,10 +110,15 @@ func inLocation(wall int64, loc *time.Location, received int64) int64 {
 	if loc == time.UTC {
 		return wall
 	}
+	span := zoneSpanAt(loc, wall)
+	if offset, ok := span.lookUp(loc, wall); ok {
+		return wall - offset
+	}
 	// No zone has two changes within two days, and no offset is a day.
 	before := offsetAt(loc, wall-secondsPerDay)
 	after := offsetAt(loc, wall+secondsPerDay)
 	if before == after {
+		span.remember(loc, wall-before)
 		return wall - before
 	}
 	first, second := wall-before, wall-after

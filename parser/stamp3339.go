@@ -1,7 +1,5 @@
 package parser
 
-import "github.com/syslane/syslane/internal/syslog"
-
 // digits2 reads two digits at i, -1 where they are none. b must reach i+1.
 func digits2(b []byte, i int) int {
 	hi, lo := b[i]-'0', b[i+1]-'0'
@@ -13,7 +11,7 @@ func digits2(b []byte, i int) int {
 
 // stamp3339 reads a TIMESTAMP of RFC 5424 §6.2.3 at i, with up to nine digits of
 // a fraction, and returns the time and the position after it, or 0. It takes the
-// one form only; stamp.parse takes what is near it.
+// one form only, of the years that fit; stamp.parse takes what is near it.
 //
 //	2003-08-24T05:14:15.000003-07:00
 func stamp3339(b []byte, i int) (int64, int) {
@@ -31,7 +29,7 @@ func stamp3339(b []byte, i int) (int64, int) {
 		return 0, 0
 	}
 	year += century * 100
-	if month == 0 || month > 12 || day == 0 || hour > 23 || minute > 59 || sec > 59 || year == 0 || day > daysIn(year, month) {
+	if month == 0 || month > 12 || day == 0 || hour > 23 || minute > 59 || sec > 59 || year < minYear || year > maxYear || day > daysIn(year, month) {
 		return 0, 0
 	}
 	j := i + 19
@@ -73,9 +71,5 @@ func stamp3339(b []byte, i int) (int64, int) {
 	default:
 		return 0, 0
 	}
-	t := nanos(unix, nsec)
-	if t == syslog.NoTimestamp {
-		return 0, 0
-	}
-	return t, j
+	return nanos(unix, nsec), j
 }

@@ -129,7 +129,7 @@ func TestDatesAgreeWithTheStandardLibrary(t *testing.T) {
 			if got := yearOf(day.Unix()); got != year {
 				t.Fatalf("%v is in %d", day, got)
 			}
-			if got := yearOf(day.Unix() - 1); month == 1 && d == 1 && got != year-1 {
+			if got := yearOf(day.Unix() - 1); month == 1 && d == 1 && year > minYear && got != year-1 {
 				t.Fatalf("the second before %v is in %d", day, got)
 			}
 		}
