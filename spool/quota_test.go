@@ -287,7 +287,7 @@ func TestASegmentThatCannotBeRemovedIsTriedAgain(t *testing.T) {
 	if err := c.Commit(31, Counts{Delivered: 30}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the segments are off the log", func() bool { return l.Stats().Segments == 1 })
+	eventually(t, "one is off the log", func() bool { return l.Tail() > 1 })
 	if l.Stats().DeletedSegments != 0 {
 		t.Fatal("deleted, says Stats")
 	}
