@@ -1,6 +1,10 @@
 package parser
 
-import "github.com/syslane/syslane/internal/syslog"
+import (
+	"bytes"
+
+	"github.com/syslane/syslane/internal/syslog"
+)
 
 // readHost reads the HOSTNAME at p, which is behind the time, if there is one,
 // and returns where the tag begins. It is no host where it is a tag or a level:
@@ -51,7 +55,11 @@ func (h *header) readHost(b []byte, p int) int {
 		return p
 	}
 	if word[len(word)-1] == ':' && !isAddress(word[:len(word)-1]) && !startsTag(b, behind) {
-		return p
+		if !bytes.HasPrefix(b[behind:], word) || !isSpace(at(b, behind+len(word))) {
+			return p
+		}
+		// ONTAP's audit log names its node twice: "netapp1: netapp1: text".
+		behind += len(word) + 1
 	}
 	start, stop := hostIn(b, p, end)
 	if stop <= start {

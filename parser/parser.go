@@ -102,7 +102,8 @@ func parse(m *syslog.Message, c *clock) {
 		}
 	}
 	if v := version(b, i); v > 0 {
-		if parse5424(m, b, v, c) {
+		// Without a PRI, "1 - text" is anything.
+		if (hasPriority || at(b, v) != '-') && parse5424(m, b, v, c) {
 			return
 		}
 		if (&stamp{}).parse(b, v) > 0 {

@@ -256,7 +256,7 @@ func (d *dialect) nested5424(h *header) bool {
 	probe := syslog.Message{Raw: d.b}
 	p, ok := priority(&probe, h.body)
 	v := version(d.b, p)
-	if v == 0 || !parse5424(d.m, d.b, v, d.c) {
+	if v == 0 || !ok && at(d.b, v) == '-' || !parse5424(d.m, d.b, v, d.c) {
 		return false
 	}
 	if ok {
