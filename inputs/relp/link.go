@@ -84,13 +84,13 @@ func (c *conn) mayLink() bool {
 }
 
 // validStream tells whether s can name a stream: 1 to 200 printable ASCII
-// characters without space and comma.
+// characters without space, comma, and the colon that sets an identity apart.
 func validStream(s string) bool {
 	if s == "" || len(s) > maxStreamName {
 		return false
 	}
 	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' || c == ',' {
+		if c <= ' ' || c > '~' || c == ',' || c == ':' {
 			return false
 		}
 	}

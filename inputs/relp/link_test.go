@@ -95,6 +95,7 @@ func TestTheLinkIsGrantedToThoseWhoMaySetEnvelopes(t *testing.T) {
 	f("another version", events, nil, strings.Replace(linkOffers, "link=1", "link=2", 1), plain)
 	f("no stream", events, nil, strings.Replace(linkOffers, "abc/out", "", 1), plain)
 	f("a stream with a space", events, nil, strings.Replace(linkOffers, "abc/out", "abc out", 1), plain)
+	f("a stream that pretends to an identity", events, nil, strings.Replace(linkOffers, "abc/out", "relay1:abc/out", 1), plain)
 	f("no batch", events, nil, strings.Replace(linkOffers, ",batch", "", 1), plain)
 }
 

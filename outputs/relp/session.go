@@ -218,12 +218,12 @@ func (s *session) close() {
 }
 
 // escapeStream makes a stream's name fit into an offer: what is not printable
-// ASCII, and space, comma and percent, becomes %XX.
+// ASCII, and space, comma, colon and percent, becomes %XX.
 func escapeStream(s string) string {
 	const digits = "0123456789ABCDEF"
 	b := make([]byte, 0, len(s))
 	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' || c == ',' || c == '%' {
+		if c <= ' ' || c > '~' || c == ',' || c == ':' || c == '%' {
 			b = append(b, '%', digits[c>>4], digits[c&15])
 		} else {
 			b = append(b, c)
