@@ -241,6 +241,8 @@ func TestStreamsComeBackFromCheckpointAndNotes(t *testing.T) {
 
 func FuzzDamagedNotesAreErrors(f *testing.F) {
 	f.Add(appendEntry(nil, "x/collector", 7))
+	f.Add(appendMark(nil, inputs.Mark{Key: "file/a", Value: 7}))
+	f.Add([]byte("\x80\x00\x00")) // a name without a letter
 	f.Add(appendSequence(nil, journalA, stretch{first: 3, next: 9, latest: -1}))
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -25,7 +25,8 @@ var (
 // that what is sent again after a crash or a lost answer is stored once. Its
 // truth is the log: every batch carries its stream's new position as a note in
 // the same block, durable with the events or not at all, and each new segment
-// begins with the whole table. So it is with the sequences of other senders.
+// begins with the whole table. So it is with the sequences of other senders, and
+// with the marks of inputs.
 //
 // The table of a checkpoint is made from the notes that the log reports as
 // durable (Note), in the log's own order, never from what submitters believe:
@@ -36,6 +37,8 @@ type Streams struct {
 	streams map[string]*stream
 	// durable is the table as the log knows it.
 	durable map[string]uint64
+	// marks are those of inputs (inputs.MarkSink), as the log knows them.
+	marks map[string]uint64
 
 	sequences sequences
 }
@@ -51,16 +54,26 @@ type stream struct {
 
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
-	return &Streams{streams: make(map[string]*stream), durable: make(map[string]uint64), sequences: newSequences()}
+	return &Streams{streams: make(map[string]*stream), durable: make(map[string]uint64),
+		marks: make(map[string]uint64), sequences: newSequences()}
 }
 
 // Restore sets the tables from a checkpoint of the log.
 func (s *Streams) Restore(checkpoint []byte) error { return s.Note(checkpoint) }
 
 // Note takes a note that has become durable in the log, or was found there at
-// the start: entries of streams and of sequences, one after the other.
+// the start: entries of streams, sequences and marks, one after the other.
 func (s *Streams) Note(note []byte) error {
 	for len(note) > 0 {
+		if isMark(note) {
+			m, rest, err := readMark(note)
+			if err != nil {
+				return err
+			}
+			s.mark(m)
+			note = rest
+			continue
+		}
 		if note[0] == 0 {
 			id, known, rest, err := readSequence(note)
 			if err != nil {
@@ -86,6 +99,9 @@ func (s *Streams) Checkpoint() []byte {
 	var b []byte
 	for name, pos := range s.durable {
 		b = appendEntry(b, name, pos)
+	}
+	for key, value := range s.marks {
+		b = appendMark(b, inputs.Mark{Key: key, Value: value})
 	}
 	s.mu.Unlock()
 	return s.sequences.checkpoint(b)
@@ -157,7 +173,7 @@ func appendEntry(dst []byte, name string, pos uint64) []byte {
 
 func readEntry(b []byte) (name string, pos uint64, rest []byte, err error) {
 	n, w := binary.Uvarint(b)
-	if w <= 0 || n > uint64(len(b)-w) {
+	if w <= 0 || n == 0 || n > uint64(len(b)-w) {
 		return "", 0, nil, errBadNote
 	}
 	name, b = string(b[w:w+int(n)]), b[w+int(n):]
