@@ -73,8 +73,8 @@ type Delivery struct {
 	failing atomic.Pointer[Failure]
 	retries atomic.Uint64
 	batch   []byte
-	// ahead is a block read that did not fit into the batch before.
-	ahead spool.Block
+	// ahead is a block read that did not fit into the batch before, nil if none.
+	ahead *spool.Block
 }
 
 // Failure says since when and why an output takes nothing.
@@ -130,9 +130,11 @@ func (d *Delivery) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		rejected, err := d.write(ctx, writing, b)
-		if err != nil {
-			return nil // only the end of ctx makes write give up
+		rejected := 0
+		if b.Count > 0 { // otherwise all that was left in the log is damaged
+			if rejected, err = d.write(ctx, writing, b); err != nil {
+				return nil // only the end of ctx makes write give up
+			}
 		}
 		n := spool.Counts{Delivered: uint64(b.Count - rejected), DeadLettered: uint64(rejected)}
 		if err := d.cfg.Cursor.Commit(b.Next, n); err != nil {
@@ -142,18 +144,19 @@ func (d *Delivery) Run(ctx context.Context) error {
 }
 
 // next collects a batch: at least one block, and of what else is there as much
-// as the batch may hold. It never waits for a batch to fill, so that a lone
+// as the batch may hold. A batch without events stands for damage up to the head. It never waits for a batch to fill, so that a lone
 // message leaves at once.
 func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
-	block := d.ahead
-	d.ahead = spool.Block{}
-	if block.Count == 0 {
+	var block spool.Block
+	if d.ahead != nil {
+		block, d.ahead = *d.ahead, nil
+	} else {
 		var err error
 		if block, err = d.cfg.Reader.Next(ctx); err != nil {
 			return nil, err
 		}
 	}
-	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.First + uint64(block.Count), Count: block.Count}
+	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.Next(), Count: block.Count}
 	d.batch = append(d.batch[:0], block.Records...)
 	for len(d.batch) < d.cfg.BatchOctets && b.Next < d.cfg.Head() {
 		block, err := d.cfg.Reader.Next(ctx)
@@ -163,7 +166,7 @@ func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
 		if block.First != b.Next || len(d.batch)+len(block.Records) > d.cfg.BatchOctets {
 			// A gap is where damage was skipped: positions within one batch
 			// have none. The block stays valid until the next call of Next.
-			d.ahead = block
+			d.ahead = &block
 			break
 		}
 		d.batch = append(d.batch, block.Records...)

@@ -220,6 +220,20 @@ func TestBatchesHaveNoGapsWhereTheLogHas(t *testing.T) {
 	}
 }
 
+func TestCursorPassesADamagedEnd(t *testing.T) {
+	damaged := spool.Block{First: 6, Missing: 3}
+	for _, log := range []*fakeLog{newFakeLog(block(1, 2), damaged), newFakeLog(damaged)} {
+		log.head = 6
+		out := new(scripted)
+		deliver(t, log, out, new(letters))
+		for _, b := range out.batches {
+			if b.Count == 0 {
+				t.Error("the output was handed an empty batch")
+			}
+		}
+	}
+}
+
 // stuck never finishes a write before its context ends.
 type stuck struct{ entered chan struct{} }
 
