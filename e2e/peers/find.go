@@ -1,5 +1,6 @@
 // Package peers drives the programs that the end-to-end tests talk to: rsyslogd,
-// loggen, logger and Elasticsearch. The scripts in e2e/setup install them.
+// loggen, logger, systemd-journal-upload and Elasticsearch. The scripts in
+// e2e/setup install them.
 package peers
 
 import (
@@ -25,6 +26,9 @@ const (
 	Python         Peer = "python3"
 	SocketActivate Peer = "systemd-socket-activate"
 	Elasticsearch  Peer = "elasticsearch"
+	// JournalUpload sends journals, JournalRemote makes them.
+	JournalUpload Peer = "systemd-journal-upload"
+	JournalRemote Peer = "systemd-journal-remote"
 )
 
 // Find returns the path of a peer. Where it is missing the test is skipped, and
@@ -56,6 +60,8 @@ func locate(p Peer) string {
 	switch p {
 	case Loggen:
 		candidates = append([]string{filepath.Join(cache(), "bin", "loggen")}, candidates...)
+	case JournalUpload, JournalRemote:
+		candidates = []string{"/usr/lib/systemd/" + string(p), "/lib/systemd/" + string(p)}
 	case Elasticsearch:
 		candidates, _ = filepath.Glob(filepath.Join(cache(), "elasticsearch-*", "bin", "elasticsearch"))
 	}

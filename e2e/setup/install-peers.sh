@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the syslog peers of the end-to-end tests: rsyslogd with its RELP and
-# TLS modules, util-linux's logger, syslog-ng's loggen, busybox, Python, and
-# systemd-socket-activate. Does nothing, quickly, where they are there already.
+# TLS modules, util-linux's logger, syslog-ng's loggen, busybox, Python,
+# systemd-socket-activate, systemd-journal-upload. Does nothing, quickly, where they are there already.
 # Needs root and a Debian-like system; elsewhere it says what is missing and fails.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -19,6 +19,8 @@ loggen_complete() {
 }
 
 logger_complete() { command -v logger >/dev/null; }
+
+journal_complete() { [ -x /usr/lib/systemd/systemd-journal-upload ] || [ -x /lib/systemd/systemd-journal-upload ]; }
 
 locals_complete() { command -v busybox && command -v python3 && command -v systemd-socket-activate; } >/dev/null
 
@@ -52,11 +54,11 @@ WRAPPER
   chmod 755 "$cache/bin/loggen"
 }
 
-if rsyslog_complete && logger_complete && loggen_complete && locals_complete; then
+if rsyslog_complete && logger_complete && loggen_complete && journal_complete && locals_complete; then
   exit 0
 fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  say "rsyslogd with omrelp and TLS, logger, loggen, busybox, python3 or systemd-socket-activate is missing, and installing them needs root on a Debian-like system"
+  say "rsyslogd with omrelp and TLS, logger, loggen, busybox, python3, systemd-socket-activate or systemd-journal-upload is missing, and installing them needs root on a Debian-like system"
   exit 1
 fi
 say "installing rsyslog, loggen and programs that log"
@@ -64,12 +66,13 @@ apt update
 no_services
 rsyslog_complete || apt install --no-install-recommends rsyslog rsyslog-relp rsyslog-openssl rsyslog-gnutls
 logger_complete || apt install --no-install-recommends bsdutils
+journal_complete || apt install --no-install-recommends systemd-journal-remote
 locals_complete || apt install --no-install-recommends busybox python3 systemd
 if ! loggen_complete; then
   apt install --no-install-recommends libglib2.0-0 libssl3
   unpack_loggen
 fi
-rsyslog_complete && logger_complete && loggen_complete && locals_complete || {
-  say "the packages are installed, but rsyslogd, its modules, logger, loggen, busybox, python3 or systemd-socket-activate still do not run"
+rsyslog_complete && logger_complete && loggen_complete && journal_complete && locals_complete || {
+  say "the packages are installed, but rsyslogd, its modules, logger, loggen, busybox, python3, systemd-socket-activate or systemd-journal-upload still do not run"
   exit 1
 }
