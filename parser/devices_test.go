@@ -150,3 +150,16 @@ func check(t *testing.T, raw []byte, o *Options) syslog.Message {
 	}
 	return m
 }
+
+// BenchmarkDevices is a message of testdata/devices after the other.
+func BenchmarkDevices(b *testing.B) {
+	var messages []syslog.Message
+	for _, d := range readDevices(b) {
+		messages = append(messages, syslog.Message{Raw: []byte(d.want["message"])})
+	}
+	o := &Options{Received: devicesReceived, Location: time.UTC}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		Parse(&messages[i%len(messages)], o)
+	}
+}
