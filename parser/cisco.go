@@ -20,6 +20,21 @@ import "github.com/syslane/syslane/internal/syslog"
 // or 302014, is the MsgID. Where a process comes first (IOS XR), that is the
 // AppName.
 
+// skipOwnZone skips a zone that an administrator has named as he likes ("clock
+// timezone mng 3"), behind the time and before a mnemonic. It cannot be resolved.
+//
+//	3924923: *Oct  6 03:32:04.114 mng: %SEC-6-IPACCESSLOGP: text
+func skipOwnZone(b []byte, p int) int {
+	end := p
+	for end < len(b) && end < p+8 && isAlpha(b[end]) {
+		end++
+	}
+	if end > p && at(b, end) == ':' && at(b, skipSpace(b, end+1)) == '%' {
+		return end
+	}
+	return p
+}
+
 // isMnemonic tells whether w is %FACILITY-SEVERITY-MNEMONIC or, as H3C also
 // writes it, FACILITY/SEVERITY/MNEMONIC.
 func isMnemonic(w []byte) bool {

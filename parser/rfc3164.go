@@ -148,7 +148,7 @@ const maxPrefixes = 6
 // behind it.
 func (h *header) read(b []byte, i int) {
 	p := skipSpace(b, i)
-	unsure := false
+	last := byte(0)
 	for first := true; ; first = false {
 		if h.stampAt(b, p) > 0 {
 			break
@@ -157,11 +157,14 @@ func (h *header) read(b []byte, i int) {
 		if next == 0 || next-i > maxPrefixes*64 {
 			return
 		}
-		unsure = marker == '*'
+		last = marker
 		p = next
 	}
-	h.stamp.unsure = unsure
+	h.stamp.unsure = last == '*'
 	p = skipSpace(b, h.body)
+	if last != 0 || h.sequenced {
+		p = skipOwnZone(b, p)
+	}
 	if at(b, p) == ':' {
 		h.colon = true
 		p = skipSpace(b, p+1)

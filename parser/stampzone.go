@@ -40,8 +40,8 @@ func (s *stamp) parseZone(b []byte, j int) int {
 	return j
 }
 
-// parseOffset reads an offset from UTC at k. Directly behind the time it may be
-// of hours alone.
+// parseOffset reads an offset from UTC at k. Directly behind the time its hours
+// may have one digit.
 func (s *stamp) parseOffset(b []byte, k int, attached bool) int {
 	if s.hasOffset {
 		return 0
@@ -62,7 +62,7 @@ func (s *stamp) parseOffset(b []byte, k int, attached bool) int {
 		}
 	} else if m, e := number(b, j, 2, 2); e > 0 {
 		minute, j = m, e
-	} else if !attached {
+	} else if !attached && j < len(b) && b[j] != ' ' {
 		return 0
 	}
 	if hour > 23 || minute > 59 || isAlnum(at(b, j)) {

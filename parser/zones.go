@@ -9,9 +9,9 @@ func zoneOffset(name []byte) (minutes int, ok bool) {
 	switch string(name) {
 	case "UTC", "GMT", "UT", "UCT", "WET", "TZ":
 		return 0, true
-	case "CET", "MET", "BST", "WEST", "WAT":
+	case "CET", "MET", "MEZ", "BST", "WEST", "WAT":
 		return 60, true
-	case "CEST", "MEST", "EET", "SAST", "CAT":
+	case "CEST", "MEST", "MESZ", "EET", "SAST", "CAT":
 		return 120, true
 	case "EEST", "MSK", "TRT", "EAT", "IDT":
 		return 180, true
