@@ -14,6 +14,10 @@ import (
 type Input interface {
 	// Name is the configured name; it is on every event and metric of the input.
 	Name() string
+	// Listen takes the addresses and files that the input receives from, so that
+	// one that cannot be had is known before anything runs. It is called once,
+	// before Run, which gives them up.
+	Listen() error
 	// Run receives until ctx ends, then stops accepting, lets submits in flight
 	// finish, answers peers that can be answered, and returns nil. Any other
 	// return is a failure that the input cannot mend by itself. It is called once.

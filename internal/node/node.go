@@ -94,6 +94,9 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 			return n, fmt.Errorf("input %q: %w", planned.Name, err)
 		}
 		n.inputs = append(n.inputs, in)
+		if err := in.Listen(); err != nil {
+			return n, fmt.Errorf("input %q: %w", planned.Name, err)
+		}
 		zones[planned.Name] = planned.settings.location
 	}
 	id := n.log.ID()

@@ -44,7 +44,7 @@ type PlannedInput struct {
 	Name string
 	// settings hold for every type of input.
 	settings inputSettings
-	// open binds the input's address.
+	// open makes the input; it does not listen yet.
 	open func() (inputs.Input, error)
 }
 
