@@ -113,9 +113,6 @@ func TestMessagesGatherWhileABatchIsOnItsWayToTheDisk(t *testing.T) {
 		p.send(fmt.Sprintf("%d syslog 1 b\n", i))
 		fmt.Fprintf(&want, "%d rsp 6 200 OK\n", i)
 	}
-	for range 2 {
-		store.gate <- struct{}{}
-	}
 	close(store.gate)
 	p.expect(want.String())
 	store.mu.Lock()
