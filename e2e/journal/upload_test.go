@@ -208,7 +208,7 @@ func TestAJournalIsUploadedOverMutualTLS(t *testing.T) {
 	}
 }
 
-// FIELD: a journal that is sent again is known by its cursors.
+// An upload that was not acknowledged is repeated from its beginning.
 func TestEntriesSentAgainAfterTheCollectorWasKilledAreStoredOnce(t *testing.T) {
 	const many = 60_000
 	n, addr := collector(t, "")
@@ -263,7 +263,6 @@ func TestEntriesSentAgainAfterTheCollectorWasKilledAreStoredOnce(t *testing.T) {
 	exactlyOnce(t, numbers(t, n), many)
 }
 
-// FIELD: a journal is rotated while it is followed.
 func TestARotationWhileAJournalIsFollowedLosesAndDoublesNothing(t *testing.T) {
 	const many = 200_000
 	n, addr := collector(t, "")

@@ -191,6 +191,11 @@ func (p *Process) RSS() (int64, error) {
 	return statusKiB(p.PID(), "VmRSS:")
 }
 
+// PeakRSS returns the most that RSS has ever been.
+func (p *Process) PeakRSS() (int64, error) {
+	return statusKiB(p.PID(), "VmHWM:")
+}
+
 func statusKiB(pid int, field string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

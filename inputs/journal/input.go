@@ -1,13 +1,13 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	stdlog "log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -110,11 +110,16 @@ func (in *Input) httpServer(handler http.Handler) *http.Server {
 	}
 }
 
-// httpLog takes what net/http has to say of single connections.
+// httpLog takes what net/http has to say: of single connections, and of a fault
+// of ours that it has caught.
 type httpLog struct{ log zerolog.Logger }
 
 func (l httpLog) Write(p []byte) (int, error) {
-	l.log.Debug().Str("text", strings.TrimSpace(string(p))).Msg("http connection")
+	level := zerolog.DebugLevel
+	if bytes.Contains(p, []byte("panic serving")) {
+		level = zerolog.ErrorLevel
+	}
+	l.log.WithLevel(level).Bytes("text", bytes.TrimSpace(p)).Msg("http connection")
 	return len(p), nil
 }
 

@@ -36,7 +36,8 @@ type Config struct {
 	// octets of the log's identity.
 	Node [4]byte
 	// Streams is the memory of what other Syslanes, and senders that number their
-	// messages, have delivered here. It must have been restored from the log before the first submit.
+	// messages, have delivered here. It must have been restored from the log
+	// before the first submit.
 	Streams *Streams
 	// Zones names, by input, the zone of RFC 3164 timestamps that carry none.
 	// Inputs not listed use the zone of this host.
