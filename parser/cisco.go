@@ -29,10 +29,17 @@ func skipOwnZone(b []byte, p int) int {
 	for end < len(b) && end < p+8 && isAlpha(b[end]) {
 		end++
 	}
-	if end > p && at(b, end) == ':' && at(b, skipSpace(b, end+1)) == '%' {
-		return end
+	if end == p || at(b, end) != ':' {
+		return p
 	}
-	return p
+	next := skipSpace(b, end+1)
+	if at(b, next) == '*' {
+		next++
+	}
+	if at(b, next) != '%' {
+		return p
+	}
+	return end
 }
 
 // isMnemonic tells whether w is %FACILITY-SEVERITY-MNEMONIC or, as H3C also
@@ -79,6 +86,9 @@ func (d *dialect) ciscoStampless(p int) bool {
 	var host syslog.Span
 	for range maxPrefixes {
 		p = skipSpace(b, p)
+		if at(b, p) == '*' && at(b, p+1) == '%' {
+			p++
+		}
 		if at(b, p) == '%' {
 			name, msgID, pid, end := tagAt(b, p)
 			if end == 0 || !isMnemonic(b[name.Start:name.End]) {

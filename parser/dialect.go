@@ -74,6 +74,7 @@ func (d *dialect) stampless(i int) {
 //
 //	<30>web sshd[4123]: text
 //	<30>web-1 su: text
+//	<14>MiniSwitch 7483c04f9d75,USW_FLEX_MINI-1.8.6.694: NETDEV: text
 func (d *dialect) hostBeforeTag(p int) bool {
 	b := d.b
 	end := wordEnd(b, p)
@@ -85,7 +86,7 @@ func (d *dialect) hostBeforeTag(p int) bool {
 	if stop <= start {
 		return false
 	}
-	if _, _, pid, e := tagAt(b, next); e == 0 || pid.Empty() && isWord(b[start:stop]) {
+	if _, _, pid, e := tagAt(b, next); !isHardware(b[next:wordEnd(b, next)]) && (e == 0 || pid.Empty() && isWord(b[start:stop])) {
 		return false
 	}
 	d.m.Format = syslog.RFC3164
@@ -117,7 +118,8 @@ func (d *dialect) supply() {
 	end := int(m.Text.End)
 	p := skipSpace(d.b[:end], int(m.Text.Start))
 	_ = d.cef(p, end) || d.leef(p, end) || d.paloAlto(p, end) || d.audit(p, end) ||
-		d.cisco(p, end) || d.json(p, end) || d.keyValue(p, end) || d.stampInText(p, end)
+		d.cisco(p, end) || d.json(p, end) || d.keyValue(p, end) ||
+		d.printer(p, end) || d.stampInText(p, end)
 	if m.MsgID.Empty() {
 		m.MsgID = d.event
 	}

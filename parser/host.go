@@ -16,6 +16,7 @@ import (
 //	Oct 11 22:14:15 (none) swlogd: text     NILVALUE, as "-" is
 //	Oct 11 22:14:15 <auth.info> h app: text FreeBSD's syslogd -v
 //	Oct 11 22:14:15 Message forwarded from h: app: text   AIX and Solaris
+//	2022-10-11 22:14:15,933, h, audit.admin, INFO, text   RSA SecurID
 func (h *header) readHost(b []byte, p int) int {
 	if h.local != "" {
 		if end := localHostAt(b, p, h.local); end > 0 {
@@ -40,6 +41,13 @@ func (h *header) readHost(b []byte, p int) int {
 	end := wordEnd(b, p)
 	next := skipSpace(b, end)
 	if end == p {
+		return p
+	}
+	if h.comma && b[end-1] == ',' {
+		if start, stop := hostIn(b, p, end-1); stop > start {
+			h.host = span(start, stop)
+			return next
+		}
 		return p
 	}
 	word := b[p:end]

@@ -135,6 +135,7 @@ type header struct {
 	stamped     bool   // there is a stamp
 	colon       bool   // a colon stands behind the stamp, as Cisco writes
 	sequenced   bool   // a sequence number stands before it
+	comma       bool   // a comma stands behind the stamp, as between all fields
 	local       string // Options.LocalHost
 	hasSeverity bool   // severity has been read from a word
 	hasFacility bool
@@ -165,8 +166,12 @@ func (h *header) read(b []byte, i int) {
 	if last != 0 || h.sequenced {
 		p = skipOwnZone(b, p)
 	}
-	if at(b, p) == ':' {
+	switch at(b, p) {
+	case ':':
 		h.colon = true
+		p = skipSpace(b, p+1)
+	case ',':
+		h.comma = true
 		p = skipSpace(b, p+1)
 	}
 	h.body = h.readHost(b, p)

@@ -322,7 +322,7 @@ func (s *stamp) parseFraction(b []byte, j int) int {
 	switch {
 	case width == 0:
 		return j
-	case c == ',' && (width > 6 || at(b, k) == ','):
+	case c == ',' && (width > 6 || at(b, k) == ',' && at(b, k+1) != ' '):
 		return j
 	case c == ':' && (width != 3 || at(b, k) != ' '):
 		return j

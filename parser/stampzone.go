@@ -28,6 +28,10 @@ func (s *stamp) parseZone(b []byte, j int) int {
 			if e := zoneNameEnd(b, k+1); e > 0 && at(b, e) == ')' {
 				end = e + 1
 				s.name(k+1, e)
+			} else if e > 0 && (at(b, e) == '-' || at(b, e) == '+') {
+				if e = s.parseOffset(b, e, true); at(b, e) == ')' {
+					end = e + 1
+				}
 			}
 		case isAlpha(c):
 			end = s.parseZoneWord(b, k)

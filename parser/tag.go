@@ -71,6 +71,9 @@ func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
 // put before the tag.
 func (d *dialect) tag(p int) {
 	b := d.b
+	if at(b, p) == '*' && at(b, p+1) == '%' {
+		p++ // Cisco: a clock that is not synchronised
+	}
 	p = d.skipTagPrefix(p)
 	name, msgID, pid, end := tagAt(b, p)
 	if end == 0 {
@@ -145,7 +148,7 @@ func (d *dialect) skipTagPrefix(p int) int {
 		}
 		return p
 	}
-	if word[len(word)-1] == ':' && len(word) > 13 && word[12] == ',' && isMAC(word[:12]) {
+	if isHardware(word) {
 		return next
 	}
 	if isUpper13(word) && startsWord(b, next) {
@@ -188,6 +191,12 @@ func (d *dialect) skipTagPrefix(p int) int {
 		return next
 	}
 	return p
+}
+
+// isHardware tells whether w is what Ubiquiti's devices put before the tag.
+func isHardware(w []byte) bool {
+	n := len(w) - 1
+	return n > 13 && w[n] == ':' && w[12] == ',' && isMAC(w[:12])
 }
 
 // isUpper13 tells whether w is a serial number of WatchGuard.
