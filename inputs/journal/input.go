@@ -76,7 +76,7 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	defer stop()
 	handler := &server{in: in, sink: sequenceSink, reading: reading, submitting: submitting}
 	server := in.httpServer(handler)
-	accepted := &accepted{addr: in.Addr, conns: make(chan net.Conn), closed: make(chan struct{})}
+	accepted := &accepted{addr: in.Addr, conns: make(chan net.Conn), closed: make(chan struct{}), over: make(chan struct{})}
 
 	var parts sync.WaitGroup
 	parts.Go(func() { server.Serve(accepted) }) // returns when the server is closed
@@ -88,6 +88,7 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 		server.Shutdown(timeout)
 		giveUp()
 		server.Close()
+		close(accepted.over)
 	})
 	err := in.listener.Serve(reading, accepted.serve)
 	stop()
@@ -146,6 +147,8 @@ type accepted struct {
 	conns  chan net.Conn
 	once   sync.Once
 	closed chan struct{}
+	// over is closed when net/http has closed all connections that it knows of.
+	over chan struct{}
 }
 
 // serve hands a connection over and waits for its end.
@@ -160,7 +163,10 @@ func (a *accepted) serve(ctx context.Context, rc *receive.Conn) {
 	c := &conn{Conn: rc, closed: make(chan struct{}), journals: journals{sender: sender, known: make(map[journalID]*journal)}}
 	select {
 	case a.conns <- c:
-		<-c.closed
+		select {
+		case <-c.closed:
+		case <-a.over:
+		}
 	case <-a.closed:
 	case <-ctx.Done():
 	}
