@@ -212,7 +212,7 @@ func (h *header) prefix(b []byte, p int, first bool) (next int, marker byte) {
 		return 0, 0
 	}
 	switch c := b[p]; c {
-	case '*', '.', ':', '%', '#':
+	case '*', '.', ':', '%', '#', '@':
 		return skipSpace(b, p+1), c
 	case 'O':
 		const kiwi = "Original Address="

@@ -218,10 +218,11 @@ func aixFacility(w []byte) (syslog.Facility, bool) {
 }
 
 // bareTag reads a tag that is known without a colon: the categories of Cisco ISE
-// and ACS, the topics of MikroTik, the mark of Snare, and a word before a body of
-// CEF, LEEF or JSON.
+// and ACS, the topics of MikroTik, the mark of Snare, a word before a body of
+// CEF, LEEF or JSON, and a program that gives its version.
 //
 //	Oct 11 22:14:15 sensor1 darktrace {"hostname":"web1"}
+//	Oct 11 22:14:15 web1 syslogd 1.5.0: restart.
 func (d *dialect) bareTag(p int) (name, msgID syslog.Span, end int) {
 	b := d.b
 	word := wordEnd(b, p)
@@ -240,6 +241,12 @@ func (d *dialect) bareTag(p int) (name, msgID syslog.Span, end int) {
 	}
 	if d.topics(p, word) {
 		return span(p, word), msgID, skipSpace(b, word)
+	}
+	if next := word + 1; isWord(b[p:word]) && isDigit(at(b, next)) {
+		end := wordEnd(b, next)
+		if b[end-1] == ':' && indexByte(b[next:end], '.') > 0 && !isAddress(b[next:end-1]) && isTagWord(b[next:end-1]) {
+			return span(p, word), msgID, skipSpace(b, end)
+		}
 	}
 	return name, d.event, 0
 }
