@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -64,7 +65,7 @@ func TestAnswersLostBehindAProxyMakeNoSecondDocument(t *testing.T) {
 	}
 	var bulks atomic.Int64
 	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorLog = nil
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
 	proxy.ModifyResponse = func(r *http.Response) error {
 		if !strings.HasSuffix(r.Request.URL.Path, "_bulk") || bulks.Add(1)%3 != 0 {
 			return nil

@@ -244,6 +244,24 @@ func TestReplaysMakeNoSecondDocument(t *testing.T) {
 	check(t, cfg, cfg.DataStream.Name(), b)
 }
 
+func TestRolloverBetweenAttemptsMakesNoSecondDocument(t *testing.T) {
+	cfg := stream(t)
+	b := numbered(t, 3000)
+	parts := split(b, 1500)
+	o := open(t, cfg)
+	write(t, o, parts[0])
+	for range 2 {
+		call(t, "POST", "/"+cfg.DataStream.Name()+"/_rollover", nil, nil)
+		again := open(t, cfg) // as after a crash before the cursor moved
+		write(t, again, parts[0])
+		write(t, again, parts[1])
+	}
+	check(t, cfg, cfg.DataStream.Name(), b)
+	if n, err := server(t).Count(cfg.DataStream.Name()); n != 3000 || err != nil {
+		t.Errorf("%d documents, %v", n, err)
+	}
+}
+
 func TestGzipIsUnderstood(t *testing.T) {
 	cfg := stream(t)
 	cfg.Compression = elasticsearch.CompressionGzip

@@ -84,6 +84,8 @@ func (s *bulkServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"version":{"number":"8.19.0"}}`)
 	case strings.HasPrefix(r.URL.Path, "/_index_template/"):
 		s.indexTemplate(w, r, strings.TrimPrefix(r.URL.Path, "/_index_template/"))
+	case strings.HasSuffix(r.URL.Path, "/_settings/index.creation_date"):
+		writeError(w, http.StatusNotFound, "index_not_found_exception", "no such index")
 	default:
 		writeError(w, http.StatusBadRequest, "invalid_request", "no handler found for uri ["+r.URL.Path+"]")
 	}

@@ -16,11 +16,13 @@
 //     everything back and lose nothing;
 //   - memory is bounded by (workers + 1) requests, whatever the batch.
 //
-// One _id makes one document within one index. In a data stream that is the
-// backing index: should the stream roll over between a request whose answer was
-// lost and its repetition, the documents of that request are there twice, with
-// the same event.id. In mode "index" the name depends on nothing but the event,
-// so there is no such gap.
+// One _id makes one document within one index. In mode "index" the name depends on
+// nothing but the event, so it makes one document. In a data stream it does so
+// within one backing index: where the stream may have rolled over between a
+// request whose answer was lost and its repetition, the older backing indices are
+// asked for the documents before they are sent again. That needs the privilege to
+// read the stream; without it such a rollover can leave a document twice, with
+// the same event.id. With id = "auto" each lost answer does.
 package elasticsearch
 
 import (
@@ -68,6 +70,10 @@ type Output struct {
 	requireDataStream bool
 	// unprepared is set by a worker whose connection failed.
 	unprepared atomic.Bool
+	// uncertain says that the next events may have been sent already.
+	uncertain bool
+	// cannotAsk says that the credentials do not allow to look for them.
+	cannotAsk atomic.Bool
 
 	progress progress
 	interner syslog.Interner
@@ -84,10 +90,11 @@ func New(cfg Config, opt Options) (*Output, error) {
 		return nil, err
 	}
 	o := &Output{
-		cfg:      cfg,
-		log:      opt.Logger.With().Str("output", opt.Name).Logger(),
-		pace:     newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
-		document: ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset},
+		cfg:       cfg,
+		log:       opt.Logger.With().Str("output", opt.Name).Logger(),
+		pace:      newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
+		uncertain: true,
+		document:  ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset},
 	}
 	// A buffer that a document beyond all measure has stretched is let go.
 	largest := 2 * int(cfg.BulkMaxBytes)
@@ -134,10 +141,14 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 		return err
 	}
 	o.progress.resume(b.Stream, b.First, b.Count)
-	w := &write{Output: o}
+	w := &write{Output: o, sentBefore: o.uncertain}
+	// Until a Write has met none that were there already, those after a start
+	// may be of a time before the last crash.
+	o.uncertain = true
 	if err := w.run(ctx, b); err != nil {
 		return err
 	}
+	o.uncertain = w.sentBefore && w.sawDuplicates.Load()
 	err := o.progress.result()
 	o.progress.forget()
 	return err

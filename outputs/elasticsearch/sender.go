@@ -148,6 +148,9 @@ func (s *sender) settle(b *bulk, i int) (turnedAway bool, err error) {
 	if counts[created]+counts[duplicate] > 0 {
 		w.progress.accepted.Store(true)
 	}
+	if counts[duplicate] > 0 {
+		w.sawDuplicates.Store(true)
+	}
 	w.metrics.created.Add(float64(counts[created]))
 	w.metrics.duplicate.Add(float64(counts[duplicate]))
 	w.metrics.rejected.Add(float64(counts[rejected]))
@@ -156,7 +159,7 @@ func (s *sender) settle(b *bulk, i int) (turnedAway bool, err error) {
 		if o := first[v]; o != nil {
 			err := error(&StatusError{Status: o.status, Reason: o.reason})
 			if v != held {
-				err = &passing{err}
+				err = &passing{err, false}
 			}
 			return counts[again] > 0, err
 		}

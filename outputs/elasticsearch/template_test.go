@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/syslane/syslane/internal/ecs"
@@ -231,18 +232,25 @@ func TestServerIsKnownByWhatItSaysOfItself(t *testing.T) {
 
 func TestServerThatComesBackEmptyGetsItsTemplateAgain(t *testing.T) {
 	s := newBulkServer(t)
+	var broken atomic.Bool
+	s.answer = func(int, []byte, http.ResponseWriter) bool {
+		if broken.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
 	o := newOutput(t, testConfig(s.url))
 	deliver(t, o, newBatch(1, nil), 1)
 	s.mu.Lock()
 	clear(s.templates)
 	s.mu.Unlock()
-	s.answer = func(int, []byte, http.ResponseWriter) bool { panic(http.ErrAbortHandler) }
+	broken.Store(true)
 	b := newBatch(1, nil)
 	b.First++
 	if err := o.Write(t.Context(), b); err == nil {
 		t.Fatal("Write returned nil")
 	}
-	s.answer = nil
+	broken.Store(false)
 	deliver(t, o, b, 1)
 	if len(s.templates) != 1 {
 		t.Error("the template is not there")

@@ -29,6 +29,10 @@ type write struct {
 	// only the caller's patience or an operator can mend. Requests under way go
 	// on, so that no more becomes unknown than must.
 	stopped atomic.Bool
+	// sentBefore says that the events may have been sent in a call before.
+	sentBefore bool
+	// sawDuplicates says that some of them were.
+	sawDuplicates atomic.Bool
 }
 
 // errStopped is what workers return that stopped because of another.
@@ -127,9 +131,16 @@ func (w *write) assemble(b *outputs.Batch, emit func(job *bulk)) error {
 // deliver sends the items of b until none is open, and returns why it gave up
 // otherwise.
 func (w *write) deliver(ctx context.Context, s *sender, b *bulk) error {
+	sent := w.sentBefore
 	for attempt := 1; ; attempt++ {
 		open := len(b.items)
-		err := w.pass(ctx, s, b)
+		var err error
+		if sent {
+			err = w.findSent(ctx, b)
+		}
+		if err == nil {
+			err = w.pass(ctx, s, b)
+		}
 		b.keep(func(event int) bool { return w.progress.states[event] == pending })
 		if len(b.items) == 0 {
 			return nil
@@ -144,6 +155,7 @@ func (w *write) deliver(ctx context.Context, s *sender, b *bulk) error {
 		if attempt >= attemptsMax || w.stopped.Load() {
 			return p.error
 		}
+		sent = p.unknown
 		pause := min(w.cfg.BackoffMax, w.cfg.BackoffInit<<(attempt-1))
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2+1)):
@@ -153,8 +165,12 @@ func (w *write) deliver(ctx context.Context, s *sender, b *bulk) error {
 	}
 }
 
-// passing marks the error of something that a pause may mend.
-type passing struct{ error }
+// passing marks the error of something that a pause may mend. unknown says that
+// the server may have taken the documents all the same.
+type passing struct {
+	error
+	unknown bool
+}
 
 // pass sends each open item of b once, as long as the server takes them. It
 // returns nil if the server has answered for all, a *passing if some are worth
@@ -194,7 +210,7 @@ func (w *write) pass(ctx context.Context, s *sender, b *bulk) error {
 			}
 			w.reject(b.items[i].event, err.(*StatusError))
 		case overloaded, unknown:
-			return &passing{err}
+			return &passing{err, result == unknown}
 		case denied:
 			return err
 		}

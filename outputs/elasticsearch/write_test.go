@@ -481,12 +481,12 @@ func TestServerThatIsDownHoldsAndLosesNothing(t *testing.T) {
 
 func TestOnlyWhatIsOpenIsSentAgain(t *testing.T) {
 	s := newBulkServer(t)
-	blocked := true
+	var mended atomic.Bool
 	s.item = func(doc string) itemReply {
 		if strings.Contains(doc, textOf(2)) {
 			return itemReply{400, "document_parsing_exception", "bad"}
 		}
-		if blocked && strings.Contains(doc, textOf(6)) {
+		if !mended.Load() && strings.Contains(doc, textOf(6)) {
 			return itemReply{403, "cluster_block_exception", "blocked"}
 		}
 		return itemReply{}
@@ -496,7 +496,7 @@ func TestOnlyWhatIsOpenIsSentAgain(t *testing.T) {
 	if err := o.Write(t.Context(), b); err == nil {
 		t.Fatal("Write returned nil")
 	}
-	blocked = false
+	mended.Store(true)
 	longer := newBatch(12, nil)
 	rejections := deliver(t, o, longer, 1)
 	checkDocuments(t, s, longer, rejections)
