@@ -120,6 +120,7 @@ func (d *dialect) supply() {
 	_ = d.cef(p, end) || d.leef(p, end) || d.paloAlto(p, end) || d.audit(p, end) ||
 		d.cisco(p, end) || d.json(p, end) || d.keyValue(p, end) ||
 		d.printer(p, end) || d.stampInText(p, end)
+	d.levelInText(p, end)
 	if m.MsgID.Empty() {
 		m.MsgID = d.event
 	}
@@ -137,6 +138,35 @@ func (d *dialect) stampInText(p, end int) bool {
 	}
 	d.time(p, end)
 	return true
+}
+
+// levelInText takes the level with which the text begins, where there was no PRI:
+// in brackets, before a colon or a bracket, or in capitals. A plain word may be
+// just a word.
+//
+//	[error] text   <warn> text   <Info:AAA.authPass> text   Error: text   NOTICE[912]: text   WARN text
+func (d *dialect) levelInText(p, end int) {
+	b := d.b[:end]
+	if d.hasPriority || p >= end {
+		return
+	}
+	opened := b[p] == '[' || b[p] == '<'
+	if opened {
+		p++
+	}
+	stop, capitals := p, true
+	for stop < end && isAlpha(b[stop]) {
+		capitals = capitals && b[stop]-'A' < 26
+		stop++
+	}
+	severity, ok := severityWord(b[p:stop])
+	if !ok {
+		return
+	}
+	switch c := at(b, stop); {
+	case opened && (c == ']' || c == '>' || c == ':'), !opened && (c == ':' || c == '['), !opened && capitals && isSpace(c):
+		d.severity(severity)
+	}
 }
 
 // cisco takes the severity from a mnemonic that stands behind a process.

@@ -73,7 +73,7 @@ func (h *header) readHost(b []byte, p int) int {
 	if stop <= start {
 		return h.readHostList(b, p)
 	}
-	if next >= len(b) {
+	if next >= len(b) || h.hasSeverity && !h.hasFacility && !startsWord(b, behind) && !isAddress(b[start:stop]) {
 		return p
 	}
 	h.host = span(start, stop)

@@ -100,6 +100,16 @@ func allDigits(b []byte) bool {
 
 const noTime = syslog.NoTimestamp
 
+// hasLetter tells whether there is a letter, of any script, in b.
+func hasLetter(b []byte) bool {
+	for _, c := range b {
+		if isAlpha(c) || c >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
 func span(start, end int) syslog.Span {
 	return syslog.Span{Start: uint32(start), End: uint32(end)}
 }

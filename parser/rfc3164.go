@@ -5,10 +5,15 @@ import "github.com/syslane/syslane/internal/syslog"
 // parse3164 reads a message that is not of RFC 5424, from i on, which is behind
 // the PRI if there was one.
 func parse3164(m *syslog.Message, b []byte, i int, hasPriority bool, c *clock) {
-	if plain3164(m, b, i, c) {
+	plain := plain3164(m, b, i, c)
+	if plain && hasPriority {
 		return
 	}
 	d := dialect{m: m, b: b, c: c, hasPriority: hasPriority}
+	if plain {
+		d.supply()
+		return
+	}
 	h := header{local: c.local}
 	h.read(b, i)
 	if !h.stamped {
@@ -202,11 +207,11 @@ func (h *header) stampAt(b []byte, p int) int {
 // prefix skips one thing that stands before the time, and returns what follows
 // it, or 0 where the header ends without a time, and what marker it was.
 //
-//   - .  :  %        the clock's state, and leading colons
-//     29:               a sequence number
-//     router1:  HOST    the host
-//     RP/0/RSP0/CPU0:   a node of IOS XR, directly before the time
-//     Original Address=10.1.1.5   Kiwi
+//	29:               a sequence number
+//	router1:  HOST    the host
+//	* . : % @ #       markers, of the clock's state and others
+//	RP/0/RSP0/CPU0:   a node of IOS XR, directly before the time
+//	Original Address=10.1.1.5   Kiwi
 func (h *header) prefix(b []byte, p int, first bool) (next int, marker byte) {
 	if p >= len(b) {
 		return 0, 0

@@ -40,7 +40,7 @@ func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
 		}
 	case ':':
 		j++
-		if c := at(b, j); c == ':' || c == '/' || c == '\\' || isDigit(c) || isDigit(b[p]) && allDigits(b[p:j-1]) {
+		if c := at(b, j); c == ':' || c == '/' || c == '\\' || isDigit(c) || isDigit(b[p]) && !hasLetter(b[p:j-1]) {
 			return name, msgID, pid, 0
 		}
 	case ' ':
