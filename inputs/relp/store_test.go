@@ -81,16 +81,19 @@ func (s *store) count(part string) int {
 	return n
 }
 
-// distinct returns how many different messages contain part.
-func (s *store) distinct(part string) int {
-	seen := make(map[string]bool)
+// times returns how often each message that contains part has come.
+func (s *store) times(part string) map[string]int {
+	times := make(map[string]int)
 	for _, m := range s.all() {
 		if strings.Contains(m, part) {
-			seen[m] = true
+			times[m]++
 		}
 	}
-	return len(seen)
+	return times
 }
+
+// distinct returns how many different messages contain part.
+func (s *store) distinct(part string) int { return len(s.times(part)) }
 
 // find returns the first message that contains part.
 func (s *store) find(part string) string {
