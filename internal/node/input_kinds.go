@@ -14,8 +14,10 @@ import (
 	"github.com/syslane/syslane/inputs/tcp"
 	"github.com/syslane/syslane/inputs/udp"
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/pipeline"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/tlsconf"
+	"github.com/syslane/syslane/parser"
 )
 
 // inputSettings are the keys that every [[input]] has.
@@ -26,8 +28,17 @@ type inputSettings struct {
 	// TimeZone is that of RFC 3164 timestamps which carry none, as the time zone
 	// database names it ("Europe/Zurich"). Default: that of this host.
 	TimeZone string `toml:"time_zone"`
+	// TimeZones names it by the network of the source: the narrowest counts, and
+	// TimeZone for sources in none.
+	TimeZones map[string]string `toml:"time_zones"`
+	// MaxClockSkew is how far an originator's time may be from the receive time
+	// before the message is flagged. Default 24h.
+	MaxClockSkew time.Duration `toml:"max_clock_skew"`
+	// Charset is the character set of messages that are not UTF-8, as IANA names
+	// it ("windows-1252", "GBK").
+	Charset string `toml:"charset"`
 
-	location *time.Location
+	reading pipeline.Reading
 }
 
 // listenKeys are the keys of inputs that have a network address.
@@ -47,6 +58,7 @@ var inputKinds = map[string]inputKind{
 	"tls":     tlsInput,
 	"relp":    relpInput,
 	"unix":    unixInput,
+	"file":    fileInput,
 }
 
 // planInput turns a table into an input that can be opened. Its errors are kept
@@ -77,13 +89,40 @@ func (s *inputSettings) check(t config.Table) error {
 			return t.Errorf("listen", "want host:port, as \"0.0.0.0:514\" or \"[::]:514\"")
 		}
 	}
-	s.location = time.Local
-	if s.TimeZone != "" {
+	if s.Charset != "" {
 		var err error
-		if s.location, err = time.LoadLocation(s.TimeZone); err != nil {
-			return t.Errorf("time_zone", "is no zone of the time zone database, as \"Europe/Zurich\" or \"UTC\"")
+		if s.reading.Charset, err = parser.NewCharset(s.Charset); err != nil {
+			return t.Errorf("charset", "%v", err)
 		}
 	}
+	s.reading.MaxSkew = s.MaxClockSkew
+	return s.readZones(t)
+}
+
+// readZones looks up the time zones.
+func (s *inputSettings) readZones(t config.Table) error {
+	const noZone = "is no zone of the time zone database, as \"Europe/Zurich\" or \"UTC\""
+	if s.TimeZone == "" && len(s.TimeZones) == 0 {
+		return nil
+	}
+	fallback := time.Local
+	if s.TimeZone != "" {
+		var err error
+		if fallback, err = time.LoadLocation(s.TimeZone); err != nil {
+			return t.Errorf("time_zone", noZone)
+		}
+	}
+	networks := make(map[netip.Prefix]*time.Location)
+	for text, name := range s.TimeZones {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return t.Errorf("time_zones", "%q is no network, as \"10.0.0.0/8\"", text)
+		}
+		if networks[prefix], err = time.LoadLocation(name); err != nil {
+			return t.Errorf("time_zones", "%q "+noZone, name)
+		}
+	}
+	s.reading.Zones = parser.NewZoneMap(networks, fallback)
 	return nil
 }
 

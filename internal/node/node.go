@@ -87,7 +87,7 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 			return n, fmt.Errorf("output %q: %w", planned.Name, err)
 		}
 	}
-	zones := make(map[string]*time.Location)
+	readings := make(map[string]pipeline.Reading)
 	for _, planned := range p.Inputs {
 		in, err := planned.open()
 		if err != nil {
@@ -97,11 +97,11 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 		if err := in.Listen(); err != nil {
 			return n, fmt.Errorf("input %q: %w", planned.Name, err)
 		}
-		zones[planned.Name] = planned.settings.location
+		readings[planned.Name] = planned.settings.reading
 	}
 	id := n.log.ID()
 	n.pipeline = pipeline.New(pipeline.Config{
-		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Zones: zones,
+		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: readings,
 		Registerer: p.registry, Logger: n.logger,
 	})
 	p.registry.MustRegister(newAccounts(n))

@@ -19,7 +19,6 @@ import (
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
-	"github.com/syslane/syslane/parser"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -39,9 +38,8 @@ type Config struct {
 	// messages, have delivered here. It must have been restored from the log
 	// before the first submit.
 	Streams *Streams
-	// Zones names, by input, the zone of RFC 3164 timestamps that carry none.
-	// Inputs not listed use the zone of this host.
-	Zones map[string]*time.Location
+	// Readings say by input how its messages are to be understood.
+	Readings map[string]Reading
 	// Registerer takes the metrics; nil leaves them unregistered.
 	Registerer prometheus.Registerer
 	Logger     zerolog.Logger
@@ -93,7 +91,7 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
 	batch := spool.Batch{Count: n, MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}
-	options := parser.Options{Received: b.Received, Location: p.cfg.Zones[b.Input]}
+	reader := newReader(p.cfg.Readings[b.Input], b.Received)
 	count := p.count.Add(uint32(n)) - uint32(n)
 	records := (*buf)[:0]
 	var e syslog.Event
@@ -101,11 +99,11 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 		f := &b.Frames[i]
 		e = syslog.Event{ID: syslog.MakeID(b.Received, p.cfg.Node, count+uint32(i)), Input: b.Input}
 		e.Raw, e.Warnings = f.Of(b.Data), f.Warnings
+		var origin *inputs.Origin
 		if int(f.Origin) < len(b.Origins) {
-			parseFrom(&b.Origins[f.Origin], &e, &options)
-		} else {
-			parser.Parse(&e.Message, &options)
+			origin = &b.Origins[f.Origin]
 		}
+		reader.read(origin, &e)
 		t := e.TimeNano()
 		batch.MinTime, batch.MaxTime = min(batch.MinTime, t), max(batch.MaxTime, t)
 		records = syslog.AppendRecord(records, &e)
@@ -117,23 +115,6 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 	}
 	counters.stored.Add(float64(n))
 	return nil
-}
-
-// parseFrom parses the message of e and supplies what its origin is known for.
-func parseFrom(o *inputs.Origin, e *syslog.Event, options *parser.Options) {
-	e.Source, e.Identity, e.Path, e.Credentials = o.Source, o.Identity, o.Path, o.Credentials
-	options.LocalHost = ""
-	if o.Local {
-		options.LocalHost = o.Host
-	}
-	parser.Parse(&e.Message, options)
-	if e.Hostname.Empty() && o.Host != "" {
-		e.Host = o.Host
-		e.Warnings &^= syslog.WarnNoHostname
-	}
-	if o.Path != "" {
-		e.Warnings &^= syslog.WarnNoPriority // a line of a file has none by right
-	}
 }
 
 // SubmitEvents implements inputs.EventSink.

@@ -1,0 +1,65 @@
+package pipeline
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/parser"
+)
+
+// Reading says how the messages of one input are to be understood. The zero
+// Reading takes the zone of this host for timestamps without one, and octets as
+// they are.
+type Reading struct {
+	// Zones are those of RFC 3164 timestamps that carry none, by source.
+	Zones *parser.ZoneMap
+	// Charset is the character set of messages that are not UTF-8; nil leaves
+	// them as they are.
+	Charset *parser.Charset
+	// MaxSkew is that of parser.Options.
+	MaxSkew time.Duration
+}
+
+// reader reads the messages of one batch.
+type reader struct {
+	Reading
+	options parser.Options
+	// source is that for which options.Location was looked up.
+	source netip.Addr
+	// converted holds the message in UTF-8 while it is being read.
+	converted []byte
+}
+
+func newReader(r Reading, received time.Time) *reader {
+	return &reader{Reading: r, options: parser.Options{Received: received, MaxSkew: r.MaxSkew, Location: r.Zones.Location(netip.Addr{})}}
+}
+
+// read parses the message of e and supplies what its origin is known for; o may
+// be nil. The fields of e are valid until the next call.
+func (r *reader) read(o *inputs.Origin, e *syslog.Event) {
+	if o == nil {
+		o = &inputs.Origin{}
+	}
+	e.Source, e.Identity, e.Path, e.Credentials = o.Source, o.Identity, o.Path, o.Credentials
+	if r.Zones != nil && o.Source.Addr() != r.source {
+		r.source = o.Source.Addr()
+		r.options.Location = r.Zones.Location(r.source)
+	}
+	r.options.LocalHost = ""
+	if o.Local {
+		r.options.LocalHost = o.Host
+	}
+	if r.Charset != nil {
+		r.converted = r.Charset.Convert(&e.Message, r.converted[:0])
+	}
+	parser.Parse(&e.Message, &r.options)
+	if e.Hostname.Empty() && o.Host != "" {
+		e.Host = o.Host
+		e.Warnings &^= syslog.WarnNoHostname
+	}
+	if o.Path != "" {
+		e.Warnings &^= syslog.WarnNoPriority // a line of a file has none by right
+	}
+}

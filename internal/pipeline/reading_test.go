@@ -1,0 +1,45 @@
+package pipeline
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/parser"
+)
+
+func TestMessagesAreReadAsTheirInputSays(t *testing.T) {
+	zurich, err := time.LoadLocation("Europe/Zurich")
+	if err != nil {
+		t.Fatal(err)
+	}
+	charset, err := parser.NewCharset("windows-1252")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, log, _ := newTestPipeline(t)
+	p.cfg.Readings = map[string]Reading{"edge": {
+		Zones:   parser.NewZoneMap(map[netip.Prefix]*time.Location{netip.MustParsePrefix("192.0.2.0/24"): zurich}, time.UTC),
+		Charset: charset,
+	}}
+	b := batchOf("<13>Mar  4 06:06:07 host7 app: caf\xe9", "<13>Mar  4 05:06:07 host8 app: caf\xc3\xa9")
+	b.Frames[1].Origin = 1
+	b.Origins = append(b.Origins, b.Origins[0])
+	b.Origins[1].Source = netip.MustParseAddrPort("198.51.100.9:514")
+	if err := p.Submit(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	want := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for i, e := range log.events(t) {
+		if !e.Time().Equal(want) {
+			t.Errorf("message %d is of %v, want %v", i, e.Time(), want)
+		}
+		if text := string(e.Field(e.Text)); text != "café" {
+			t.Errorf("message %d says %q", i, text)
+		}
+		if converted := e.Warnings&syslog.WarnConverted != 0; converted != (i == 0) {
+			t.Errorf("message %d is flagged as converted: %v", i, converted)
+		}
+	}
+}
