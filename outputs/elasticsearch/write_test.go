@@ -1,14 +1,18 @@
 package elasticsearch
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -142,7 +146,7 @@ func checkDocuments(t *testing.T, s *bulkServer, b *outputs.Batch, rejections []
 func textOf(i int) string { return fmt.Sprintf(`"message number %d"`, i) }
 
 func TestEveryEventIsWrittenOnceWhateverTheServerDoes(t *testing.T) {
-	const n = 3000
+	const n = 1200
 	const permanent = "document_parsing_exception"
 	f := func(name string, script func(s *bulkServer), wantRejected ...int) {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +154,7 @@ func TestEveryEventIsWrittenOnceWhateverTheServerDoes(t *testing.T) {
 			s := newBulkServer(t)
 			script(s)
 			cfg := testConfig(s.url)
-			cfg.BulkMaxDocs = 700
+			cfg.BulkMaxDocs = 300
 			cfg.Timeout = time.Second
 			b := newBatch(n, nil)
 			rejections := deliver(t, newOutput(t, cfg), b, 20)
@@ -200,18 +204,18 @@ func TestEveryEventIsWrittenOnceWhateverTheServerDoes(t *testing.T) {
 	}
 	f("poison documents among good ones", func(s *bulkServer) {
 		s.item = func(doc string) itemReply {
-			for _, poison := range []int{0, 17, 699, 700, 2999} {
+			for _, poison := range []int{0, 17, 299, 300, 1199} {
 				if strings.Contains(doc, textOf(poison)) {
 					return itemReply{400, permanent, "failed to parse"}
 				}
 			}
 			return itemReply{}
 		}
-	}, 0, 17, 699, 700, 2999)
+	}, 0, 17, 299, 300, 1199)
 	f("201, 409, 429, 503 and 400 in one answer", func(s *bulkServer) {
 		var calls atomic.Int64
 		s.item = func(doc string) itemReply {
-			if strings.Contains(doc, textOf(5)) || strings.Contains(doc, textOf(2500)) {
+			if strings.Contains(doc, textOf(5)) || strings.Contains(doc, textOf(1000)) {
 				return itemReply{400, "strict_dynamic_mapping_exception", "mapping set to strict"}
 			}
 			if c := calls.Add(1); c > 2*n {
@@ -223,7 +227,7 @@ func TestEveryEventIsWrittenOnceWhateverTheServerDoes(t *testing.T) {
 			}
 			return itemReply{}
 		}
-	}, 5, 2500)
+	}, 5, 1000)
 	for _, status := range []int{429, 500, 502, 503, 504, 408} {
 		f(fmt.Sprint("each third request answered with ", status), func(s *bulkServer) {
 			s.request = func(n int, _ *bulkRequest, w http.ResponseWriter, _ *http.Request) bool {
@@ -347,7 +351,7 @@ func TestEveryEventIsWrittenOnceWhateverTheServerDoes(t *testing.T) {
 	f("a firewall refuses two documents", func(s *bulkServer) {
 		s.request = func(_ int, r *bulkRequest, w http.ResponseWriter, _ *http.Request) bool {
 			for _, a := range r.items {
-				if strings.Contains(string(a.doc), textOf(0)) || strings.Contains(string(a.doc), textOf(1234)) {
+				if strings.Contains(string(a.doc), textOf(0)) || strings.Contains(string(a.doc), textOf(834)) {
 					w.WriteHeader(http.StatusForbidden)
 					w.Write([]byte("<html>attack blocked</html>"))
 					return true
@@ -355,7 +359,7 @@ func TestEveryEventIsWrittenOnceWhateverTheServerDoes(t *testing.T) {
 			}
 			return false
 		}
-	}, 0, 1234)
+	}, 0, 834)
 }
 
 func TestLoneDocumentThatIsTooLargeIsRejected(t *testing.T) {
@@ -389,6 +393,40 @@ func TestDocumentLargerThanARequestGoesAlone(t *testing.T) {
 		if r.octets > 10<<20 && (len(r.items) > 5 || r.header.Get("Expect") != "100-continue") {
 			t.Errorf("request of %d octets with %d documents, header %v", r.octets, len(r.items), r.header)
 		}
+	}
+}
+
+// A server that answers 413 and closes, without a word about closing, is heard
+// although the request is still being sent.
+func TestServerThatClosesOnALargeRequestIsHeard(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer l.Close()
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			r, err := http.ReadRequest(bufio.NewReader(c))
+			if err == nil && r.Header.Get("Expect") != "100-continue" {
+				t.Errorf("request of %d octets without a question", r.ContentLength)
+			}
+			io.WriteString(c, "HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 0\r\n\r\n")
+			c.Close()
+		}
+	}()
+	o := newOutput(t, testConfig("http://"+l.Addr().String()))
+	o.prepared, o.uncertain = true, false
+	rejections := deliver(t, o, newBatch(1, func(int) string { return strings.Repeat("x", expectAbove) }), 1)
+	if len(rejections) != 1 || rejections[0].Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("rejections %+v", rejections)
 	}
 }
 
