@@ -1,11 +1,14 @@
 package node
 
 import (
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/file"
 	"github.com/syslane/syslane/inputs/unixsock"
 	"github.com/syslane/syslane/internal/config"
 )
@@ -37,6 +40,39 @@ func unixInput(t config.Table, name string, s services) (*inputSettings, func() 
 		return unixsock.New(unixsock.Config{
 			Name: name, Path: c.Path, Stream: c.Stream, Mode: fs.FileMode(mode), Host: s.host,
 			MaxMessageSize: int(c.MaxMessageSize), MaxConnections: c.MaxConnections,
+			Logger: s.logger, Registerer: s.registerer,
+		})
+	}, nil
+}
+
+func fileInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+	var c struct {
+		inputSettings
+		// Include are patterns of absolute paths; Exclude of paths, or of names.
+		Include      []string      `toml:"include,required"`
+		Exclude      []string      `toml:"exclude"`
+		FlushAfter   time.Duration `toml:"flush_after"`
+		ScanInterval time.Duration `toml:"scan_interval"`
+		MaxOpenFiles int           `toml:"max_open_files"`
+		MaxFiles     int           `toml:"max_files"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	for i, p := range c.Include {
+		if err := file.CheckInclude(p); err != nil {
+			return nil, nil, t.Errorf(fmt.Sprintf("include[%d]", i), "%v", err)
+		}
+	}
+	for i, p := range c.Exclude {
+		if err := file.CheckExclude(p); err != nil {
+			return nil, nil, t.Errorf(fmt.Sprintf("exclude[%d]", i), "%v", err)
+		}
+	}
+	return &c.inputSettings, func() (inputs.Input, error) {
+		return file.New(file.Config{
+			Name: name, Include: c.Include, Exclude: c.Exclude, Host: s.host, MaxMessageSize: int(c.MaxMessageSize),
+			FlushAfter: c.FlushAfter, ScanInterval: c.ScanInterval, MaxOpenFiles: c.MaxOpenFiles, MaxFiles: c.MaxFiles,
 			Logger: s.logger, Registerer: s.registerer,
 		})
 	}, nil
