@@ -25,6 +25,11 @@ func daysIn(year, month int) int {
 	return daysBeforeMonth[month] - daysBeforeMonth[month-1]
 }
 
+// isDay tells whether a month, 1 to 12, has a day.
+func isDay(year, month, day int) bool {
+	return day <= 28 && day > 0 || day > 0 && day <= daysIn(year, month)
+}
+
 // firstDays holds, for each year from minYear on, the number of days from 1
 // January 1970 to its first; of one year more than maxYear.
 var firstDays = func() (t [maxYear - minYear + 2]int32) {
@@ -81,7 +86,7 @@ func inferYear(month, day int, received int64) int {
 	limit := received + maxAhead
 	year := yearOf(limit)
 	for year > minYear {
-		if day <= daysIn(year, month) && unixDay(year, month, day)*secondsPerDay <= limit {
+		if isDay(year, month, day) && unixDay(year, month, day)*secondsPerDay <= limit {
 			return year
 		}
 		year--

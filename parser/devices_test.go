@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -161,5 +162,29 @@ func BenchmarkDevices(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		Parse(&messages[i%len(messages)], o)
+	}
+}
+
+// A Message that is used again keeps nothing of the one before, whatever fields it has.
+func TestParseSetsEveryField(t *testing.T) {
+	o := &Options{Received: devicesReceived, Location: time.UTC}
+	used := syslog.Message{Raw: []byte(seeds5424[2])}
+	Parse(&used, o)
+	used.Format, used.MsgID = 77, syslog.Span{Start: 3, End: 4}
+	used.ProcID = used.MsgID
+	v := reflect.ValueOf(used)
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Warnings" {
+			t.Fatalf("the test does not set %s", name)
+		}
+	}
+	for _, raw := range []string{"", "text", "<34>Oct 11 22:14:15 web1 su: text", seeds5424[0], seeds5424[3], "<13>1 - - - - - -"} {
+		again, fresh := used, syslog.Message{Raw: []byte(raw)}
+		again.Raw, again.Warnings = fresh.Raw, 0
+		Parse(&again, o)
+		Parse(&fresh, o)
+		if !reflect.DeepEqual(again, fresh) {
+			t.Errorf("%q: got %+v, want %+v", raw, again, fresh)
+		}
 	}
 }

@@ -9,6 +9,8 @@ const (
 	classAlpha
 	classHost // may stand in a hostname
 	classTag  // may stand in a tag before "[" or ":"
+	className // may stand in an SD-NAME (RFC 5424 §6.3); octets above ASCII are let pass
+	classText // is no quote and no backslash, which end or escape in a PARAM-VALUE
 )
 
 var classes = func() (t [256]uint8) {
@@ -32,6 +34,14 @@ var classes = func() (t [256]uint8) {
 		t[c] |= classTag
 	}
 	t[':'] |= classHost
+	for c := range t {
+		if c > ' ' && c != '=' && c != ']' && c != '"' && c != 0x7f {
+			t[c] |= className
+		}
+		if c != '"' && c != '\\' {
+			t[c] |= classText
+		}
+	}
 	return t
 }()
 

@@ -61,10 +61,10 @@ func Parse(m *syslog.Message, o *Options) {
 	} else {
 		c.received = o.Received.UnixNano()
 	}
-	*m = syslog.Message{
-		Raw: m.Raw, Warnings: m.Warnings, Timestamp: syslog.NoTimestamp,
-		Facility: syslog.DefaultFacility, Severity: syslog.DefaultSeverity,
-	}
+	m.Format, m.Facility, m.Severity = syslog.Unparsed, syslog.DefaultFacility, syslog.DefaultSeverity
+	m.Timestamp = syslog.NoTimestamp
+	m.Hostname, m.AppName, m.ProcID, m.MsgID = syslog.Span{}, syslog.Span{}, syslog.Span{}, syslog.Span{}
+	m.StructuredData, m.Text = syslog.Span{}, syslog.Span{}
 	parse(m, &c)
 
 	if m.Timestamp == syslog.NoTimestamp {

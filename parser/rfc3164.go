@@ -79,7 +79,7 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 	}
 	received := c.received / nanosPerSec
 	year := inferYear(month, day, received)
-	if day > daysIn(year, month) {
+	if !isDay(year, month, day) {
 		return false
 	}
 	wall := unixDay(year, month, day)*secondsPerDay + int64(hour*3600+minute*60+sec)

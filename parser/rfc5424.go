@@ -129,21 +129,16 @@ func meraki(m *syslog.Message, b []byte, i int) {
 // structuredData returns the end of the SD-ELEMENTs that begin at i, or 0 where
 // there are none or they break RFC 5424 §6.3.
 func structuredData(b []byte, i int) int {
-	n := len(b)
-	if i >= n || b[i] != '[' {
+	if i >= len(b) || b[i] != '[' {
 		return 0
 	}
-	for i < n && b[i] == '[' {
-		i++
-		start := i
-		for i < n && isSDName(b[i]) {
-			i++
-		}
-		if i == start {
+	for i < len(b) && b[i] == '[' {
+		start := i + 1
+		if i = nameEnd(b, start); i == start {
 			return 0
 		}
 		for {
-			if i >= n {
+			if i >= len(b) {
 				return 0
 			}
 			if b[i] == ']' {
@@ -153,41 +148,40 @@ func structuredData(b []byte, i int) int {
 			if b[i] != ' ' {
 				return 0
 			}
-			for i < n && b[i] == ' ' {
-				i++
-			}
-			if i < n && b[i] == ']' {
+			start = skipSpaces(b, i+1)
+			if start < len(b) && b[start] == ']' {
+				i = start
 				continue
 			}
-			start = i
-			for i < n && isSDName(b[i]) {
-				i++
-			}
-			if i == start || i+1 >= n || b[i] != '=' || b[i+1] != '"' {
+			if i = nameEnd(b, start); i == start || i+1 >= len(b) || b[i] != '=' || b[i+1] != '"' {
 				return 0
 			}
-			i += 2
-			for i < n && b[i] != '"' {
-				if b[i] == '\\' {
+			for i += 2; ; i += 2 {
+				for i < len(b) && classes[b[i]]&classText != 0 {
 					i++
 				}
-				i++
+				if i >= len(b) {
+					return 0
+				}
+				if b[i] == '"' {
+					i++
+					break
+				}
 			}
-			if i >= n {
-				return 0
-			}
-			i++
 		}
 	}
-	if i < n && b[i] != ' ' {
+	if i < len(b) && b[i] != ' ' {
 		return 0
 	}
 	return i
 }
 
-// isSDName tells whether c may stand in an SD-NAME. Octets above ASCII are let pass.
-func isSDName(c byte) bool {
-	return c > ' ' && c != '=' && c != ']' && c != '"' && c != 0x7f
+// nameEnd returns the end of the SD-NAME that begins at i.
+func nameEnd(b []byte, i int) int {
+	for i < len(b) && classes[b[i]]&className != 0 {
+		i++
+	}
+	return i
 }
 
 // textFrom is the rest of b from i on, without a byte order mark.

@@ -48,7 +48,7 @@ func (s *stamp) valid() bool {
 	if !s.hasYear {
 		year = 2000 // a leap year: 29 February may come
 	}
-	return s.day <= daysIn(year, s.month) || s.monthOrDay && s.day <= 31
+	return isDay(year, s.month, s.day) || s.monthOrDay && s.day <= 31
 }
 
 // parseNamed reads what begins with the name of a day or month:

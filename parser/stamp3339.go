@@ -29,7 +29,7 @@ func stamp3339(b []byte, i int) (int64, int) {
 		return 0, 0
 	}
 	year += century * 100
-	if month == 0 || month > 12 || day == 0 || hour > 23 || minute > 59 || sec > 59 || year < minYear || year > maxYear || day > daysIn(year, month) {
+	if month == 0 || month > 12 || hour > 23 || minute > 59 || sec > 59 || year < minYear || year > maxYear || !isDay(year, month, day) {
 		return 0, 0
 	}
 	j := i + 19

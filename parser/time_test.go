@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -168,4 +169,24 @@ func TestTimesOutOfRangeAreNone(t *testing.T) {
 			t.Errorf("%s: %v %v %v", stamp, m.Format, m.Time(), m.Warnings.Names(nil))
 		}
 	}
+}
+
+func TestManyGoroutinesShareWhatIsKnownOfZones(t *testing.T) {
+	zones := []*time.Location{mustLoad(t, "Europe/Berlin"), mustLoad(t, "America/Chicago"), mustLoad(t, "Asia/Tokyo"), mustLoad(t, "Australia/Sydney")}
+	var wait sync.WaitGroup
+	for worker := range 8 {
+		wait.Go(func() {
+			for i := range 2000 {
+				location := zones[(worker+i)%len(zones)]
+				want := time.Date(2000+i%30, time.Month(1+i%12), 15, 12, 0, 0, 0, location)
+				wall := want.Unix()
+				_, offset := want.Zone()
+				if got := inLocation(wall+int64(offset), location, wall); got != wall {
+					t.Errorf("%v is understood as %v", want, time.Unix(got, 0).In(location))
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
