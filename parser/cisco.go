@@ -50,15 +50,45 @@ func isMnemonic(w []byte) bool {
 }
 
 // mnemonicSeverity returns the severity that a mnemonic states, with dashes as
-// Cisco or slashes as Huawei writes it.
+// Cisco or slashes as Huawei writes it; switches of Cisco's and Dell's small
+// business lines have a letter for it.
+//
+//	%LINK-3-UPDOWN   %%01IFNET/4/LINK_STATE(l)   IFNET/3/LINK_UPDOWN   %LINK-W-Down
 func mnemonicSeverity(w []byte) (syslog.Severity, bool) {
 	if len(w) < 5 || w[0] != '%' && w[0]-'A' >= 26 {
 		return 0, false
 	}
 	for i := 2; i < len(w)-2; i++ {
-		if c := w[i]; (c == '-' && w[0] == '%' || c == '/') && w[i+2] == c && w[i+1] >= '0' && w[i+1] <= '7' {
-			return syslog.Severity(w[i+1] - '0'), true
+		c := w[i]
+		if (c != '-' || w[0] != '%') && c != '/' || w[i+2] != c {
+			continue
 		}
+		if d := w[i+1]; d >= '0' && d <= '7' {
+			return syslog.Severity(d - '0'), true
+		} else if c == '-' {
+			return severityLetter(d)
+		}
+	}
+	return 0, false
+}
+
+// severityLetter reads the first letter of a severity.
+func severityLetter(c byte) (syslog.Severity, bool) {
+	switch c {
+	case 'A':
+		return syslog.Alert, true
+	case 'C', 'F':
+		return syslog.Critical, true
+	case 'E':
+		return syslog.Error, true
+	case 'W':
+		return syslog.Warning, true
+	case 'N':
+		return syslog.Notice, true
+	case 'I':
+		return syslog.Informational, true
+	case 'D':
+		return syslog.Debug, true
 	}
 	return 0, false
 }

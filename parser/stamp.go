@@ -126,9 +126,9 @@ func (s *stamp) parseYearFirst(b []byte, i int) int {
 	s.year, _ = number(b, i, 4, 4)
 	s.hasYear = true
 	if len(b)-i > 10 && b[i+4] == ':' && b[i+7] == ':' {
-		// Astaro and the Sophos UTM after it.
+		// Astaro and the Sophos UTM after it, with a dash; Adtran.
 		s.month, s.day = digits2(b, i+5), digits2(b, i+8)
-		if b[i+10] != '-' {
+		if c := b[i+10]; c != '-' && c != ':' && c != ' ' {
 			return 0
 		}
 		return s.parseTime(b, i+11)
