@@ -136,8 +136,8 @@
 //
 // # Bodies
 //
-// ExtractKV, ExtractCEF and ExtractJSON take fields out of a text on demand;
-// Parse does not.
+// ExtractKV, ExtractCEF and ExtractJSON take fields out of a text on demand, and
+// an Extractor chooses among them; Parse does not.
 //
 // # Octets
 //

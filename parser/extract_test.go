@@ -132,3 +132,32 @@ func FuzzExtract(f *testing.F) {
 		ExtractJSON(text, count)
 	})
 }
+
+func TestExtractorTellsBodiesApart(t *testing.T) {
+	f := func(kinds, text, want string) {
+		t.Helper()
+		x, err := NewExtractor(strings.Fields(kinds))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, all := collect()
+		x.Each([]byte(text), got)
+		if s := strings.Join(*all, " "); s != want {
+			t.Errorf("%s of %s: got %s, want %s", kinds, text, s, want)
+		}
+	}
+	const all = "kv json cef"
+	f(all, `user=alice`, `user="alice"`)
+	f(all, ` {"user":"alice"}`, `user="alice"`)
+	f(all, `@cee: {"user":"alice"}`, `user="alice"`)
+	f(all, `CEF:0|a|b|c|d|e|5|`, `deviceVendor="a" deviceProduct="b" deviceVersion="c" deviceEventClassId="d" name="e" severity="5"`)
+	f(all, `LEEF:1.0|a|b|c|d|`, `deviceVendor="a" deviceProduct="b" deviceVersion="c" eventId="d"`)
+	f(all, ``, ``)
+	f("json cef", `user=alice`, ``)
+	f("kv cef", `{"user":"a=b"}`, ``)
+	f("kv json", `CEF:0|a|b|c|d|e|5|x=1`, ``)
+	f("", `user=alice`, ``)
+	if _, err := NewExtractor([]string{"xml"}); err == nil || !strings.Contains(err.Error(), "kv, json, cef") {
+		t.Errorf("error %v, want one that names the kinds", err)
+	}
+}
