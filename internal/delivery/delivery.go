@@ -56,7 +56,8 @@ type Config struct {
 	Output      outputs.Output
 	DeadLetters DeadLetters
 	// BatchOctets bounds the octets of one batch; a batch holds at least one
-	// block of the log. Default 1 MiB.
+	// block of the log. Default 4 MiB: several batches of the link, or several bulk
+	// requests, can then be under way at once.
 	BatchOctets int
 	// RetryMin and RetryMax bound the pause between attempts, which doubles from
 	// one to the next. Defaults 250ms and 30s.
@@ -86,7 +87,7 @@ type Failure struct {
 // New returns a delivery; Run starts it.
 func New(cfg Config) *Delivery {
 	if cfg.BatchOctets <= 0 {
-		cfg.BatchOctets = 1 << 20
+		cfg.BatchOctets = 4 << 20
 	}
 	if cfg.RetryMin <= 0 {
 		cfg.RetryMin = 250 * time.Millisecond
