@@ -52,7 +52,7 @@ type findings struct {
 	messages         uint64
 	missing          uint64
 	damagedBlocks    int
-	octets, unread   int64
+	octets           int64
 }
 
 func (f *findings) whole() bool { return f.missing == 0 && f.damagedBlocks == 0 }
