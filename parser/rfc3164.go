@@ -36,31 +36,23 @@ func parse3164(m *syslog.Message, b []byte, i int, hasPriority bool, c *clock) {
 	d.supply()
 }
 
-// plain3164 reads the form that most of the world's messages have, and that RFC
-// 3164 §4.1 describes; all else it leaves alone, to be read with more care.
+// plain3164 reads the forms that most of the world's messages have, that of RFC
+// 3164 §4.1 and rsyslog's with a time of RFC 3339; all else it leaves alone, to
+// be read with more care.
 //
 //	Oct 11 22:14:15 mymachine su[123]: text
+//	2022-10-11T22:14:15.123456+02:00 mymachine su[123]: text
 func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
-	if len(b)-i < 20 {
+	var p plainStamp
+	if !p.parse(b, i) {
 		return false
 	}
-	s := b[i : i+17]
-	if s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' || s[15] != ' ' {
+	i = p.end + 1
+	if f := at(b, i); !isAlpha(f) && !(isDigit(f) && !isYear(b, i)) || f-'A' < 26 && notHost(b, i) {
 		return false
 	}
-	month, _ := monthName(b, i)
-	day, hour, minute, sec := digits2(s, 4), digits2(s, 7), digits2(s, 10), digits2(s, 13)
-	if s[4] == ' ' && isDigit(s[5]) {
-		day = int(s[5] - '0')
-	}
-	if month == 0 || day < 1 || hour|minute|sec < 0 || hour > 23 || minute > 59 || sec > 59 {
-		return false
-	}
-	if f := s[16]; !isAlpha(f) && !(isDigit(f) && !isYear(b, i+16)) || f-'A' < 26 && notHost(b, i+16) {
-		return false
-	}
-	j := i + 15
-	if c.local == "" || localHostAt(b, i+16, c.local) > 0 {
+	j := i - 1
+	if c.local == "" || localHostAt(b, i, c.local) > 0 {
 		for j++; j < len(b) && classes[b[j]]&classHost != 0 && b[j] != ':'; {
 			j++
 		}
@@ -77,23 +69,72 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 		// Solaris, Aruba and Cisco put more of the header there.
 		return false
 	}
-	received := c.received / nanosPerSec
-	year := inferYear(month, day, received)
-	if !isDay(year, month, day) {
+	if !pid.Empty() && j > i {
+		if _, level := severityWord(b[i:j]); level {
+			return false
+		}
+	}
+	if !p.resolve(m, c) {
 		return false
 	}
-	wall := unixDay(year, month, day)*secondsPerDay + int64(hour*3600+minute*60+sec)
 	m.Format = syslog.RFC3164
-	m.Timestamp = nanos(inLocation(wall, c.location, received), 0)
-	m.Warnings |= syslog.WarnYearInferred
-	if j > i+16 {
-		m.Hostname = span(i+16, j)
+	if j > i {
+		m.Hostname = span(i, j)
 	}
 	if msgID.Empty() {
 		msgID = eventName(b, text)
 	}
 	m.AppName, m.MsgID, m.ProcID = name, msgID, pid
 	m.Text = textWithoutEnd(b, text)
+	return true
+}
+
+// plainStamp is one of the two stamps that plain3164 knows.
+type plainStamp struct {
+	end        int // where the space stands behind it
+	month, day int
+	sec        int   // of the day
+	exact      bool  // it is of RFC 3339,
+	time       int64 // and this is its time
+}
+
+// parse reads a plain stamp at i that is followed by a space.
+func (p *plainStamp) parse(b []byte, i int) bool {
+	if len(b)-i < 24 {
+		return false
+	}
+	s := b[i : i+20]
+	if s[10] == 'T' {
+		p.exact = true
+		p.time, p.end = stamp3339(b, i)
+		return p.end > 0 && at(b, p.end) == ' '
+	}
+	if s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' || s[15] != ' ' {
+		return false
+	}
+	hour, minute, sec := digits2(s, 7), digits2(s, 10), digits2(s, 13)
+	if p.day = digits2(s, 4); s[4] == ' ' && isDigit(s[5]) {
+		p.day = int(s[5] - '0')
+	}
+	p.month, _ = monthName(b, i)
+	p.end, p.sec = i+15, hour*3600+minute*60+sec
+	return p.month > 0 && p.day > 0 && hour|minute|sec >= 0 && hour <= 23 && minute <= 59 && sec <= 59
+}
+
+// resolve gives m the time of the stamp; it returns false where there is no such date.
+func (p *plainStamp) resolve(m *syslog.Message, c *clock) bool {
+	if p.exact {
+		m.Timestamp = p.time
+		return true
+	}
+	received := c.received / nanosPerSec
+	year := inferYear(p.month, p.day, received)
+	if !isDay(year, p.month, p.day) {
+		return false
+	}
+	wall := unixDay(year, p.month, p.day)*secondsPerDay + int64(p.sec)
+	m.Timestamp = nanos(inLocation(wall, c.location, received), 0)
+	m.Warnings |= syslog.WarnYearInferred
 	return true
 }
 
