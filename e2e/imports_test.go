@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
-	{"internal/syslog", "parser", "internal/relp", "internal/ecs", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
+	{"internal/syslog", "parser", "internal/relp", "internal/ecs", "internal/oldlog", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
 }
 
 // beside are the imports within a storey: who may import whom.
@@ -36,6 +36,7 @@ var beside = map[string][]string{
 	"internal/web":      {"search/...", "spool"},
 	"parser":            {"internal/syslog"},
 	"internal/ecs":      {"internal/syslog"},
+	"internal/oldlog":   {"internal/syslog", "parser"},
 	"internal/tlsconf":  {"internal/config"},
 	"internal/relp":     {"internal/syslog"},
 	"internal/receive":  {"internal/syslog", "internal/tlsconf"},

@@ -54,6 +54,7 @@ To try it on this machine, each in a terminal of its own:
 		newCheckCommand(),
 		newSearchCommand(),
 		newParseCommand(),
+		newImportCommand(),
 		newCertCommand(),
 		newSpoolCommand(),
 		newVersionCommand(),

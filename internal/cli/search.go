@@ -43,8 +43,8 @@ func newSearchCommand() *cobra.Command {
   '"connection reset"'       a phrase
   'conn*'                    words that start so
   app:sshd 'host:web*'       fields: host, app, procid, msgid, facility, severity,
-                             source, message, id, input, identity, format, tags,
-                             sd.ID.PARAM
+                             source, message, id, input, identity, path, format,
+                             tags, sd.ID.PARAM
   'severity<=err'            err and worse
   source:10.0.0.0/8          an address or network
   'a or b', 'not a', '(…)'   and is implied
