@@ -52,6 +52,7 @@ var never = []struct{ from, to string }{
 	{"relay", "collector"},
 	{"collector", "relay"},
 	{"main", "e2e/..."},
+	{"main", "bench/..."},
 }
 
 type listed struct {
@@ -62,7 +63,7 @@ type listed struct {
 func TestImportsRunDownwardsOnly(t *testing.T) {
 	for _, p := range listPackages(t) {
 		name := short(p.ImportPath)
-		if within(name, "e2e/...") {
+		if within(name, "e2e/...") || within(name, "bench/...") {
 			continue
 		}
 		storey := layerOf(name)
