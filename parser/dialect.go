@@ -119,7 +119,7 @@ func (d *dialect) supply() {
 	p := skipSpace(d.b[:end], int(m.Text.Start))
 	_ = d.cef(p, end) || d.leef(p, end) || d.paloAlto(p, end) || d.audit(p, end) ||
 		d.cisco(p, end) || d.json(p, end) || d.keyValue(p, end) ||
-		d.printer(p, end) || d.stampInText(p, end)
+		d.printer(p, end) || d.accessLog(p, end) || d.stampInText(p, end)
 	d.levelInText(p, end)
 	if m.MsgID.Empty() {
 		m.MsgID = d.event

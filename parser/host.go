@@ -73,6 +73,9 @@ func (h *header) readHost(b []byte, p int) int {
 	if stop <= start {
 		return h.readHostList(b, p)
 	}
+	if len(word) < 6 && allDigits(word) {
+		return p // a count, or a code
+	}
 	if next >= len(b) || h.hasSeverity && !h.hasFacility && !startsWord(b, behind) && !isAddress(b[start:stop]) {
 		return p
 	}

@@ -27,10 +27,10 @@ var classes = func() (t [256]uint8) {
 			t[c] = classHost | classTag
 		}
 	}
-	for _, c := range "-._/@%~+&" {
+	for _, c := range "-._/@%~+&$" {
 		t[c] |= classHost | classTag
 	}
-	for _, c := range "#$()*!\\" {
+	for _, c := range "#()*!\\" {
 		t[c] |= classTag
 	}
 	t[':'] |= classHost

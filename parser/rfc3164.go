@@ -212,11 +212,11 @@ func (h *header) read(b []byte, i int) {
 	if last != 0 || h.sequenced {
 		p = skipOwnZone(b, p)
 	}
-	switch at(b, p) {
-	case ':':
+	switch c := at(b, p); {
+	case c == ':' && at(b, p+1) != ':':
 		h.colon = true
 		p = skipSpace(b, p+1)
-	case ',':
+	case c == ',':
 		h.comma = true
 		p = skipSpace(b, p+1)
 	}

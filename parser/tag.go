@@ -11,7 +11,7 @@ const maxTag = 128
 // with a colon or have a pid, or each message would lose its first word.
 //
 //	sshd[4123]: text   postfix/smtpd[88]: text   su: text   su:text
-//	app[12] text       %SYS-5-CONFIG_I: text     %PKT_INFRA-LINK-3-UPDOWN : text
+//	app[12] text   app [12]: text   %SYS-5-CONFIG_I: text   %PKT_INFRA-LINK-3-UPDOWN : text
 func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
 	limit := min(len(b), p+maxTag)
 	j := p
@@ -45,6 +45,17 @@ func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
 		}
 	case ' ':
 		switch {
+		case at(b, j+1) == '[' && b[p] != '%':
+			// "app [12]: text"
+			k := j + 2
+			for k < limit && isDigit(b[k]) {
+				k++
+			}
+			if k == j+2 || !hasPrefix(b, k, "]:") {
+				return name, msgID, pid, 0
+			}
+			pid = span(j+2, k)
+			j = k + 2
 		case at(b, j+1) == '-' && at(b, j+2) == ':':
 			// Vectra: "vectra_cef -: text"
 			j += 3
