@@ -93,13 +93,13 @@ func (c *Config) setDefaults() error {
 	c.Include = slices.Clone(c.Include)
 	for i, p := range c.Include {
 		if err := CheckInclude(p); err != nil {
-			return fmt.Errorf("input %q: include: %w", c.Name, err)
+			return fmt.Errorf("input %q: include %q: %w", c.Name, p, err)
 		}
 		c.Include[i] = filepath.Clean(p)
 	}
 	for _, p := range c.Exclude {
 		if err := CheckExclude(p); err != nil {
-			return fmt.Errorf("input %q: exclude: %w", c.Name, err)
+			return fmt.Errorf("input %q: exclude %q: %w", c.Name, p, err)
 		}
 	}
 	if c.MaxMessageSize == 0 {
@@ -138,7 +138,7 @@ func (c *Config) setDefaults() error {
 // CheckInclude tells what is wrong with a pattern of Config.Include.
 func CheckInclude(p string) error {
 	if !filepath.IsAbs(p) {
-		return fmt.Errorf("%q: want an absolute path, as \"/var/log/app/*.log\"", p)
+		return errors.New("want an absolute path, as \"/var/log/app/*.log\"")
 	}
 	return CheckExclude(p)
 }
@@ -146,10 +146,8 @@ func CheckInclude(p string) error {
 // CheckExclude tells what is wrong with a pattern of Config.Exclude.
 func CheckExclude(p string) error {
 	if strings.Contains(p, "**") {
-		return fmt.Errorf("%q: a star stands for one name: write \"/*/\" for each level of folders instead of \"**\"", p)
+		return errors.New("a star stands for one name: write \"/*/\" for each level of folders instead of \"**\"")
 	}
-	if _, err := filepath.Match(p, ""); err != nil {
-		return fmt.Errorf("%q: %w", p, err)
-	}
-	return nil
+	_, err := filepath.Match(p, "")
+	return err
 }
