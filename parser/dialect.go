@@ -119,7 +119,7 @@ func (d *dialect) supply() {
 	p := skipSpace(d.b[:end], int(m.Text.Start))
 	_ = d.cef(p, end) || d.leef(p, end) || d.paloAlto(p, end) || d.audit(p, end) ||
 		d.cisco(p, end) || d.json(p, end) || d.keyValue(p, end) ||
-		d.printer(p, end) || d.accessLog(p, end) || d.stampInText(p, end)
+		d.printer(p, end) || d.radware(p, end) || d.accessLog(p, end) || d.stampInText(p, end)
 	d.levelInText(p, end)
 	if m.MsgID.Empty() {
 		m.MsgID = d.event
@@ -145,14 +145,19 @@ func (d *dialect) stampInText(p, end int) bool {
 // just a word.
 //
 //	[error] text   <warn> text   <Info:AAA.authPass> text   Error: text   NOTICE[912]: text   WARN text
+//	Severity: Informational, Category: Audit, text
 func (d *dialect) levelInText(p, end int) {
 	b := d.b[:end]
 	if d.hasPriority || p >= end {
 		return
 	}
 	opened := b[p] == '[' || b[p] == '<'
+	const label = "Severity: "
+	named := hasPrefix(b, p, label)
 	if opened {
 		p++
+	} else if named {
+		p += len(label)
 	}
 	stop, capitals := p, true
 	for stop < end && isAlpha(b[stop]) {
@@ -164,7 +169,7 @@ func (d *dialect) levelInText(p, end int) {
 		return
 	}
 	switch c := at(b, stop); {
-	case opened && (c == ']' || c == '>' || c == ':'), !opened && (c == ':' || c == '['), !opened && capitals && isSpace(c):
+	case named, opened && (c == ']' || c == '>' || c == ':'), !opened && (c == ':' || c == '['), !opened && capitals && isSpace(c):
 		d.severity(severity)
 	}
 }

@@ -331,7 +331,8 @@ func (d *dialect) nestedPriority(inner *syslog.Message) {
 
 // takeNested looks behind the host for the header of the originator, before
 // which a relay has put its own, and takes time and host from it. It counts only
-// where it is whole: it has a PRI, a colon behind its time, or a tag behind it.
+// where it is whole: it has a PRI, a colon behind its time, a tag behind it, or a
+// host between commas.
 // A clock that its device calls unset ("*") does not count against the relay's.
 //
 //	Oct 11 22:14:15 relay Oct 11 22:14:14 host sshd[12]: text
@@ -360,7 +361,7 @@ func (d *dialect) takeNested(h *header) {
 		if inner.read(b, p); !inner.stamped {
 			return
 		}
-		if _, _, _, end := tagAt(b, inner.body); end == 0 && !inner.colon {
+		if _, _, _, end := tagAt(b, inner.body); end == 0 && !inner.colon && (!inner.comma || inner.host.Empty()) {
 			return
 		}
 	default:

@@ -22,6 +22,9 @@ func tagAt(b []byte, p int) (name, msgID, pid syslog.Span, end int) {
 		return name, msgID, pid, 0
 	}
 	name = span(p, j)
+	if string(b[p:j]) == "Severity" {
+		return name, msgID, pid, 0 // of Dell's iDRAC: the text begins here
+	}
 	switch b[j] {
 	case '[':
 		k := j + 1
@@ -120,6 +123,7 @@ func (d *dialect) tag(p int) {
 //	OpenWrt daemon.info dnsmasq[1]: text      BusyBox: facility and severity
 //	fb1 80BE05C2B00C0 firewall: text          WatchGuard: the serial number
 //	fb1 (2022-10-11T22:14:15) firewall: text  WatchGuard: the time again, in UTC
+//	sw1 (Stack) %%10WEB/5/LOGIN: text         H3C: the role
 //	s1 %STKUNIT0-M:CP %SEC-5-LOGIN: text      Dell Force10: the unit
 //	host 10.1.2.3 sched[0]: text              a second name of the host (RFC 3164 §5.4)
 func (d *dialect) skipTagPrefix(p int) int {
@@ -131,6 +135,9 @@ func (d *dialect) skipTagPrefix(p int) int {
 	case c == '(':
 		var s stamp
 		if e := s.parse(b, p+1); e > 0 && at(b, e) == ')' && e+1 == end && startsWord(b, next) {
+			return next
+		}
+		if b[end-1] == ')' && at(b, next) == '%' {
 			return next
 		}
 		return p
