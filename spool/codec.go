@@ -64,6 +64,25 @@ func newCompressor(codec codecID) (*compressor, error) {
 	return c, err
 }
 
+// newRecompressor returns the compressor of full segments. BetterCompression takes
+// a third more time than Default and saves a tenth more.
+func newRecompressor() (*compressor, error) {
+	enc, err := zstd.NewWriter(nil,
+		zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+		zstd.WithEncoderCRC(false),
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithLowerEncoderMem(true),
+		zstd.WithWindowSize(mergedBlock))
+	return &compressor{codec: codecZstd, zstd: enc}, err
+}
+
+// close frees what c holds.
+func (c *compressor) close() {
+	if c.zstd != nil {
+		c.zstd.Close()
+	}
+}
+
 // compress appends raw compressed to dst. It returns codecNone and dst as it was
 // where that would not save anything worth the decompression.
 func (c *compressor) compress(dst, raw []byte) ([]byte, codecID) {

@@ -39,6 +39,20 @@ const (
 	FullDropOldest FullPolicy = "drop-oldest"
 )
 
+// Recompress is when full segments are rewritten in the background, with larger
+// blocks and better compression.
+type Recompress string
+
+const (
+	// RecompressArchive, the default: where Config.KeepDelivered is set. What is
+	// deleted as soon as it is delivered is not worth the work.
+	RecompressArchive Recompress = "archive"
+	// RecompressAlways: in every log.
+	RecompressAlways Recompress = "always"
+	// RecompressNever: in none. Segments get no index either.
+	RecompressNever Recompress = "never"
+)
+
 // Config says how a log is kept. Zero values mean defaults, except for Dir.
 type Config struct {
 	// Dir is the folder of the log. It is made if it is missing, and those above.
@@ -88,6 +102,18 @@ type Config struct {
 	// before its Append returns. first is the position of the first record of
 	// the block that holds it. It must not call the log, and borrows note.
 	Noted func(first uint64, note []byte)
+	// Recompress is when full segments are rewritten and given an index.
+	// Default RecompressArchive. One goroutine does it, a quarter of its time
+	// while little is appended and a twentieth while much is; readers go on, and a
+	// crash leaves the segment as it was or the new one. A segment with damage in
+	// it is not rewritten.
+	Recompress Recompress
+	// Summarize appends to dst what BlockInfo.Skip gives back for a block with
+	// these records: what a search needs to know that it can pass over the block. It
+	// is called for each block of a full segment when it is given its index, never
+	// from two goroutines at once, must not call the log, and borrows both. At most
+	// MaxSkip octets. nil: blocks have none.
+	Summarize func(dst, records []byte) []byte
 	// Logger is told of damage, repairs and changes of state; the default is
 	// silent.
 	Logger zerolog.Logger
@@ -121,6 +147,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Codec, CodecS2)
 	orDefault(&c.Sync, SyncCommit)
 	orDefault(&c.Full, FullBlock)
+	orDefault(&c.Recompress, RecompressArchive)
 	c.BlockSize = min(c.BlockSize, MaxBatch)
 	if c.MaxSize > 0 {
 		if c.MaxSize < segmentsPerLog*minSegmentSize {
@@ -140,6 +167,12 @@ func (c Config) withDefaults() (Config, error) {
 	case FullBlock, FullDropNewest, FullDropOldest:
 	default:
 		return c, fmt.Errorf("spool: policy %q is not one of %q, %q, %q", c.Full, FullBlock, FullDropNewest, FullDropOldest)
+	}
+	switch c.Recompress {
+	case RecompressArchive, RecompressAlways, RecompressNever:
+	default:
+		return c, fmt.Errorf("spool: recompress %q is not one of %q, %q, %q",
+			c.Recompress, RecompressArchive, RecompressAlways, RecompressNever)
 	}
 	if _, err := c.Codec.id(); err != nil {
 		return c, fmt.Errorf("spool: %w", err)

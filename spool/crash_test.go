@@ -162,6 +162,13 @@ func (w *world) tolerate(err error) {
 	}
 }
 
+// rewriteFull does what the background does, at a moment that a seed decides.
+func (w *world) rewriteFull() {
+	if err := w.l.rewriteAll(withoutRest); err != nil {
+		w.tolerate(err)
+	}
+}
+
 func (w *world) commit(name string, pos uint64) {
 	c, err := w.l.Cursor(name, FromTail)
 	if err != nil {
@@ -355,7 +362,7 @@ func TestModelNothingAcknowledgedIsLostByPowerLossAtAnyOperation(t *testing.T) {
 func (w *world) act() {
 	t := w.t
 	names := []string{"a", "b"}
-	switch rapid.IntRange(0, 11).Draw(t, "action") {
+	switch rapid.IntRange(0, 13).Draw(t, "action") {
 	case 0, 1, 2, 3:
 		w.append(rapid.IntRange(1, 5).Draw(t, "records"), rapid.SampledFrom([]int{10, 300, 3000}).Draw(t, "size"))
 	case 4:
@@ -379,6 +386,8 @@ func (w *world) act() {
 		w.syncCursor(name)
 	case 9:
 		w.l.retain()
+	case 12, 13:
+		w.rewriteFull()
 	case 10, 11:
 		w.mu.Lock()
 		w.faults = rapid.IntRange(1, 6).Draw(t, "faults")

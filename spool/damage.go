@@ -69,7 +69,7 @@ func (l *Log) lost(s *segment) error {
 		}
 		next := l.segments[i+1].first
 		l.setSegments(append(l.segments[:i:i], l.segments[i+1:]...))
-		l.bytes.Add(-s.end)
+		l.bytes.Add(-s.end - s.index)
 		l.stats.lostSegments.Add(1)
 		l.cfg.Logger.Error().Str("segment", s.path).Uint64("first", s.first).Uint64("next", next).
 			Msg("segment is gone: its records are missing")

@@ -24,7 +24,10 @@
 //   - Readers see, and cursors pass, only what is durable under the policy.
 //   - A torn tail is cut at the last whole block when the log is opened.
 //   - A damaged block is passed over, kept as .bad and counted; never fatal.
-//   - A position that a cursor has passed is never given to another record.
+//   - A position that a cursor has passed is never given to another record, but
+//     after power loss under SyncOS, where the end of the log may be lost and
+//     no cursor have been written since. Who tells records by their positions
+//     then needs a name for each run of the log.
 //   - Opening reads the headers of the segments and the last one, not the data.
 //   - Two processes cannot open one folder for writing.
 //   - Errors of the disk stop acknowledgements, not the process, and when they
@@ -33,6 +36,13 @@
 //     FullDropOldest, and then each cursor counts what it lost.
 //   - A cursor that nobody opens keeps its records until DropCursor.
 //   - A configuration that is not valid touches nothing.
+//
+// # Full segments
+//
+// In an archive (Config.KeepDelivered) the segments that are full are rewritten in
+// the background: their blocks merged and compressed better. Readers do not
+// notice. Each gets an index with where its blocks are and what Config.Summarize
+// made of them, so that a search need not read what cannot hold what it looks for.
 //
 // # Positions
 //
@@ -45,6 +55,7 @@
 //	lock                        held by the process that writes
 //	log.id                      32 hexadecimal digits: the identity of the log
 //	00000000000000000001.seg    a segment, named by the position it starts at
+//	*.seg.idx                   the index of a full segment; can be made again
 //	cursors/NAME.cursor         a cursor, and NAME.cursor.prev the copy before
 //	*.bad                       damaged parts, kept for whoever wants to look
 //	*.tmp                       being written; removed when the log is opened
@@ -57,7 +68,7 @@
 //	segment header
 //	0        8     10    12        16       32       40       48
 //	+--------+-----+-----+---------+--------+--------+--------+---------+
-//	| magic  | ver |flags| length  | log id | first  |created | 0       |
+//	| magic  | ver |flags| length  | log id | first  |created |rewritten|
 //	+--------+-----+-----+---------+--------+--------+--------+---------+
 //	56           60          64          76         80
 //	+------------+-----------+-----------+----------+-------------------+

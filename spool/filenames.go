@@ -15,6 +15,7 @@ const (
 	idName        = "log.id"
 	cursorsDir    = "cursors"
 	segmentSuffix = ".seg"
+	indexSuffix   = ".idx"
 	cursorSuffix  = ".cursor"
 	prevSuffix    = ".prev"
 	badSuffix     = ".bad"
@@ -37,6 +38,12 @@ func parseSegmentName(name string) (first uint64, ok bool) {
 	first, err := strconv.ParseUint(digits, 10, 64)
 	return first, err == nil && first > 0
 }
+
+// indexPath is the path of the index of a segment.
+func indexPath(segment string) string { return segment + indexSuffix }
+
+// trimIndexSuffix is the reverse.
+func trimIndexSuffix(index string) string { return strings.TrimSuffix(index, indexSuffix) }
 
 // cursorFileName writes the name of a cursor so that it is a file name anywhere:
 // octets other than letters, digits, '-', '_' and '.' within become %XX.

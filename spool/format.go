@@ -17,6 +17,7 @@ const (
 	segmentMagic = "SLSEGMT\x1a"
 	blockMagic   = "\xf1SB\x1a"
 	cursorMagic  = "SLCURSR\x1a"
+	indexMagic   = "SLINDEX\x1a"
 
 	// segmentPrologue and blockHeaderSize and cursorSize are the same in every
 	// version, with magic, version and checksum at the same place, so that a
@@ -46,6 +47,7 @@ type segmentHeader struct {
 	id         [16]byte
 	first      uint64
 	created    int64 // unix ns
+	rewritten  int64 // unix ns; 0: as it was appended
 	checkpoint []byte
 
 	length int64 // of the whole header; set by decodePrologue
@@ -61,6 +63,7 @@ func (h *segmentHeader) encode() []byte {
 	copy(b[16:], h.id[:])
 	le.PutUint64(b[32:], h.first)
 	le.PutUint64(b[40:], uint64(h.created))
+	le.PutUint64(b[48:], uint64(h.rewritten))
 	le.PutUint32(b[56:], uint32(len(h.checkpoint)))
 	le.PutUint32(b[60:], crc32.Checksum(h.checkpoint, castagnoli))
 	le.PutUint32(b[76:], crc32.Checksum(b[:76], castagnoli))
@@ -85,6 +88,7 @@ func (h *segmentHeader) decodePrologue(b []byte) (sum uint32, err error) {
 	copy(h.id[:], b[16:])
 	h.first = le.Uint64(b[32:])
 	h.created = int64(le.Uint64(b[40:]))
+	h.rewritten = int64(le.Uint64(b[48:]))
 	size := int64(le.Uint32(b[56:]))
 	if size > MaxCheckpoint || h.length != segmentPrologue+size || h.first == 0 {
 		return 0, fmt.Errorf("segment header: %w", ErrCorrupt)

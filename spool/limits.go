@@ -18,6 +18,10 @@ const (
 	// escaped and the suffixes, still a file name.
 	MaxCursorName = 72
 
+	// MaxSkip is the most octets that Config.Summarize may add for one block.
+	// More is not kept.
+	MaxSkip = 64 << 10
+
 	// maxBlockNotes bounds the notes of one block. A block is closed before it
 	// would have more.
 	maxBlockNotes = 1 << 20
@@ -57,4 +61,11 @@ const (
 	// are only counted.
 	maxQuarantine  = 16 << 20
 	maxQuarantined = 256
+	// mergedBlock is the octets of records up to which the blocks of a full
+	// segment are merged: as large as a search can read at once for one record of
+	// it, and large enough that a larger one compresses hardly better.
+	mergedBlock = 1 << 20
+	// rewriteSync is after how many octets of a rewritten segment they are synced, so
+	// that appends never wait behind the sync of a whole one.
+	rewriteSync = 4 << 20
 )

@@ -30,6 +30,11 @@ type Log struct {
 	notesFrom uint64
 	closed    bool
 
+	// swap is held for reading while a segment is looked up and its file opened,
+	// and for writing while the file or the name is replaced or removed, so that
+	// nobody opens one thinking it another. Taken before mu.
+	swap sync.RWMutex
+
 	cursorFilesMu sync.Mutex // held while the file of a cursor is replaced
 	cursorsMu     sync.Mutex // guards cursors and what is in them; taken after mu
 	cursors       map[string]*Cursor
@@ -41,6 +46,7 @@ type Log struct {
 
 	orphans     []orphan      // segments that could not be removed; of maintenance
 	kick        chan struct{} // of maintenance; one signal is enough
+	full        chan struct{} // of the rewriter; one signal is enough
 	stop        chan struct{} // ends maintenance, and readers that wait
 	writerDone  chan struct{}
 	maintenance sync.WaitGroup
@@ -95,9 +101,7 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	if l.comp.zstd != nil {
-		l.comp.zstd.Close()
-	}
+	l.comp.close()
 	return errors.Join(err, l.lock.Close())
 }
 

@@ -67,30 +67,41 @@ func (l *Log) retain() {
 	for {
 		l.checkDisk()
 		pressed := l.pressed()
-		var s *segment
-		var dropped bool
-		if l.removeOrphans() {
-			s, dropped = l.expired(pressed)
+		gone := l.removeOldest(pressed)
+		if gone {
+			continue
 		}
-		if s == nil {
-			if !pressed {
-				l.quota.pressure.Store(false)
-			}
-			break
+		if !pressed {
+			l.quota.pressure.Store(false)
 		}
-		if dropped {
-			// First the counts: after a crash between, the segment is merely there
-			// once more.
-			if err := l.syncCursors(); err != nil {
-				l.cfg.Logger.Error().Err(err).Msg("cursors cannot be written: nothing is dropped")
-				break
-			}
-		}
-		l.delete(s, dropped)
+		break
 	}
 	if l.quota.pressure.Load() || !l.isFull(0) {
 		l.wakeAppenders()
 	}
+}
+
+// removeOldest deletes the oldest segment if it may go.
+func (l *Log) removeOldest(pressed bool) bool {
+	l.swap.Lock() // or what is being rewritten would be put back
+	defer l.swap.Unlock()
+	if !l.removeOrphans() {
+		return false
+	}
+	s, dropped := l.expired(pressed)
+	if s == nil {
+		return false
+	}
+	if dropped {
+		// First the counts: after a crash between, the segment is merely there
+		// once more.
+		if err := l.syncCursors(); err != nil {
+			l.cfg.Logger.Error().Err(err).Msg("cursors cannot be written: nothing is dropped")
+			return false
+		}
+	}
+	l.delete(s, dropped)
+	return true
 }
 
 // checkDisk looks at the free space of the file system.
@@ -188,10 +199,19 @@ func (l *Log) delete(s *segment, dropped bool) {
 	ev.Str("segment", s.path).Bool("dropped", dropped).Msg("segment deleted")
 	if err := l.cfg.FS.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.cfg.Logger.Warn().Err(err).Str("segment", s.path).Msg("removing a segment failed; tried again later")
-		l.orphans = append(l.orphans, orphan{s.path, s.end})
+		l.orphans = append(l.orphans, orphan{s.path, s.end + s.index})
 		return
 	}
-	l.removed(s.end)
+	l.removeIndex(s.path)
+	l.removed(s.end + s.index)
+}
+
+// removeIndex removes the index of a segment that is gone. Should it stay, it
+// goes when the log is next opened.
+func (l *Log) removeIndex(segment string) {
+	if err := l.cfg.FS.Remove(indexPath(segment)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.cfg.Logger.Warn().Err(err).Str("segment", segment).Msg("removing an index failed")
+	}
 }
 
 // removed counts a segment that was removed, and makes that durable before the
@@ -213,6 +233,7 @@ func (l *Log) removeOrphans() bool {
 			return false
 		}
 		l.orphans = l.orphans[1:]
+		l.removeIndex(o.path)
 		l.removed(o.size)
 	}
 	return true

@@ -12,7 +12,8 @@ type Note struct {
 	// all notes before. Otherwise it is the note of one batch.
 	Checkpoint bool
 	// First is the position of the first record of the block that holds the note,
-	// or of the segment that holds the checkpoint.
+	// or of the segment that holds the checkpoint. The blocks of a full segment are
+	// merged, and First is then that of the merged one.
 	First uint64
 	// Data is valid until the function returns.
 	Data []byte
@@ -47,7 +48,17 @@ func (l *Log) Notes(f func(Note) error) error {
 }
 
 func (l *Log) segmentNotes(sc *scanner, s *segment, bound uint64, checkpoint bool, visit func(Note) error) error {
-	f, err := l.cfg.FS.Open(s.path)
+	f, err := l.openSegment(s)
+	for err == nil && f == nil { // rewritten since it was listed
+		l.mu.RLock()
+		now := l.locate(s.first)
+		l.mu.RUnlock()
+		if now == nil || now.first != s.first {
+			return nil // deleted
+		}
+		s = now
+		f, err = l.openSegment(s)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // deleted by hand: readers report it
 	}

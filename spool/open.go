@@ -35,6 +35,7 @@ func open(cfg Config) (_ *Log, err error) {
 		grown:      make(chan struct{}),
 		cursors:    make(map[string]*Cursor),
 		kick:       make(chan struct{}, 1),
+		full:       make(chan struct{}, 1),
 		stop:       make(chan struct{}),
 		writerDone: make(chan struct{}),
 	}
@@ -69,6 +70,10 @@ func open(cfg Config) (_ *Log, err error) {
 	go w.run()
 	l.maintenance.Add(1)
 	go l.maintain()
+	if l.recompresses() {
+		l.maintenance.Add(1)
+		go l.rewriteFull()
+	}
 	return l, nil
 }
 
@@ -81,6 +86,7 @@ func (l *Log) recover() error {
 	}
 	byID := map[[16]byte][]*segment{}
 	var unknown []*segment // whose header is damaged
+	var indexes []string
 	for _, name := range names {
 		path := filepath.Join(l.cfg.Dir, name)
 		switch {
@@ -90,6 +96,8 @@ func (l *Log) recover() error {
 			}
 		case strings.HasSuffix(name, badSuffix):
 			l.stats.quarantined.Add(1)
+		case strings.HasSuffix(name, indexSuffix):
+			indexes = append(indexes, path)
 		}
 		first, ok := parseSegmentName(name)
 		if !ok {
@@ -121,6 +129,9 @@ func (l *Log) recover() error {
 		}
 	}
 	l.segments = append(l.segments, unknown...)
+	if err := l.matchIndexes(indexes); err != nil {
+		return err
+	}
 	l.orderSegments()
 	return l.recoverTail()
 }
@@ -154,7 +165,7 @@ func (l *Log) readSegment(path string, first uint64) (*segment, [16]byte, error)
 	if h.length > size {
 		return s, none, nil // torn while it was started: no block can follow
 	}
-	s.headerLen, s.created, s.flags = h.length, h.created, h.flags
+	s.headerLen, s.created, s.flags, s.rewritten = h.length, h.created, h.flags, h.rewritten
 	return s, h.id, nil
 }
 

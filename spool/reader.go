@@ -35,7 +35,8 @@ func (b *Block) Next() uint64 { return b.First + uint64(b.Count) }
 
 // Reader reads the log in order from a position on. It is for one goroutine.
 // It holds no lock while it reads the disk: one that is far behind slows neither
-// the writer nor other readers.
+// the writer nor other readers. A segment that is rewritten while it reads it goes
+// on as the file it opened.
 type Reader struct {
 	l    *Log
 	pos  uint64 // next position to return
@@ -184,15 +185,23 @@ func (l *Log) look(s *segment, pos uint64) outlook {
 	return v
 }
 
-// open opens a segment. Where it is gone the log is told, and the caller looks
-// again.
+// open opens a segment. Where it is gone the log is told, and where it was
+// rewritten nothing happens: the caller looks again.
 func (r *Reader) open(s *segment, offset int64) error {
-	f, err := r.l.cfg.FS.Open(s.path)
+	f, err := r.l.openSegment(s)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r.l.lost(s)
 	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s, err)
+	}
+	if f == nil {
+		return nil
+	}
+	if offset == s.headerLen && r.pos > s.first && r.l.markFromIndex(s) {
+		r.l.mu.RLock()
+		offset = s.seek(r.pos)
+		r.l.mu.RUnlock()
 	}
 	r.seg, r.file, r.off = s, f, offset
 	r.pos = max(r.pos, s.first)

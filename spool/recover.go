@@ -11,7 +11,7 @@ func (l *Log) orderSegments() {
 	slices.SortFunc(l.segments, func(a, b *segment) int { return cmp.Compare(a.first, b.first) })
 	var total int64
 	for i, s := range l.segments {
-		total += s.end
+		total += s.end + s.index
 		if i+1 < len(l.segments) {
 			s.next = l.segments[i+1].first
 		}

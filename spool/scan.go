@@ -22,6 +22,9 @@ func readFull(r io.ReaderAt, b []byte, off int64) error {
 	return err
 }
 
+// isShort tells that a file ends before what was to be read.
+func isShort(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
+
 // scanner reads the blocks of one segment file through a window, so that many
 // small blocks cost one read. Errors other than ErrCorrupt and ErrVersion are
 // those of the file.

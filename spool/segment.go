@@ -15,6 +15,7 @@ type segment struct {
 	headerLen int64 // where the blocks start; 0 where the header is damaged
 	created   int64 // unix ns; 0 where the header is damaged
 	flags     uint16
+	rewritten int64 // unix ns; 0: as it was appended
 
 	// Guarded by Log.mu:
 	end     int64  // octets that readers may see
@@ -22,6 +23,8 @@ type segment struct {
 	sealed  bool   // nothing will be added
 	marks   []mark // increasing; nil for a segment of an earlier run
 	damaged map[int64]bool
+	index   int64 // octets of its index file, 0 for none
+	done    bool  // background work has nothing left to do for it
 }
 
 // mark is an entry of the index in memory: the block with that first position
@@ -40,16 +43,23 @@ func (s *segment) addMarks(more []mark) {
 	}
 }
 
-// seal ends s and thins its index out.
+// seal ends s and thins its marks out.
 func (s *segment) seal() {
 	s.sealed = true
-	if n := len(s.marks); n > sealedMarks {
-		thin := make([]mark, sealedMarks)
-		for i := range thin {
-			thin[i] = s.marks[i*n/sealedMarks]
-		}
-		s.marks = thin
+	s.marks = thin(s.marks)
+}
+
+// thin returns at most sealedMarks of the marks.
+func thin(marks []mark) []mark {
+	n := len(marks)
+	if n <= sealedMarks {
+		return marks
 	}
+	few := make([]mark, sealedMarks)
+	for i := range few {
+		few[i] = marks[i*n/sealedMarks]
+	}
+	return few
 }
 
 // seek returns where to start looking for the block that holds pos.

@@ -14,7 +14,7 @@ type counters struct {
 	records, rawOctets, octets, blocks, groups, failures  atomic.Uint64
 	damagedStretches, damagedOctets, damagedRecords       atomic.Uint64
 	tornOctets, damagedCursors, lostSegments, quarantined atomic.Uint64
-	deleted, droppedOldest                                atomic.Uint64
+	deleted, droppedOldest, rewritten, indexed            atomic.Uint64
 }
 
 // Stats are counts since Open. Reading them costs next to nothing.
@@ -39,10 +39,13 @@ type Stats struct {
 	Quarantined uint64
 	// DeletedSegments were deleted by retention or because they were delivered.
 	DeletedSegments uint64
+	// RewrittenSegments were recompressed, IndexedSegments given an index.
+	RewrittenSegments, IndexedSegments uint64
 	// DroppedNewest and DroppedOldest are the records lost by policy. Of the
 	// oldest, what each cursor lost is in CursorStatus.Dropped.
 	DroppedNewest, DroppedOldest uint64
-	// Bytes is the size of all segments, Segments their number.
+	// Bytes is the size of all segments and their indexes, Segments the number
+	// of segments.
 	Bytes    int64
 	Segments int
 	// Head and Tail are as Log.Head and Log.Tail.
@@ -65,6 +68,7 @@ func (l *Log) Stats() Stats {
 		DamagedRecords: c.damagedRecords.Load(), TornOctets: c.tornOctets.Load(),
 		DamagedCursors: c.damagedCursors.Load(), LostSegments: c.lostSegments.Load(),
 		Quarantined: c.quarantined.Load(), DeletedSegments: c.deleted.Load(),
+		RewrittenSegments: c.rewritten.Load(), IndexedSegments: c.indexed.Load(),
 		DroppedNewest: l.quota.droppedNewest.Load(), DroppedOldest: c.droppedOldest.Load(),
 		Bytes: l.bytes.Load(), Segments: segments, Head: head, Tail: tail,
 		Full: l.quota.pressure.Load() || l.quota.diskLow.Load(), Failing: l.failing.Load(),

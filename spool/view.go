@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/syslane/syslane/internal/vfs"
 )
@@ -27,8 +26,6 @@ type View struct {
 	salt uint32
 	live *Log // nil beside a running process
 
-	mu      sync.Mutex
-	headers map[uint64]segmentHeader // of the segments seen, by first position
 }
 
 // OpenReadOnly looks at a folder, also while another process writes to it. It
@@ -43,7 +40,7 @@ func OpenReadOnly(dir string) (*View, error) {
 }
 
 func openView(fsys vfs.FS, dir string) (*View, error) {
-	v := &View{fsys: fsys, dir: dir, headers: make(map[uint64]segmentHeader)}
+	v := &View{fsys: fsys, dir: dir}
 	text, err := vfs.ReadFile(fsys, filepath.Join(dir, idName), 1<<10)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -62,10 +59,7 @@ func openView(fsys vfs.FS, dir string) (*View, error) {
 
 // View returns a view of an open log. It shows what readers may see.
 func (l *Log) View() *View {
-	return &View{
-		fsys: l.cfg.FS, dir: l.cfg.Dir, id: l.id, salt: l.salt, live: l,
-		headers: make(map[uint64]segmentHeader),
-	}
+	return &View{fsys: l.cfg.FS, dir: l.cfg.Dir, id: l.id, salt: l.salt, live: l}
 }
 
 // ID returns the identity of the log.
@@ -83,6 +77,10 @@ type Segment struct {
 	Created int64
 	// Sealed says that nothing is added to it.
 	Sealed bool
+	// Rewritten is when it was written anew with larger blocks, in nanoseconds
+	// since 1970; 0 where it was not. Blocks of another state of a segment can
+	// still be read.
+	Rewritten int64
 
 	header int64 // octets of the header, 0 where it is damaged
 	path   string
@@ -111,7 +109,7 @@ func (l *Log) listSegments() []Segment {
 	list := make([]Segment, 0, len(l.segments))
 	for _, s := range l.segments {
 		list = append(list, Segment{
-			First: s.first, Size: s.end, Created: s.created, Sealed: s.sealed,
+			First: s.first, Size: s.end, Created: s.created, Sealed: s.sealed, Rewritten: s.rewritten,
 			header: s.headerLen, path: s.path,
 		})
 	}
@@ -158,23 +156,14 @@ func (v *View) statSegment(path string, first uint64) (s Segment, ok bool, err e
 	if s.Size, err = f.Size(); err != nil {
 		return s, false, err
 	}
-	v.mu.Lock()
-	h, known := v.headers[first]
-	v.mu.Unlock()
-	if !known {
-		h, err = readSegmentHeader(f, false)
-		if errors.Is(err, ErrCorrupt) {
-			return s, true, nil // or being started: it has no blocks then
-		}
-		if err != nil {
-			return s, false, fmt.Errorf("%s: %w", path, err)
-		}
-		v.mu.Lock()
-		v.headers[first] = h
-		v.mu.Unlock()
+	h, err := readSegmentHeader(f, false)
+	if errors.Is(err, ErrCorrupt) {
+		return s, true, nil // or being started: it has no blocks then
 	}
-	s.Created = h.created
-	s.header = h.length
+	if err != nil {
+		return s, false, fmt.Errorf("%s: %w", path, err)
+	}
+	s.Created, s.Rewritten, s.header = h.created, h.rewritten, h.length
 	return s, h.id == v.id && h.first == first, nil
 }
 
@@ -190,40 +179,80 @@ type BlockInfo struct {
 	Raw int
 	// Octets is its size on disk.
 	Octets int64
+	// Skip is what Config.Summarize made of its records, set by View.FillSkip.
+	// nil: there is none, and the block has to be read.
+	Skip []byte
 
 	offset int64
+	skip   skipPlace
 }
 
-// Blocks appends the blocks of a segment to dst, oldest first. It reads only
-// their headers. Damaged stretches are passed over, and so is what is just
-// being written at the end of the newest segment.
+func infoOf(off int64, h *blockHeader) BlockInfo {
+	return BlockInfo{
+		First: h.first, Count: int(h.count), MinTime: h.minTime, MaxTime: h.maxTime,
+		Appended: h.appended, Raw: int(h.raw), Octets: h.size(), offset: off,
+	}
+}
+
+// Blocks appends the blocks of a segment to dst, oldest first. It reads its index
+// where it has one, else only the headers of the blocks. Damaged stretches are
+// passed over, and so is what is just being written at the end of the newest
+// segment. Where the segment has been rewritten since it was listed, the blocks
+// are those that it has now.
 func (v *View) Blocks(dst []BlockInfo, s Segment) ([]BlockInfo, error) {
-	f, err := v.fsys.Open(s.path)
+	if dst, ok := v.blocksFromIndex(dst, s); ok {
+		return dst, nil
+	}
+	f, now, err := v.openSegment(s)
 	if err != nil {
 		return dst, err
 	}
 	defer f.Close()
-	sc := &headerScanner{r: f, salt: v.salt}
-	err = sc.each(s.header, s.Size, s.First, s.Next, func(off int64, h *blockHeader) error {
-		dst = append(dst, BlockInfo{
-			First: h.first, Count: int(h.count), MinTime: h.minTime, MaxTime: h.maxTime,
-			Appended: h.appended, Raw: int(h.raw), Octets: h.size(), offset: off,
-		})
-		return nil
-	})
-	if err != nil {
+	if dst, err = v.scanBlocks(dst, f, now); err != nil {
 		return dst, fmt.Errorf("list blocks of %s: %w", s.path, err)
 	}
 	return dst, nil
 }
 
+// openSegment opens the file of a segment. Where it is not the one that was
+// listed, now describes the one that is there.
+func (v *View) openSegment(s Segment) (f vfs.File, now Segment, err error) {
+	if f, err = v.fsys.Open(s.path); err != nil {
+		return nil, s, err
+	}
+	h, err := readSegmentHeader(f, false)
+	if err == nil && h.rewritten != s.Rewritten && h.id == v.id && h.first == s.First {
+		s.Rewritten, s.header = h.rewritten, h.length
+		s.Size, err = f.Size()
+	} else if errors.Is(err, ErrCorrupt) || isShort(err) {
+		err = nil // the blocks may be there all the same
+	}
+	if err != nil {
+		f.Close()
+		return nil, s, err
+	}
+	return f, s, nil
+}
+
+// scanBlocks lists blocks by their headers.
+func (v *View) scanBlocks(dst []BlockInfo, f vfs.File, s Segment) ([]BlockInfo, error) {
+	sc := &headerScanner{r: f, salt: v.salt}
+	err := sc.each(s.header, s.Size, s.First, s.Next, func(off int64, h *blockHeader) error {
+		dst = append(dst, infoOf(off, h))
+		return nil
+	})
+	return dst, err
+}
+
 // BlockReader reads single blocks of a view. It is for one goroutine.
 type BlockReader struct {
-	v    *View
-	path string
-	file vfs.File
-	sc   scanner
-	dec  decompressor
+	v      *View
+	asked  Segment // whose file is open
+	now    Segment // what that file is
+	blocks []BlockInfo
+	file   vfs.File
+	sc     scanner
+	dec    decompressor
 }
 
 // NewBlockReader returns a reader of single blocks. It is closed by its user.
@@ -234,18 +263,22 @@ func (v *View) NewBlockReader() *BlockReader {
 // Read reads a block that Blocks listed. Its records are valid until the next
 // call. ErrCorrupt where it is damaged.
 func (r *BlockReader) Read(s Segment, info BlockInfo) (Block, error) {
-	if r.path != s.path || r.file == nil {
+	if r.file == nil || r.asked.path != s.path || r.asked.Rewritten != s.Rewritten {
 		if err := r.Close(); err != nil {
 			return Block{}, err
 		}
-		f, err := r.v.fsys.Open(s.path)
+		f, now, err := r.v.openSegment(s)
 		if err != nil {
 			return Block{}, err
 		}
-		r.path, r.file = s.path, f
+		r.asked, r.now, r.file, r.blocks = s, now, f, r.blocks[:0]
 		r.sc.reset(f)
 	}
-	b, err := r.read(info)
+	read := r.read
+	if r.now.Rewritten != s.Rewritten {
+		read = r.readMerged
+	}
+	b, err := read(info)
 	if err != nil {
 		return b, fmt.Errorf("read block at offset %d of %s: %w", info.offset, s.path, err)
 	}
@@ -262,6 +295,9 @@ func (r *BlockReader) read(info BlockInfo) (Block, error) {
 		}
 	}
 	h, err := r.sc.header(info.offset, limit)
+	if err == nil && (h.first != info.First || int(h.count) != info.Count) {
+		err = ErrCorrupt
+	}
 	if err != nil {
 		return Block{}, err
 	}
@@ -276,6 +312,35 @@ func (r *BlockReader) read(info BlockInfo) (Block, error) {
 		First: h.first, Count: int(h.count), Records: payload,
 		MinTime: h.minTime, MaxTime: h.maxTime, Appended: h.appended,
 	}, nil
+}
+
+// readMerged reads the records of a block that has been merged into a larger one.
+func (r *BlockReader) readMerged(info BlockInfo) (Block, error) {
+	if len(r.blocks) == 0 {
+		var err error
+		if r.blocks, err = r.v.scanBlocks(r.blocks, r.file, r.now); err != nil {
+			return Block{}, err
+		}
+	}
+	end := info.First + uint64(info.Count)
+	i, _ := slices.BinarySearchFunc(r.blocks, info.First, func(b BlockInfo, first uint64) int {
+		if b.First+uint64(b.Count) <= first {
+			return -1
+		}
+		return 1
+	})
+	if i == len(r.blocks) || r.blocks[i].First > info.First || r.blocks[i].First+uint64(r.blocks[i].Count) < end {
+		return Block{}, ErrCorrupt
+	}
+	b, err := r.read(r.blocks[i])
+	if err != nil {
+		return b, err
+	}
+	b.Records = skipRecords(b.Records, info.First-b.First)
+	rest := skipRecords(b.Records, uint64(info.Count))
+	b.Records = b.Records[:len(b.Records)-len(rest)]
+	b.First, b.Count, b.MinTime, b.MaxTime = info.First, info.Count, info.MinTime, info.MaxTime
+	return b, nil
 }
 
 // Close closes the file that the reader has open. It may be used on.

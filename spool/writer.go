@@ -208,8 +208,8 @@ func (w *writer) succeed(group []*block) {
 func (w *writer) publish() {
 	l := w.l
 	l.mu.Lock()
-	before := int64(0)
-	if w.fresh {
+	before, fresh := int64(0), w.fresh
+	if fresh {
 		if n := len(l.segments); n > 0 {
 			l.segments[n-1].seal()
 		}
@@ -229,6 +229,12 @@ func (w *writer) publish() {
 	close(l.grown)
 	l.grown = make(chan struct{})
 	l.mu.Unlock()
+	if fresh {
+		select {
+		case l.full <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // syncInterval is the sync of SyncInterval. Should it fail, what was acknowledged

@@ -156,7 +156,7 @@ func openStopped(dir string) (*spool.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := spool.Open(spool.Config{Dir: folder, KeepDelivered: true})
+	log, err := spool.Open(spool.Config{Dir: folder, KeepDelivered: true, Recompress: spool.RecompressNever})
 	if errors.Is(err, spool.ErrLocked) {
 		return nil, fmt.Errorf("open the log in %s: %w: stop its relay or collector first", folder, err)
 	}
