@@ -133,10 +133,10 @@ func TestProgramsThatCallSyslogAreHeard(t *testing.T) {
 	busybox := peers.Find(t, peers.Busybox)
 	if c, err := net.Dial("unixgram", "/dev/log"); err == nil {
 		c.Close()
-		t.Skip("another service has /dev/log")
+		peers.LeaveOut(t, "another service has /dev/log")
 	}
 	if os.Getuid() != 0 {
-		t.Skip("only root may make /dev/log")
+		peers.LeaveOut(t, "only root may make /dev/log")
 	}
 	node := syslane.Start(t, "collector", "[[input]]\ntype = \"unix\"\npath = \"/dev/log\"\n")
 	cmd := exec.Command(busybox, "logger", "-p", "daemon.err", "-t", "box", "hello from busybox")

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -31,21 +30,35 @@ const (
 	JournalRemote Peer = "systemd-journal-remote"
 )
 
-// Find returns the path of a peer. Where it is missing the test is skipped, and
-// the peer is named in the file that LEFT_OUT names, so that the whole run can
-// say at its end what it did not show; where CI is set the test fails instead.
+// Find returns the path of a peer, and leaves the test out where it is missing.
 func Find(t testing.TB, p Peer) string {
 	t.Helper()
-	if path := locate(p); path != "" {
-		return path
+	path := locate(p)
+	if path == "" {
+		LeaveOut(t, fmt.Sprintf("%s is not installed: run e2e/setup/%s", p, p.installer()))
 	}
-	complaint := fmt.Sprintf("%s is not installed: run e2e/setup/%s", p, p.installer())
+	return path
+}
+
+// LeaveOut skips a test that this machine cannot run, and adds it to the file
+// that LEFT_OUT names, so that the whole run can say at its end what it did not
+// show. Where CI is set nothing may be left out, and the test fails.
+func LeaveOut(t testing.TB, why string) {
+	t.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatal(complaint)
+		t.Fatal(why)
 	}
-	leaveOut(t, fmt.Sprintf("%s (no %s)", t.Name(), p))
-	t.Skip(complaint)
-	return ""
+	if path := os.Getenv("LEFT_OUT"); path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := fmt.Fprintf(f, "%s (%s)\n", t.Name(), why); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Skip(why)
 }
 
 func (p Peer) installer() string {
@@ -58,6 +71,10 @@ func (p Peer) installer() string {
 func locate(p Peer) string {
 	candidates := []string{"/usr/sbin/" + string(p), "/usr/bin/" + string(p)}
 	switch p {
+	case Rsyslogd:
+		if modules, _ := filepath.Glob("/usr/lib/*/rsyslog/omrelp.so"); len(modules) == 0 {
+			return ""
+		}
 	case Loggen:
 		candidates = append([]string{filepath.Join(cache(), "bin", "loggen")}, candidates...)
 	case JournalUpload, JournalRemote:
@@ -87,19 +104,4 @@ var cache = sync.OnceValue(func() string {
 func script(name string) string {
 	_, here, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(filepath.Dir(here)), "setup", name)
-}
-
-func leaveOut(t testing.TB, what string) {
-	path := os.Getenv("LEFT_OUT")
-	if path == "" {
-		return
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := fmt.Fprintln(f, strings.TrimSpace(what)); err != nil {
-		t.Fatal(err)
-	}
 }

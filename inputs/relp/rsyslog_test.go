@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/syslane/syslane/e2e/peers"
 )
 
 // The window is larger than rsyslog's own default of 128: omrelp sends with the
@@ -23,15 +25,7 @@ import (
 // rsyslogd, but not under CI.
 func startRsyslog(t *testing.T, target, action string) (addr string, stop func()) {
 	t.Helper()
-	path, err := exec.LookPath("rsyslogd")
-	if err != nil {
-		if path = "/usr/sbin/rsyslogd"; fileMissing(path) || fileMissing("/usr/lib/x86_64-linux-gnu/rsyslog/omrelp.so") && fileMissing("/usr/lib/aarch64-linux-gnu/rsyslog/omrelp.so") {
-			if os.Getenv("CI") == "true" {
-				t.Fatal("rsyslogd is missing: install the packages rsyslog and rsyslog-relp")
-			}
-			t.Skip("rsyslogd is missing: install the packages rsyslog and rsyslog-relp")
-		}
-	}
+	path := peers.Find(t, peers.Rsyslogd)
 	dir := t.TempDir()
 	host, port, _ := net.SplitHostPort(target)
 	conf := filepath.Join(dir, "rsyslog.conf")
@@ -70,14 +64,17 @@ action(type="omrelp" target=%q port=%q template="RSYSLOG_SyslogProtocol23Format"
 	eventually(t, "rsyslogd listens", func() bool {
 		b, err := os.ReadFile(dir + "/port")
 		addr = "127.0.0.1:" + strings.TrimSpace(string(b))
-		return err == nil && len(bytes.TrimSpace(b)) > 0
+		if err != nil || len(bytes.TrimSpace(b)) == 0 {
+			return false
+		}
+		// It writes the file when it has bound the port, before it listens.
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
 	})
 	return addr, stop
-}
-
-func fileMissing(path string) bool {
-	_, err := os.Stat(path)
-	return err != nil
 }
 
 // sendNumbered sends n messages by TCP.

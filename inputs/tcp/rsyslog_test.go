@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
@@ -20,16 +21,7 @@ import (
 // not under CI.
 func startRsyslog(t *testing.T, globals, action string) (address string, stop func()) {
 	t.Helper()
-	path, err := exec.LookPath("rsyslogd")
-	if err != nil {
-		path = "/usr/sbin/rsyslogd"
-		if _, err := os.Stat(path); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal("rsyslogd is missing: install the packages rsyslog, rsyslog-gnutls and rsyslog-openssl")
-			}
-			t.Skip("rsyslogd is missing: install the packages rsyslog, rsyslog-gnutls and rsyslog-openssl")
-		}
-	}
+	path := peers.Find(t, peers.Rsyslogd)
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "rsyslog.conf")
 	text := fmt.Sprintf(`
@@ -66,7 +58,15 @@ input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName=%q)
 	eventually(t, "rsyslogd listens", func() bool {
 		b, err := os.ReadFile(dir + "/port")
 		address = "127.0.0.1:" + strings.TrimSpace(string(b))
-		return err == nil && len(bytes.TrimSpace(b)) > 0
+		if err != nil || len(bytes.TrimSpace(b)) == 0 {
+			return false
+		}
+		// It writes the file when it has bound the port, before it listens.
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
 	})
 	return address, stop
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syslane/syslane/e2e/peers"
 	output "github.com/syslane/syslane/outputs/relp"
 )
 
@@ -24,18 +25,7 @@ type rsyslogd struct {
 // startRsyslog skips the test where there is no rsyslogd, but not under CI.
 func startRsyslog(t *testing.T) *rsyslogd {
 	t.Helper()
-	modules, _ := filepath.Glob("/usr/lib/*/rsyslog/imrelp.so")
-	path, err := exec.LookPath("rsyslogd")
-	if err != nil {
-		path = "/usr/sbin/rsyslogd"
-		_, err = os.Stat(path)
-	}
-	if err != nil || len(modules) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("rsyslogd is missing: install the packages rsyslog and rsyslog-relp")
-		}
-		t.Skip("rsyslogd is missing: install the packages rsyslog and rsyslog-relp")
-	}
+	path := peers.Find(t, peers.Rsyslogd)
 	dir := t.TempDir()
 	r := &rsyslogd{file: filepath.Join(dir, "messages")}
 	// imrelp cannot tell which port it was given, so one is chosen beforehand.
