@@ -138,10 +138,11 @@ func (d *decompressor) decompress(h *blockHeader, stored []byte) ([]byte, error)
 	case codecZstd:
 		if d.zstd == nil {
 			d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
-				zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(MaxBatch))
+				zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(MaxBatch),
+				zstd.WithDecodeAllCapLimit(true))
 		}
 		if err == nil {
-			out, err = d.zstd.DecodeAll(stored, d.buf[:0])
+			out, err = d.zstd.DecodeAll(stored, d.buf[:0:h.raw])
 		}
 	}
 	if err == nil && len(out) != int(h.raw) {

@@ -49,7 +49,7 @@ func (s *cursorState) decode(b []byte, id [16]byte) error {
 	s.counts.DeadLettered = le.Uint64(b[64:])
 	s.counts.Dropped = le.Uint64(b[72:])
 	s.updated = int64(le.Uint64(b[80:]))
-	if s.start == 0 || s.position == 0 {
+	if s.start == 0 || s.position == 0 || s.start > maxPosition || s.position > maxPosition {
 		return ErrCorrupt
 	}
 	return nil

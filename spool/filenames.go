@@ -36,7 +36,7 @@ func parseSegmentName(name string) (first uint64, ok bool) {
 		return 0, false
 	}
 	first, err := strconv.ParseUint(digits, 10, 64)
-	return first, err == nil && first > 0
+	return first, err == nil && first > 0 && first <= maxPosition
 }
 
 // indexPath is the path of the index of a segment.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"math"
 )
 
 // What follows is the format on disk, version 1. Everything is little endian.
@@ -90,7 +89,7 @@ func (h *segmentHeader) decodePrologue(b []byte) (sum uint32, err error) {
 	h.created = int64(le.Uint64(b[40:]))
 	h.rewritten = int64(le.Uint64(b[48:]))
 	size := int64(le.Uint32(b[56:]))
-	if size > MaxCheckpoint || h.length != segmentPrologue+size || h.first == 0 {
+	if size > MaxCheckpoint || h.length != segmentPrologue+size || h.first == 0 || h.first > maxPosition {
 		return 0, fmt.Errorf("segment header: %w", ErrCorrupt)
 	}
 	return le.Uint32(b[60:]), nil
@@ -165,7 +164,7 @@ func (h *blockHeader) decode(b []byte, salt uint32) error {
 	h.appended = int64(le.Uint64(b[48:]))
 	h.body = le.Uint32(b[56:])
 	if h.raw > MaxBatch || h.stored > h.raw || h.notes > maxBlockNotes ||
-		h.count > h.raw || h.first == 0 || h.first > math.MaxUint64-uint64(h.count) ||
+		h.count > h.raw || h.first == 0 || h.first > maxPosition ||
 		h.codec == codecNone && h.stored != h.raw {
 		return ErrCorrupt
 	}

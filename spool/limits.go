@@ -22,6 +22,9 @@ const (
 	// More is not kept.
 	MaxSkip = 64 << 10
 
+	// maxPosition is beyond what any log reaches. A number from the disk that is
+	// greater is damage; were it believed, positions would overflow.
+	maxPosition = 1 << 62
 	// maxBlockNotes bounds the notes of one block. A block is closed before it
 	// would have more.
 	maxBlockNotes = 1 << 20

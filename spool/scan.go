@@ -113,6 +113,11 @@ func (s *scanner) body(off int64, h *blockHeader, limit int64) (stored, notes []
 func (s *scanner) resync(off, limit int64, minFirst, maxFirst uint64) (int64, error) {
 	for off+blockHeaderSize <= limit {
 		n := int(min(readWindow, limit-off))
+		// What the window still holds comes first: octets full of magics would
+		// otherwise be read anew for each of them.
+		if have := s.off + int64(len(s.buf)) - off; off >= s.off && have >= blockHeaderSize {
+			n = int(min(have, limit-off))
+		}
 		b, err := s.bytes(off, n, limit)
 		if err != nil {
 			return limit, err
