@@ -69,8 +69,14 @@ func plain3164(m *syslog.Message, b []byte, i int, c *clock) bool {
 		// Solaris, Aruba and Cisco put more of the header there.
 		return false
 	}
-	if !pid.Empty() && j > i {
+	// "info app[12]:" and "daemon.info app:" have no host.
+	if j > i && !pid.Empty() {
 		if _, level := severityWord(b[i:j]); level {
+			return false
+		}
+	}
+	if j > i {
+		if _, _, ok := selector(b[i:j]); ok {
 			return false
 		}
 	}
