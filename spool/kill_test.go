@@ -3,6 +3,7 @@ package spool
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"time"
 )
 
+var kills = flag.Int("kills", 20, "how often the process is killed")
+
 // killChild is the environment variable that makes the test binary a process
 // that appends until it is killed.
 const killChild = "SPOOL_TEST_APPEND_TO"
@@ -19,6 +22,13 @@ const killChild = "SPOOL_TEST_APPEND_TO"
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killChild); dir != "" {
 		appendUntilKilled(dir)
+	}
+	if dir := os.Getenv(openChild); dir != "" {
+		if err := openAndDrain(dir); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -52,7 +62,7 @@ func appendUntilKilled(dir string) {
 func TestKillingTheProcessLosesNothingAcknowledged(t *testing.T) {
 	dir := t.TempDir()
 	acked := map[uint64]string{}
-	rounds := 20
+	rounds := *kills
 	if testing.Short() {
 		rounds = 3
 	}
@@ -69,7 +79,7 @@ func TestKillingTheProcessLosesNothingAcknowledged(t *testing.T) {
 		}
 		// Killed once it has acknowledged so many, wherever it then is.
 		lines := bufio.NewReader(out)
-		for n := 0; n < 50+97*round; n++ {
+		for n := 0; n < 50+97*(round%20); n++ {
 			if err := readAcked(lines, acked); err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package spool
+
+// raceEnabled says that times and sizes are those of the race detector.
+const raceEnabled = false
