@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
-	{"internal/syslog", "parser", "internal/relp", "internal/ecs", "internal/oldlog", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
+	{"internal/syslog", "parser", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
 }
 
 // beside are the imports within a storey: who may import whom.
@@ -37,6 +37,7 @@ var beside = map[string][]string{
 	"parser":            {"internal/syslog"},
 	"internal/ecs":      {"internal/syslog"},
 	"internal/oldlog":   {"internal/syslog", "parser"},
+	"internal/skipdata": {"internal/syslog"},
 	"internal/tlsconf":  {"internal/config"},
 	"internal/relp":     {"internal/syslog"},
 	"internal/receive":  {"internal/syslog", "internal/tlsconf"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -57,7 +58,7 @@ func findField(name string) *field {
 		})}
 	case "host":
 		return &field{lower, equalsOnly(func(p pattern) (node, error) {
-			return valueNode{p, lower, hostOf, hostInRecord(p)}, nil
+			return valueNode{p, lower, hostOf, hostInRecord(p), true}, nil
 		})}
 	case "app":
 		return spanField(lower, func(e *syslog.Event) syslog.Span { return e.AppName })
@@ -76,7 +77,7 @@ func findField(name string) *field {
 			return valueNode{p, lower, func(e *syslog.Event, s *scratch) []byte {
 				s.buf = e.ID.AppendText(s.buf[:0])
 				return s.buf
-			}, false}, nil
+			}, false, false}, nil
 		})}
 	case "source":
 		return &field{lower, equalsOnly(sourceNode)}
@@ -115,7 +116,7 @@ func equalsOnly(make func(pattern) (node, error)) func(string, pattern) (node, e
 
 func spanField(name string, span func(*syslog.Event) syslog.Span) *field {
 	return &field{name, equalsOnly(func(p pattern) (node, error) {
-		return valueNode{p, name, func(e *syslog.Event, _ *scratch) []byte { return e.Field(span(e)) }, true}, nil
+		return valueNode{p, name, func(e *syslog.Event, _ *scratch) []byte { return e.Field(span(e)) }, true, true}, nil
 	})}
 }
 
@@ -124,7 +125,7 @@ func stringField(name string, value func(*syslog.Event) string) *field {
 		return valueNode{p, name, func(e *syslog.Event, s *scratch) []byte {
 			s.buf = append(s.buf[:0], value(e)...)
 			return s.buf
-		}, true}, nil
+		}, true, true}, nil
 	})}
 }
 
@@ -144,7 +145,7 @@ func hostOf(e *syslog.Event, s *scratch) []byte {
 	return s.buf
 }
 
-const unknownHost = "unknown"
+const unknownHost = skipdata.UnknownHost
 
 // hostInRecord tells whether p can match a name only, which stands in the
 // record, and neither an address nor "unknown".
@@ -200,7 +201,7 @@ func severityNode(op string, p pattern) (node, error) {
 	case op == ">":
 		set, text = 0xff&^(2<<number-1), ">"+text
 	}
-	return setNode{"severity", set, bits, text}, nil
+	return setNode{"severity", set, bits, text, func(b *skipdata.Block) uint32 { return b.Severities }}, nil
 }
 
 func facilityNode(p pattern) (node, error) {
@@ -220,7 +221,8 @@ func facilityNode(p pattern) (node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("none of %s matches", strings.Join(names, ", "))
 	}
-	return setNode{"facility", set, func(e *syslog.Event) uint32 { return 1 << (e.Facility & 31) }, text}, nil
+	return setNode{"facility", set, func(e *syslog.Event) uint32 { return 1 << (e.Facility & 31) }, text,
+		func(b *skipdata.Block) uint32 { return b.Facilities }}, nil
 }
 
 func formatNode(p pattern) (node, error) {
@@ -229,7 +231,7 @@ func formatNode(p pattern) (node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is one of %s", strings.Join(names, ", "))
 	}
-	return setNode{"format", set, func(e *syslog.Event) uint32 { return 1 << (e.Format & 31) }, text}, nil
+	return setNode{"format", set, func(e *syslog.Event) uint32 { return 1 << (e.Format & 31) }, text, nil}, nil
 }
 
 func tagsNode(p pattern) (node, error) {
@@ -238,5 +240,5 @@ func tagsNode(p pattern) (node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is one of %s", strings.Join(names, ", "))
 	}
-	return setNode{"tags", set, func(e *syslog.Event) uint32 { return uint32(e.Warnings) }, text}, nil
+	return setNode{"tags", set, func(e *syslog.Event) uint32 { return uint32(e.Warnings) }, text, nil}, nil
 }

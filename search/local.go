@@ -39,7 +39,7 @@ func (s *Stats) incomplete() error {
 	return &IncompleteError{fmt.Sprintf("the results are incomplete: %d damaged blocks and %d unreadable events of the log could not be searched", s.DamagedBlocks, s.UnreadableEvents)}
 }
 
-// maxIndexed bounds the blocks whose headers a Local keeps, at 80 octets each.
+// maxIndexed bounds the blocks whose headers a Local keeps, at 120 octets each.
 const maxIndexed = 250_000
 
 // Local searches a log on this machine. It is safe for concurrent use.
@@ -51,8 +51,10 @@ type Local struct {
 	indexed  int                      // blocks in them
 }
 
-// segmentIndex is what is known of a sealed segment, which does not change.
+// segmentIndex is what is known of a sealed segment, which does not change but by
+// being rewritten.
 type segmentIndex struct {
+	size, rewritten  int64
 	minTime, maxTime int64
 	damaged          int
 	blocks           []spool.BlockInfo // nil where there is no room for them
@@ -80,7 +82,7 @@ func (l *Local) Search(ctx context.Context, r Request, found func(doc []byte) er
 	}
 	reader := l.view.NewBlockReader()
 	defer reader.Close()
-	s, err := newScan(&viewLog{local: l, reader: reader}, q, r)
+	s, err := newScan(&viewLog{local: l, reader: reader, skip: q.selective}, q, r)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -97,8 +99,10 @@ func (l *Local) Search(ctx context.Context, r Request, found func(doc []byte) er
 
 // viewLog is the log as one search sees it.
 type viewLog struct {
-	local    *Local
-	reader   *spool.BlockReader
+	local  *Local
+	reader *spool.BlockReader
+	// skip tells that the query can make use of skip data.
+	skip     bool
 	segments []spool.Segment
 }
 
@@ -107,7 +111,7 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 		return 0, err
 	}
 	v.local.forget(v.segments)
-	var buf []spool.BlockInfo
+	var buf, within []spool.BlockInfo
 	for i, segment := range v.segments {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
@@ -120,10 +124,19 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 			return 0, err
 		}
 		damaged += index.damaged
+		within = within[:0]
 		for _, b := range index.blocks {
 			if b.MaxTime >= since && b.MinTime <= until {
-				f(blockInfo{b, i})
+				within = append(within, b)
 			}
+		}
+		if v.skip {
+			if err := v.local.view.FillSkip(segment, within); err != nil {
+				return 0, err
+			}
+		}
+		for _, b := range within {
+			f(blockInfo{b, i})
 		}
 	}
 	return damaged, nil
@@ -134,6 +147,10 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 func (l *Local) index(buf *[]spool.BlockInfo, segment spool.Segment, since, until int64) (*segmentIndex, error) {
 	l.mu.Lock()
 	known := l.segments[segment.First]
+	if known != nil && (known.size != segment.Size || known.rewritten != segment.Rewritten) {
+		l.drop(segment.First, known)
+		known = nil
+	}
 	l.mu.Unlock()
 	if known != nil && (known.blocks != nil || known.maxTime < since || known.minTime > until) {
 		return known, nil
@@ -143,7 +160,7 @@ func (l *Local) index(buf *[]spool.BlockInfo, segment spool.Segment, since, unti
 	if err != nil {
 		return nil, err
 	}
-	index := &segmentIndex{minTime: math.MaxInt64, maxTime: math.MinInt64, blocks: blocks}
+	index := &segmentIndex{size: segment.Size, rewritten: segment.Rewritten, minTime: math.MaxInt64, maxTime: math.MinInt64, blocks: blocks}
 	next := segment.First
 	for _, b := range blocks {
 		index.minTime, index.maxTime = min(index.minTime, b.MinTime), max(index.maxTime, b.MaxTime)
@@ -184,10 +201,15 @@ func (l *Local) forget(there []spool.Segment) {
 	}
 	for first, index := range l.segments {
 		if !firsts[first] {
-			l.indexed -= len(index.blocks)
-			delete(l.segments, first)
+			l.drop(first, index)
 		}
 	}
+}
+
+// drop forgets a segment. l.mu is held.
+func (l *Local) drop(first uint64, index *segmentIndex) {
+	l.indexed -= len(index.blocks)
+	delete(l.segments, first)
 }
 
 func (v *viewLog) read(b blockInfo) ([]byte, error) {

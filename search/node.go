@@ -3,6 +3,7 @@ package search
 import (
 	"strings"
 
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -13,6 +14,9 @@ type node interface {
 	// literal returns a text that stands in the record of every event that
 	// matches, in any case; nil where there is none.
 	literal() *pattern
+	// may tells whether an event of a block can match; true where that is not
+	// known.
+	may(b *skipdata.Block) bool
 	// write appends the canonical form.
 	write(b *strings.Builder)
 }
@@ -43,6 +47,15 @@ func (n allOf) literal() *pattern {
 	return best
 }
 
+func (n allOf) may(b *skipdata.Block) bool {
+	for _, child := range n {
+		if !child.may(b) {
+			return false
+		}
+	}
+	return true
+}
+
 func (n allOf) write(b *strings.Builder) { writeList(b, "and", n) }
 
 // anyOf matches where one of its nodes does.
@@ -58,6 +71,15 @@ func (n anyOf) match(e *syslog.Event, s *scratch) bool {
 }
 
 func (n anyOf) literal() *pattern { return nil }
+
+func (n anyOf) may(b *skipdata.Block) bool {
+	for _, child := range n {
+		if child.may(b) {
+			return true
+		}
+	}
+	return false
+}
 
 func (n anyOf) write(b *strings.Builder) { writeList(b, "or", n) }
 
@@ -76,6 +98,8 @@ type not struct{ n node }
 func (n not) match(e *syslog.Event, s *scratch) bool { return !n.n.match(e, s) }
 
 func (n not) literal() *pattern { return nil }
+
+func (n not) may(*skipdata.Block) bool { return true }
 
 func (n not) write(b *strings.Builder) { writeList(b, "not", []node{n.n}) }
 
@@ -107,6 +131,8 @@ func (n textNode) match(e *syslog.Event, _ *scratch) bool {
 
 func (n textNode) literal() *pattern { return usable(n.pattern) }
 
+func (n textNode) may(b *skipdata.Block) bool { return n.pattern.may(b) }
+
 func (n textNode) write(b *strings.Builder) {
 	if n.name != "" {
 		b.WriteString(n.name + ":")
@@ -130,6 +156,8 @@ type valueNode struct {
 	value func(*syslog.Event, *scratch) []byte
 	// inRecord tells that the value stands in the record as it is.
 	inRecord bool
+	// inSkip tells that the words of the value are in the skip data of blocks.
+	inSkip bool
 }
 
 func (n valueNode) match(e *syslog.Event, s *scratch) bool { return n.whole(n.value(e, s)) }
@@ -141,6 +169,8 @@ func (n valueNode) literal() *pattern {
 	return usable(n.pattern)
 }
 
+func (n valueNode) may(b *skipdata.Block) bool { return !n.inSkip || n.pattern.may(b) }
+
 func (n valueNode) write(b *strings.Builder) { b.WriteString(n.name + ":" + n.pattern.String()) }
 
 // setNode tells whether a small number is in a set of bits: severity, facility,
@@ -150,10 +180,15 @@ type setNode struct {
 	set  uint32
 	bits func(*syslog.Event) uint32
 	text string
+	// there returns the bits that events of a block have; nil where that is not
+	// known.
+	there func(*skipdata.Block) uint32
 }
 
 func (n setNode) match(e *syslog.Event, _ *scratch) bool { return n.bits(e)&n.set != 0 }
 
 func (n setNode) literal() *pattern { return nil }
+
+func (n setNode) may(b *skipdata.Block) bool { return n.there == nil || n.there(b)&n.set != 0 }
 
 func (n setNode) write(b *strings.Builder) { b.WriteString(n.name + ":{" + n.text + "}") }

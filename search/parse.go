@@ -3,6 +3,7 @@ package search
 import (
 	"strings"
 
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -19,6 +20,8 @@ type Query struct {
 	// literal occurs in the octets of every record that matches; nil where
 	// there is no such text.
 	literal *pattern
+	// selective tells that skip data can show that a block has no match.
+	selective bool
 }
 
 // Parse reads a query. Its error is a *SyntaxError.
@@ -44,7 +47,14 @@ func Parse(text string) (*Query, error) {
 	default:
 		return nil, p.fail(p.tok.at, "a term is expected here")
 	}
-	return &Query{root: root, literal: root.literal()}, nil
+	return &Query{root: root, literal: root.literal(), selective: !root.may(&skipdata.Block{})}, nil
+}
+
+// may tells whether a block with such skip data can hold a match. Data that
+// cannot be read tell nothing.
+func (q *Query) may(skip []byte) bool {
+	b, ok := skipdata.Parse(skip)
+	return !ok || q.root.may(&b)
 }
 
 // String returns the query in a canonical form that shows how it was understood.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/syslane/syslane/internal/skipdata"
 )
 
 // pattern is a word or phrase to look for, in any case.
@@ -17,6 +19,8 @@ type pattern struct {
 	// rare is the offset of the octet of text that is likely to be the rarest;
 	// for ASCII texts only.
 	rare int
+	// words stand in every text that matches.
+	words []skipdata.Word
 	// startsWord and endsWord tell that no letter, digit or underscore may touch
 	// the text at that end.
 	startsWord, endsWord bool
@@ -29,6 +33,7 @@ func newPattern(text string, before, after bool) pattern {
 	last, _ := utf8.DecodeLastRune(p.text)
 	p.startsWord = !before && wordRune(first)
 	p.endsWord = !after && wordRune(last)
+	p.words = skipdata.Words(nil, p.text, before, after)
 	for i, c := range p.text {
 		p.ascii = p.ascii && c < utf8.RuneSelf
 		if rarity(c) > rarity(p.text[p.rare]) {
@@ -36,6 +41,16 @@ func newPattern(text string, before, after bool) pattern {
 		}
 	}
 	return p
+}
+
+// may tells whether the pattern may stand in an event of a block.
+func (p *pattern) may(b *skipdata.Block) bool {
+	for _, w := range p.words {
+		if !b.May(w) {
+			return false
+		}
+	}
+	return true
 }
 
 // exists tells whether p is a star alone.
@@ -54,12 +69,7 @@ func rarity(c byte) int {
 }
 
 // wordRune tells whether r is part of words.
-func wordRune(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_'
-	}
-	return unicode.In(r, unicode.L, unicode.N, unicode.M)
-}
+func wordRune(r rune) bool { return skipdata.IsWord(r) }
 
 // within tells whether p stands in b as words do.
 func (p *pattern) within(b []byte) bool {

@@ -43,6 +43,9 @@ type Stats struct {
 	// BlocksRead how often one was read; a block can be read more than once.
 	Blocks     int `json:"blocks"`
 	BlocksRead int `json:"blocks_read"`
+	// BlocksSkipped is the number of blocks that need not be read, for what is kept
+	// about them shows that they hold no match.
+	BlocksSkipped int `json:"blocks_skipped"`
 	// Octets is how much was searched, decompressed.
 	Octets int64 `json:"octets"`
 	// DamagedBlocks is the number of blocks, or stretches where blocks should
@@ -192,6 +195,11 @@ func unixNano(t time.Time) int64 {
 // run calls emit for each result in order. The event is valid during the call.
 func (s *scan) run(ctx context.Context, emit func(*syslog.Event) error) error {
 	damaged, err := s.log.blocks(ctx, s.since, s.until, func(b blockInfo) {
+		if b.Skip != nil && !s.query.may(b.Skip) {
+			s.stats.BlocksSkipped++
+			return
+		}
+		b.Skip = nil // not to be held while the search runs
 		upper := s.order.key(b.MaxTime, b.First+uint64(b.Count)-1)
 		if s.order == OldestFirst {
 			upper = s.order.key(b.MinTime, b.First)
@@ -202,7 +210,7 @@ func (s *scan) run(ctx context.Context, emit func(*syslog.Event) error) error {
 		return err
 	}
 	s.stats.DamagedBlocks = damaged
-	s.stats.Blocks = len(s.queue)
+	s.stats.Blocks = len(s.queue) + s.stats.BlocksSkipped
 	heap.Init(&s.queue)
 	var e syslog.Event
 	for {

@@ -3,6 +3,7 @@ package search
 import (
 	"strings"
 
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -61,6 +62,10 @@ func (n sdNode) literal() *pattern {
 	}
 	return usable(n.pattern)
 }
+
+// may looks for the words of the value as it is escaped: only octets that are no
+// part of words are, and so their escapes part words where they do.
+func (n sdNode) may(b *skipdata.Block) bool { return n.pattern.may(b) }
 
 func (n sdNode) write(b *strings.Builder) {
 	b.WriteString(sdPrefix + n.key + ":" + n.pattern.String())

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -20,6 +21,8 @@ func (n netNode) match(e *syslog.Event, _ *scratch) bool {
 }
 
 func (n netNode) literal() *pattern { return nil }
+
+func (n netNode) may(*skipdata.Block) bool { return true }
 
 func (n netNode) write(b *strings.Builder) {
 	fmt.Fprintf(b, "source:%s", n.prefix)
@@ -38,7 +41,7 @@ func sourceNode(p pattern) (node, error) {
 			}
 			s.buf = e.Source.Addr().Unmap().WithZone("").AppendTo(s.buf[:0])
 			return s.buf
-		}, false}, nil
+		}, false, false}, nil
 	}
 	if prefix, err := netip.ParsePrefix(text); err == nil {
 		return netNode{prefix: prefix.Masked()}, nil

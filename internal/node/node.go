@@ -17,6 +17,7 @@ import (
 	"github.com/syslane/syslane/internal/deadletter"
 	"github.com/syslane/syslane/internal/delivery"
 	"github.com/syslane/syslane/internal/pipeline"
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/web"
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/spool"
@@ -135,6 +136,7 @@ func (n *Node) openLog() error {
 	cfg.Dir = LogDir(n.state)
 	cfg.KeepDelivered = n.role.KeepDelivered
 	cfg.Checkpoint = n.streams.Checkpoint
+	cfg.Summarize = new(skipdata.Summarizer).Append
 	cfg.Noted = func(_ uint64, note []byte) { n.note(note) }
 	cfg.Logger = n.logger
 	log, err := spool.Open(cfg)
