@@ -21,7 +21,8 @@
 //	  "event":      {"id", "created": receive time, "dataset", "original": the raw octets}
 //	  "labels":     {"input": name of the input, "format": "rfc5424", "rfc3164" or "unparsed",
 //	                 "sender_pid": the PID of the sender's credentials}
-//	  "syslane":    {"original": the raw octets in base64}
+//	  "syslane":    {"original": the raw octets in base64,
+//	                 "fields": {name: value or array of values} taken out of the text}
 //	  "tags":       names of the event's warnings
 //	  "ecs":        {"version"}
 //	}
@@ -153,11 +154,23 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 	if o.Dataset != "" {
 		dst = appendText(append(dst, `,"dataset":`...), o.Dataset)
 	}
-	if o.Original && valid && utf8.Valid(e.Raw) {
+	original := o.Original && valid && utf8.Valid(e.Raw)
+	if original {
 		dst, _ = appendString(append(dst, `,"original":`...), e.Raw)
-	} else if !valid || o.Original {
-		dst = append(dst, `},"syslane":{"original":"`...)
+	}
+	inBase64 := !original && (!valid || o.Original)
+	if inBase64 || len(e.Extracted) > 0 {
+		dst = append(dst, `},"syslane":{`...)
+	}
+	if inBase64 {
+		dst = append(dst, `"original":"`...)
 		dst = append(base64.StdEncoding.AppendEncode(dst, e.Raw), '"')
+	}
+	if len(e.Extracted) > 0 {
+		if inBase64 {
+			dst = append(dst, ',')
+		}
+		dst = appendExtracted(dst, e.Extracted)
 	}
 	dst = append(dst, `},"labels":{"format":"`...)
 	dst = append(append(dst, e.Format.String()...), '"')
@@ -173,6 +186,16 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 		dst = appendTags(dst, e.Warnings)
 	}
 	return append(dst, `,"ecs":{"version":"`+Version+`"}}`...)
+}
+
+// appendExtracted appends "fields":{…}: the fields taken out of the text, grouped
+// as structured data is. Octets replaced in them are still in the text.
+func appendExtracted(dst, extracted []byte) []byte {
+	start := len(dst)
+	dst, _ = appendStructuredData(dst, extracted)
+	// Of {"fields":{…}} the inner part goes into an object that is open.
+	copy(dst[start:], dst[start+1:len(dst)-1])
+	return dst[:len(dst)-2]
 }
 
 // priorities is the part of the document that depends on facility and severity

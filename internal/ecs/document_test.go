@@ -457,3 +457,28 @@ func TestWhatTheInputKnowsOfALocalSenderIsInTheDocument(t *testing.T) {
 	f(message{host: "here", hostname: "there", path: "/var/log/a \"b\".log"},
 		`"host":{"name":"there"`, `},"file":{"path":"/var/log/a \"b\".log"}},"host"`)
 }
+
+func TestExtractedFieldsStandBesideTheOriginal(t *testing.T) {
+	f := func(o Options, octets, want string) {
+		t.Helper()
+		e := full.event()
+		e.Extracted = syslog.AppendExtracted(nil, []byte("src"), []byte("10.0.0.1"))
+		e.Extracted = syslog.AppendExtracted(e.Extracted, []byte("a.b"), []byte(`say "x]"`))
+		e.Extracted = syslog.AppendExtracted(e.Extracted, []byte("src"), []byte("10.0.0.2"))
+		e.Raw = append(e.Raw, octets...)
+		doc := AppendDocument(nil, e, o)
+		var got struct{ Syslane map[string]json.RawMessage }
+		if err := json.Unmarshal(doc, &got); err != nil {
+			t.Fatalf("%v in %s", err, doc)
+		}
+		if fields := string(got.Syslane["fields"]); fields != `{"src":["10.0.0.1","10.0.0.2"],"a.b":"say \"x]\""}` {
+			t.Errorf("fields are %s", fields)
+		}
+		if _, there := got.Syslane["original"]; there != (want == "base64") || strings.Contains(string(doc), `"original":"<`) != (want == "text") {
+			t.Errorf("the original is not as wanted, %q, in %s", want, doc)
+		}
+	}
+	f(Options{}, "", "")
+	f(Options{Original: true}, "", "text")
+	f(Options{Original: true}, "\xff", "base64")
+}

@@ -37,6 +37,9 @@ type inputSettings struct {
 	// Charset is the character set of messages that are not UTF-8, as IANA names
 	// it ("windows-1252", "GBK").
 	Charset string `toml:"charset"`
+	// Extract names the kinds of texts out of which fields are taken: "kv", "json"
+	// and "cef". Default none.
+	Extract []string `toml:"extract"`
 
 	reading pipeline.Reading
 }
@@ -93,6 +96,12 @@ func (s *inputSettings) check(t config.Table) error {
 		var err error
 		if s.reading.Charset, err = parser.NewCharset(s.Charset); err != nil {
 			return t.Errorf("charset", "%v", err)
+		}
+	}
+	if len(s.Extract) > 0 {
+		var err error
+		if s.reading.Extract, err = parser.NewExtractor(s.Extract); err != nil {
+			return t.Errorf("extract", "%v", err)
 		}
 	}
 	s.reading.MaxSkew = s.MaxClockSkew

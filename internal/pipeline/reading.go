@@ -18,6 +18,8 @@ type Reading struct {
 	// Charset is the character set of messages that are not UTF-8; nil leaves
 	// them as they are.
 	Charset *parser.Charset
+	// Extract takes fields out of the texts; nil takes none.
+	Extract *parser.Extractor
 	// MaxSkew is that of parser.Options.
 	MaxSkew time.Duration
 }
@@ -28,12 +30,33 @@ type reader struct {
 	options parser.Options
 	// source is that for which options.Location was looked up.
 	source netip.Addr
-	// converted holds the message in UTF-8 while it is being read.
-	converted []byte
+	// converted holds the message in UTF-8 while it is being read, extracted its fields.
+	converted, extracted []byte
+	fields               int
+	// extract is addField, made once.
+	extract func(name, value []byte) bool
 }
 
+// What a text can have of extracted fields: the rest stays in the text alone.
+const (
+	maxFields          = 256
+	maxExtractedOctets = 64 << 10
+)
+
 func newReader(r Reading, received time.Time) *reader {
-	return &reader{Reading: r, options: parser.Options{Received: received, MaxSkew: r.MaxSkew, Location: r.Zones.Location(netip.Addr{})}}
+	out := &reader{Reading: r, options: parser.Options{Received: received, MaxSkew: r.MaxSkew, Location: r.Zones.Location(netip.Addr{})}}
+	out.extract = out.addField
+	return out
+}
+
+// addField keeps one field of the message being read, and tells whether more may follow.
+func (r *reader) addField(name, value []byte) bool {
+	if r.fields == maxFields || len(r.extracted)+len(name)+2*len(value) > maxExtractedOctets {
+		return false
+	}
+	r.fields++
+	r.extracted = syslog.AppendExtracted(r.extracted, name, value)
+	return true
 }
 
 // read parses the message of e and supplies what its origin is known for; o may
@@ -55,6 +78,11 @@ func (r *reader) read(o *inputs.Origin, e *syslog.Event) {
 		r.converted = r.Charset.Convert(&e.Message, r.converted[:0])
 	}
 	parser.Parse(&e.Message, &r.options)
+	if r.Extract != nil {
+		r.extracted, r.fields = r.extracted[:0], 0
+		r.Extract.Each(e.Field(e.Text), r.extract)
+		e.Extracted = r.extracted
+	}
 	if e.Hostname.Empty() && o.Host != "" {
 		e.Host = o.Host
 		e.Warnings &^= syslog.WarnNoHostname

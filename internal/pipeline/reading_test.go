@@ -43,3 +43,26 @@ func TestMessagesAreReadAsTheirInputSays(t *testing.T) {
 		}
 	}
 }
+
+func TestFieldsAreTakenOutOfTextsOnDemand(t *testing.T) {
+	extract, err := parser.NewExtractor([]string{"kv", "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, log, _ := newTestPipeline(t)
+	f := func(reading Reading, text, want string) {
+		t.Helper()
+		p.cfg.Readings = map[string]Reading{"edge": reading}
+		if err := p.Submit(t.Context(), batchOf("<13>1 - host app - - - "+text)); err != nil {
+			t.Fatal(err)
+		}
+		events := log.events(t)
+		if got := string(events[len(events)-1].Extracted); got != want {
+			t.Errorf("of %q the fields %s are taken, want %s", text, got, want)
+		}
+	}
+	f(Reading{Extract: extract}, `src=10.0.0.1 user="a b"`, `[fields src="10.0.0.1" user="a b"]`)
+	f(Reading{Extract: extract}, `{"a":{"b":[1,"x"]}}`, `[fields a.b="[1,\"x\"\]"]`)
+	f(Reading{Extract: extract}, `nothing here`, ``)
+	f(Reading{}, `src=10.0.0.1`, ``)
+}

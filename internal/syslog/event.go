@@ -80,6 +80,9 @@ type Event struct {
 	Path string
 	// Credentials are those of the process that sent the message.
 	Credentials Credentials
+	// Extracted are the fields that were taken out of the text, where its input
+	// is told to, in the form of AppendExtracted; nil where there are none.
+	Extracted []byte
 }
 
 // Credentials say which process sent a message, as the kernel vouches for it
@@ -117,6 +120,7 @@ func (e *Event) TimeNano() int64 {
 //	credentials  uvarint pid, uvarint uid, uvarint gid             (bitCredentials)
 //	host         uvarint length, octets                            (bitHost)
 //	path         uvarint length, octets                            (bitPath)
+//	extracted    uvarint length, octets                            (bitExtracted)
 //	raw          the rest
 //
 // New parts take the next bit and their place is before raw, so that all that was
@@ -137,6 +141,7 @@ const (
 	bitCredentials
 	bitHost
 	bitPath
+	bitExtracted
 	bitsKnown
 )
 
@@ -180,6 +185,9 @@ func (e *Event) AppendTo(dst []byte) []byte {
 	}
 	if e.Path != "" {
 		present |= bitPath
+	}
+	if len(e.Extracted) > 0 {
+		present |= bitExtracted
 	}
 	dst = append(dst, eventVersion, byte(e.Facility)<<3|byte(e.Severity)&7, byte(e.Format))
 	dst = append(dst, e.ID[:]...)
@@ -228,10 +236,14 @@ func (e *Event) AppendTo(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(len(e.Path)))
 		dst = append(dst, e.Path...)
 	}
+	if len(e.Extracted) > 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(e.Extracted)))
+		dst = append(dst, e.Extracted...)
+	}
 	return append(dst, e.Raw...)
 }
 
-// Decode reads an event from b, all of which belongs to it. Raw aliases b.
+// Decode reads an event from b, all of which belongs to it. Raw and Extracted alias b.
 // Identity, Input, Host and Path are taken from interned (which may be nil) so
 // that a reader of many events does not allocate for each.
 func (e *Event) Decode(b []byte, interned *Interner) error {
@@ -291,6 +303,9 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 	}
 	if present&bitPath != 0 {
 		e.Path = interned.String(d.take(int(min(d.uvarint(), 1<<30))))
+	}
+	if present&bitExtracted != 0 {
+		e.Extracted = d.take(int(min(d.uvarint(), 1<<30)))
 	}
 	if d.failed {
 		return ErrEventCorrupt

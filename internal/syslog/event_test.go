@@ -15,7 +15,8 @@ func fullEvent() Event {
 		ID:     MakeID(time.Unix(1_800_000_000, 42), [4]byte{1, 2, 3, 4}, 5),
 		Source: netip.MustParseAddrPort("192.0.2.7:514"), Identity: "web1.example.com", Input: "tls",
 		Host: "here", Path: "/var/log/app.log", Credentials: Credentials{Known: true, PID: 1 << 31, UID: 1<<32 - 1, GID: 7},
-		Message: Message{Raw: raw, Format: RFC5424, Facility: 1, Severity: 5, Warnings: WarnTruncated, Timestamp: 1_700_000_000_000_000_000},
+		Extracted: AppendExtracted(nil, []byte("k"), []byte("v")),
+		Message:   Message{Raw: raw, Format: RFC5424, Facility: 1, Severity: 5, Warnings: WarnTruncated, Timestamp: 1_700_000_000_000_000_000},
 	}
 	field := func(s string) Span {
 		i := uint32(bytes.Index(raw, []byte(s)))
@@ -51,6 +52,7 @@ func TestEventsComeBackWhole(t *testing.T) {
 		func(e *Event) { e.Credentials = Credentials{} },
 		func(e *Event) { e.Host = "" },
 		func(e *Event) { e.Path = "" },
+		func(e *Event) { e.Extracted = nil },
 		func(e *Event) { e.Text = Span{} },
 		func(e *Event) { e.Source = netip.AddrPort{} },
 	} {
@@ -109,4 +111,22 @@ func FuzzEventDecode(f *testing.F) {
 			t.Errorf("%+v came back as %+v", first, second)
 		}
 	})
+}
+
+func TestExtractedFieldsReadBack(t *testing.T) {
+	var b []byte
+	b = AppendExtracted(b, []byte("src ip"), []byte(`10.0.0.1`))
+	b = AppendExtracted(b, []byte("msg"), []byte(`said "no" ] \ yes`))
+	var got []string
+	EachElement(b, func(el Element) bool {
+		el.EachParam(func(p Param) bool {
+			got = append(got, string(el.ID), string(p.Name), string(p.AppendValue(nil)))
+			return true
+		})
+		return true
+	})
+	want := []string{"fields", "src_ip", "10.0.0.1", "fields", "msg", `said "no" ] \ yes`}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("fields came back as %q, want %q", got, want)
+	}
 }

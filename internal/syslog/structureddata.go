@@ -115,7 +115,15 @@ func AppendElement(dst []byte, id string) []byte {
 // AppendParam appends a param to an open element; value may be any octets and is escaped.
 func AppendParam(dst []byte, name string, value []byte) []byte {
 	dst = appendSDName(append(dst, ' '), name)
-	dst = append(dst, '=', '"')
+	return appendQuoted(append(dst, '='), value)
+}
+
+// EndElement closes an element.
+func EndElement(dst []byte) []byte { return append(dst, ']') }
+
+// appendQuoted appends a PARAM-VALUE with its quotes.
+func appendQuoted(dst, value []byte) []byte {
+	dst = append(dst, '"')
 	for _, c := range value {
 		if c == '"' || c == '\\' || c == ']' {
 			dst = append(dst, '\\')
@@ -125,14 +133,15 @@ func AppendParam(dst []byte, name string, value []byte) []byte {
 	return append(dst, '"')
 }
 
-// EndElement closes an element.
-func EndElement(dst []byte) []byte { return append(dst, ']') }
+func appendSDName(dst []byte, name string) []byte { return appendName(dst, name, 32) }
 
-func appendSDName(dst []byte, name string) []byte {
-	if name == "" {
+// appendName appends at most limit octets of a name, with "_" for what an SD-NAME
+// may not have.
+func appendName[T string | []byte](dst []byte, name T, limit int) []byte {
+	if len(name) == 0 {
 		return append(dst, '_')
 	}
-	for i := range min(len(name), 32) {
+	for i := range min(len(name), limit) {
 		c := name[i]
 		if c <= ' ' || c >= 0x7f || c == '=' || c == ']' || c == '"' {
 			c = '_'

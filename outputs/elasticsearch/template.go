@@ -128,6 +128,7 @@ func documentFields(flavor string) map[string]field {
 		"log.syslog.procid":          keyword(),
 		"log.syslog.msgid":           keyword(),
 		"log.syslog.structured_data": structuredData,
+		"log.file.path":              keyword(),
 
 		"host.name":          keyword(),
 		"host.hostname":      keyword(),
@@ -145,9 +146,14 @@ func documentFields(flavor string) map[string]field {
 		"event.dataset":  keyword(),
 		"event.original": {"type": "keyword", "index": false, "doc_values": false},
 
-		"labels.input":     keyword(),
-		"labels.format":    keyword(),
-		"syslane.original": {"type": "binary"},
-		"ecs.version":      keyword(),
+		"user.id":       keyword(),
+		"user.group.id": keyword(),
+
+		"labels.input":      keyword(),
+		"labels.format":     keyword(),
+		"labels.sender_pid": keyword(),
+		"syslane.original":  {"type": "binary"},
+		"syslane.fields":    structuredData,
+		"ecs.version":       keyword(),
 	}
 }

@@ -46,11 +46,11 @@ func mapped(t *testing.T, template []byte) map[string]string {
 	return paths
 }
 
-// documentPaths lists the paths of the values in a document; structured data is
-// one value.
+// documentPaths lists the paths of the values in a document; structured data and
+// extracted fields are one value each.
 func documentPaths(into map[string]bool, path string, v any) {
 	object, ok := v.(map[string]any)
-	if !ok || path == "log.syslog.structured_data" {
+	if !ok || path == "log.syslog.structured_data" || path == "syslane.fields" {
 		into[path] = true
 		return
 	}
@@ -62,6 +62,8 @@ func documentPaths(into map[string]bool, path string, v any) {
 func TestTemplateMapsEveryFieldOfADocumentAndNoOther(t *testing.T) {
 	e := newEvent(1, "text")
 	e.Identity, e.Warnings, e.Timestamp = "web1", syslog.WarnTruncated, 1
+	e.Path, e.Credentials = "/var/log/app.log", syslog.Credentials{Known: true, PID: 1, UID: 2, GID: 3}
+	e.Extracted = syslog.AppendExtracted(nil, []byte("k"), []byte("v"))
 	at := uint32(len(e.Raw))
 	e.Raw = append(e.Raw, `ID [a b="c"]`...)
 	e.MsgID, e.StructuredData = syslog.Span{Start: at, End: at + 2}, syslog.Span{Start: at + 3, End: at + 12}
