@@ -1,0 +1,193 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/etc"
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/spool"
+)
+
+func load(t *testing.T, text, state string) (*Plan, error) {
+	t.Helper()
+	f, err := config.Parse("test.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Load(f, Options{State: state, NewLogger: func(LoggingConfig) zerolog.Logger {
+		return zerolog.New(zerolog.NewTestWriter(t))
+	}})
+}
+
+func TestShippedFilesAreGood(t *testing.T) {
+	for name, octets := range map[string][]byte{"collector.toml": etc.Collector, "relay.toml": etc.Relay} {
+		if _, err := load(t, string(octets), ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMistakesAreToldWithTheirPlace(t *testing.T) {
+	f := func(text string, want ...string) {
+		t.Helper()
+		_, err := load(t, text, "")
+		if err == nil {
+			t.Errorf("no mistake is found in\n%s", text)
+			return
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("of\n%s\nit is said\n%v\nwithout %q", text, err, w)
+			}
+		}
+	}
+	f("[[input]]\ntype = \"udq\"\nlisten = \"127.0.0.1:1\"", `test.toml:2:8:`, `did you mean "udp"?`)
+	f("[[input]]\ntype = \"tcp\"\nlistn = \"127.0.0.1:1\"", `test.toml:3:1:`, `did you mean "listen"?`, `key "listen" is missing`)
+	f("[[input]]\ntype = \"tcp\"\nlisten = \"nowhere\"", `test.toml:3:10:`, `want host:port`)
+	f("[[input]]\ntype = \"udp\"\nlisten = \":1\"\ntime_zone = \"Europe/Zurick\"", `test.toml:4:13:`, `no zone of the time zone database`)
+	f("[[input]]\ntype = \"udp\"\nlisten = \":1\"\ncharset = \"latin-99\"", `test.toml:4:11:`, `unknown`)
+	f("[[input]]\ntype = \"udp\"\nlisten = \":1\"\nextract = [\"xml\"]", `no kind of body`)
+	f("[[input]]\ntype = \"tls\"\nlisten = \":1\"\n[input.tls]\ncert_file = \"/no/such\"\nkey_file = \"/no/such\"", `test.toml:`, `/no/such`)
+	f("[[output]]\ntype = \"relp\"\nname = \"a\"\ntargets = [\"h:1\"]\n[[output]]\ntype = \"relp\"\nname = \"a\"\ntargets = [\"h:1\"]", `test.toml:7:8:`, `another output has this name`)
+	f("[[output]]\ntype = \"relp\"\nname = \"../a\"\ntargets = [\"h:1\"]", `test.toml:3:8:`, `letters, digits`)
+	f("[log]\nsync = \"sometimes\"", `test.toml:2:8:`, `want "commit"`)
+	f("[http]\nlisten = \"0.0.0.0:8514\"", `test.toml:2:10:`, `set a token`)
+	f("[[input]]\ntype = \"relp\"\nlisten = \":1\"\nlink_from = [\"10.0.0.0/8\", \"10.0.0.1\"]", `test.toml:4:28:`, `want a network`)
+}
+
+// freeAddr returns a loopback address that nothing listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestNodeStoresServesAndStopsInOrder(t *testing.T) {
+	state, in, http1 := t.TempDir(), freeAddr(t), freeAddr(t)
+	plan, err := load(t, fmt.Sprintf("[[input]]\ntype = \"tcp\"\nlisten = %q\n[http]\nlisten = %q", in, http1), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(Role{Name: "collector", KeepDelivered: true, Search: true}, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	conn, err := net.Dial("tcp", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "<13>1 - host app - - - first\n<13>1 - host app - - - second\n"); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	var found string
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(found, "second") && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		answer, err := http.Get("http://" + http1 + "/api/v1/search?q=app:app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		octets, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = string(octets)
+	}
+	if !strings.Contains(found, `"message":"first"`) || !strings.Contains(found, `"message":"second"`) {
+		t.Errorf("the search finds %q", found)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	log, err := spool.Open(spool.Config{Dir: LogDir(state)})
+	if err != nil {
+		t.Fatalf("the log was not closed: %v", err)
+	}
+	if got := log.Head() - log.Tail(); got != 2 {
+		t.Errorf("the log holds %d messages, want 2", got)
+	}
+	log.Close()
+}
+
+func TestFailedOpenLeavesNothingOpen(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	state, free := t.TempDir(), freeAddr(t)
+	plan, err := load(t, fmt.Sprintf("[[input]]\ntype = \"tcp\"\nlisten = %q\n[[input]]\ntype = \"tcp\"\nlisten = %q", free, taken.Addr()), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Role{Name: "relay"}, plan); err == nil || !strings.Contains(err.Error(), `input "tcp-2"`) {
+		t.Fatalf("Open returned %v", err)
+	}
+	l, err := net.Listen("tcp", free)
+	if err != nil {
+		t.Errorf("the first address is still taken: %v", err)
+	} else {
+		l.Close()
+	}
+	if log, err := spool.Open(spool.Config{Dir: LogDir(state)}); err != nil {
+		t.Errorf("the log is still open: %v", err)
+	} else {
+		log.Close()
+	}
+}
+
+func TestInvalidConfigurationLeavesTheLogUntouched(t *testing.T) {
+	state := t.TempDir()
+	log, err := spool.Open(spool.Config{Dir: filepath.Join(state, "log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Append(t.Context(), spool.Batch{Records: []byte{3, 'a', 'b', 'c'}, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	log.Close()
+	before := tree(t, state)
+	if _, err := load(t, "[[output]]\ntype = \"relp\"\n", state); err == nil {
+		t.Fatal("the mistake is not found")
+	}
+	if after := tree(t, state); after != before {
+		t.Errorf("the state folder was\n%s\nand is\n%s", before, after)
+	}
+}
+
+// tree lists the files below dir with their octets.
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err != nil || info.IsDir() {
+			return err
+		}
+		octets, err := os.ReadFile(path)
+		fmt.Fprintf(&b, "%s %x\n", path, octets)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
