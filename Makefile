@@ -48,6 +48,16 @@ e2e: ## the real binary against real peers
 fuzz-smoke: ## each fuzz test for FUZZTIME
 	@scripts/fuzz-smoke.sh $(FUZZTIME)
 
+.PHONY: bench-spool
+bench-spool: build ## the log beside other queues on disk; BENCH="-text FILE" for more flags
+	@cd bench/spool && go run . -syslane ../../bin/syslane $(BENCH)
+
+.PHONY: soak-spool
+soak-spool: ## the long proofs of the log: 200 kills, 20 GiB of backlog, thousands of seeds
+	go test -count=1 -timeout 40m -v -run 'KillingTheProcess|ABacklog' ./spool -kills=200 -backlog=20
+	go test -count=1 -timeout 40m -run TestModel ./spool -rapid.checks=5000
+	go test -count=1 -timeout 40m -run 'AFlippedBit|ATruncated' ./spool -exhaustive
+
 .PHONY: help
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
