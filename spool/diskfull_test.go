@@ -198,7 +198,7 @@ func TestAFullFileSystemStopsAcknowledgementsUntilThereIsSpace(t *testing.T) {
 	if err := g.appendTo(t.Context(), l, 100<<10); err != nil {
 		t.Fatalf("append after segments were deleted: %v", err)
 	}
-	tail := l.Tail()
+	tail := c.Position() // what is before it may be deleted at any moment
 	g.check(t, l, tail)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -235,7 +235,7 @@ func TestALogThatLeavesSpaceBlocksOnARealFileSystemUntilAnOutputGoesOn(t *testin
 	eventually(t, "appends go on", func() bool { return l.Head() > head+5 })
 	cancel()
 	<-blocked
-	g.check(t, l, l.Tail())
+	g.check(t, l, c.Position()) // what is before it may be deleted at any moment
 }
 
 func TestADiskThatFailsIsWaitedForAndNothingAcknowledgedIsLost(t *testing.T) {

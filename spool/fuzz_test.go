@@ -507,3 +507,56 @@ func TestOctetsFullOfMagicsAreReadOnce(t *testing.T) {
 		t.Fatalf("%d octets read to search %d", r.octets, len(b))
 	}
 }
+
+func FuzzIndexOfAnyOctets(f *testing.F) {
+	key := indexKey{first: 1, size: 1 << 20}
+	x := &indexBuilder{summarize: func(dst, _ []byte) []byte { return append(dst, "skip"...) }}
+	off := int64(segmentPrologue)
+	for i := range uint64(3) {
+		h := blockHeader{stored: 50, raw: 100, count: 2, first: 1 + 2*i}
+		x.add(off, &h, nil)
+		off += h.size()
+	}
+	f.Add(x.encode(key), true)
+	f.Add(x.encode(key)[:indexHeaderSize], true)
+	for _, octets := range []uint32{0, 1<<32 - 1} { // of the second block
+		b := x.encode(key)
+		binary.LittleEndian.PutUint32(b[indexHeaderSize+indexEntrySize+40:], octets)
+		f.Add(b, true)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, mend bool) {
+		if mend && len(b) >= indexHeaderSize {
+			le := binary.LittleEndian
+			if n := int64(le.Uint32(b[12:])) * indexEntrySize; n <= int64(len(b)-indexHeaderSize) {
+				le.PutUint32(b[56:], checksum(b[indexHeaderSize:indexHeaderSize+n]))
+			}
+			le.PutUint32(b[76:], checksum(b[:76]))
+		}
+		disk := vfs.NewMem()
+		s := Segment{First: key.first, Size: key.size, Sealed: true, header: segmentPrologue, path: "/" + segmentName(1)}
+		if err := errors.Join(vfs.WriteFileAtomic(disk, indexPath(s.path), b, 0),
+			vfs.WriteFileAtomic(disk, s.path, make([]byte, key.size), 0)); err != nil {
+			t.Fatal(err)
+		}
+		v := &View{fsys: disk}
+		boundAllocation(t, 64<<20, func() {
+			blocks, ok := v.blocksFromIndex(nil, s)
+			if !ok {
+				return
+			}
+			if err := v.FillSkip(s, blocks); err != nil {
+				t.Fatal(err)
+			}
+			r := v.NewBlockReader()
+			defer r.Close()
+			for _, info := range blocks {
+				if info.offset < segmentPrologue || info.offset+info.Octets > s.Size {
+					t.Fatalf("block of %d octets at offset %d of %d", info.Octets, info.offset, s.Size)
+				}
+				if _, err := r.Read(s, info); !errors.Is(err, ErrCorrupt) {
+					t.Fatalf("got %v", err)
+				}
+			}
+		})
+	})
+}

@@ -28,6 +28,8 @@ const (
 	// maxBlockNotes bounds the notes of one block. A block is closed before it
 	// would have more.
 	maxBlockNotes = 1 << 20
+	// maxBlock is the most octets of a block on disk.
+	maxBlock = blockHeaderSize + MaxBatch + maxBlockNotes
 )
 
 // Defaults of Config.

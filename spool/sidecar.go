@@ -210,8 +210,15 @@ func readIndex(dst []BlockInfo, fsys vfs.FS, segment string, key indexKey) ([]Bl
 		return dst, h, fmt.Errorf("index of %s: %w", segment, ErrCorrupt)
 	}
 	at := indexHeaderSize + entries
+	mark, end, next := len(dst), int64(segmentPrologue), h.first
 	for ; len(buf) > 0; buf = buf[indexEntrySize:] {
 		b := decodeEntry(buf)
+		// Whoever reads the block goes by this, also for how much memory to take.
+		if b.offset < end || b.Octets < blockHeaderSize || b.Octets > maxBlock || b.Octets > h.size-b.offset ||
+			b.First < next || b.First > maxPosition || b.Raw > MaxBatch || b.Count > b.Raw {
+			return dst[:mark], h, fmt.Errorf("index of %s: %w", segment, ErrCorrupt)
+		}
+		end, next = b.offset+b.Octets, b.First+uint64(b.Count)
 		b.skip.offset = at
 		if h.flags&flagSkip == 0 {
 			b.skip = skipPlace{}
