@@ -64,8 +64,10 @@ func newCompressor(codec codecID) (*compressor, error) {
 	return c, err
 }
 
-// newRecompressor returns the compressor of full segments. BetterCompression takes
-// a third more time than Default and saves a tenth more.
+// newRecompressor returns the compressor of full segments. Of logs of sshd it makes
+// a tenth at 480 MB a CPU-second, where S2 makes a fifth and Default is no better
+// than Fastest; BestCompression would save another tenth for four times the work
+// and tens of MiB of memory.
 func newRecompressor() (*compressor, error) {
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedBetterCompression),

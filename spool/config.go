@@ -104,7 +104,7 @@ type Config struct {
 	Noted func(first uint64, note []byte)
 	// Recompress is when full segments are rewritten and given an index.
 	// Default RecompressArchive. One goroutine does it, a quarter of its time
-	// while little is appended and a twentieth while much is; readers go on, and a
+	// while little is appended and a fortieth while much is; readers go on, and a
 	// crash leaves the segment as it was or the new one. A segment with damage in
 	// it is not rewritten.
 	Recompress Recompress
@@ -114,6 +114,10 @@ type Config struct {
 	// from two goroutines at once, must not call the log, and borrows both. At most
 	// MaxSkip octets. nil: blocks have none.
 	Summarize func(dst, records []byte) []byte
+	// HotSize is the octets of the newest records that are kept in memory for
+	// readers that keep up, as long as there are such. Default DefaultHotSize;
+	// negative means none.
+	HotSize int64
 	// Logger is told of damage, repairs and changes of state; the default is
 	// silent.
 	Logger zerolog.Logger
@@ -147,6 +151,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Codec, CodecS2)
 	orDefault(&c.Sync, SyncCommit)
 	orDefault(&c.Full, FullBlock)
+	orDefault(&c.HotSize, DefaultHotSize)
 	orDefault(&c.Recompress, RecompressArchive)
 	c.BlockSize = min(c.BlockSize, MaxBatch)
 	if c.MaxSize > 0 {

@@ -44,6 +44,9 @@
 // notice. Each gets an index with where its blocks are and what Config.Summarize
 // made of them, so that a search need not read what cannot hold what it looks for.
 //
+// The records of the newest blocks are also kept in memory while there are readers
+// that keep up, who then read neither the disk nor anything compressed.
+//
 // # Positions
 //
 // Records have positions, counted from 1 without gaps. A cursor is the position of

@@ -38,6 +38,7 @@ const (
 	DefaultBlockSize      = 256 << 10
 	DefaultMaxPending     = 8 << 20
 	DefaultMinFree        = 64 << 20
+	DefaultHotSize        = 8 << 20
 	DefaultSyncInterval   = time.Second
 	DefaultCursorInterval = 500 * time.Millisecond
 )

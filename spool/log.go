@@ -39,6 +39,7 @@ type Log struct {
 	cursorsMu     sync.Mutex // guards cursors and what is in them; taken after mu
 	cursors       map[string]*Cursor
 
+	ring    ring
 	bytes   atomic.Int64 // of all segments
 	failing atomic.Bool  // the last group could not be written
 	quota   quota

@@ -59,6 +59,7 @@ func (l *Log) maintain() {
 		}
 		failing = err != nil
 		l.retain()
+		l.ring.freeIdle()
 	}
 }
 

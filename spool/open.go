@@ -39,6 +39,7 @@ func open(cfg Config) (_ *Log, err error) {
 		stop:       make(chan struct{}),
 		writerDone: make(chan struct{}),
 	}
+	l.ring.size = cfg.HotSize
 	l.in.space = make(chan struct{})
 	l.in.wake = make(chan struct{}, 1)
 	if err := vfs.MkdirAllSync(cfg.FS, filepath.Join(cfg.Dir, cursorsDir), dirPerm); err != nil {

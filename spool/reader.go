@@ -45,6 +45,7 @@ type Reader struct {
 	off  int64 // in seg; where the next block starts
 	sc   scanner
 	dec  decompressor
+	hot  []byte // records taken from the ring
 
 	failures int   // read errors in a row at the same place
 	failedAt int64 // that place
@@ -93,7 +94,14 @@ func (r *Reader) Next(ctx context.Context) (Block, error) {
 		if err := ctx.Err(); err != nil {
 			return Block{}, err
 		}
+		if b, ok := r.nextInMemory(); ok {
+			b.Missing = b.First - want
+			return b, nil
+		}
 		limit, bound, err := r.await(ctx, want)
+		if errors.Is(err, errGrown) {
+			continue
+		}
 		if err != nil {
 			return Block{}, err
 		}
@@ -117,7 +125,11 @@ func (r *Reader) Next(ctx context.Context) (Block, error) {
 	}
 }
 
-// await blocks until there is something to read for r.pos and opens its segment.
+// errGrown: the log has grown while await waited, and the ring may have what is new.
+var errGrown = errors.New("log has grown")
+
+// await blocks until there is something to read for r.pos and opens its segment;
+// errGrown where it had to wait.
 // want is where r stood when Next was called.
 // limit is how far the file may be read, bound the position at which the segment
 // after it starts. limit 0: nothing up to bound, which is the head, can be read.
@@ -146,8 +158,10 @@ func (r *Reader) await(ctx context.Context, want uint64) (limit int64, bound uin
 		if want < v.head {
 			return 0, v.head, nil
 		}
+		l.ring.want()
 		select {
 		case <-v.grown:
+			return 0, 0, errGrown
 		case <-ctx.Done():
 			return 0, 0, ctx.Err()
 		case <-l.stop:
@@ -248,11 +262,7 @@ func (r *Reader) read(limit int64, bound uint64) (Block, bool, error) {
 		First: h.first, Count: int(h.count), Records: stored,
 		MinTime: h.minTime, MaxTime: h.maxTime, Appended: h.appended,
 	}
-	if b.First < r.pos {
-		b.Records = skipRecords(b.Records, r.pos-b.First)
-		b.Count -= int(r.pos - b.First)
-		b.First = r.pos
-	}
+	b.trim(r.pos)
 	r.off += h.size()
 	r.pos = h.next()
 	return b, b.Count > 0, nil

@@ -13,7 +13,7 @@ import (
 const (
 	// idleRest and busyRest are how much longer than it works the rewriter rests.
 	idleRest = 3
-	busyRest = 19
+	busyRest = 39
 	// busyRate is the octets of records a second from which on the log is busy.
 	busyRate = 2 << 20
 	// rewriteRetry is how long after an error of the disk rewriting is tried again.
@@ -57,7 +57,7 @@ func (l *Log) rewriteFull() {
 // pace returns what makes the rewriter rest: long while much is appended.
 func (l *Log) pace() func(time.Duration) error {
 	before, at := l.stats.rawOctets.Load(), time.Now()
-	busy := false
+	busy := true // until a second has shown otherwise
 	return func(worked time.Duration) error {
 		if passed := time.Since(at); passed > time.Second {
 			now := l.stats.rawOctets.Load()

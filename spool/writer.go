@@ -186,6 +186,7 @@ func (w *writer) succeed(group []*block) {
 			l.cfg.Noted(b.hdr.first, note)
 		}
 	}
+	l.ring.add(group)
 	l.stats.groups.Add(1)
 	l.stats.blocks.Add(uint64(len(group)))
 	l.stats.records.Add(records)
