@@ -52,7 +52,8 @@ type world struct {
 
 	mu        sync.Mutex
 	p         promises
-	submitted map[string]bool // every record ever given to Append
+	waiting   map[uint64]string // appended, by position, and not yet promised
+	submitted map[string]bool   // every record ever given to Append
 	seq       int
 	crashes   []crash // since the last reopening
 	fold      owner
@@ -148,11 +149,29 @@ func (w *world) append(n, size int) {
 		return
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	for i, rec := range records {
-		w.p.acked[first+uint64(i)] = rec
+		w.waiting[first+uint64(i)] = rec
 	}
-	w.p.head = max(w.p.head, first+uint64(n))
+	w.mu.Unlock()
+	w.promise()
+}
+
+// promise follows what has become durable: under SyncCommit with each append, under
+// SyncInterval when readers see it, under SyncOS never.
+func (w *world) promise() {
+	head := w.l.Head()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cfg.Sync == SyncOS {
+		return
+	}
+	for pos, rec := range w.waiting {
+		if pos < head {
+			w.p.acked[pos] = rec
+			w.p.head = max(w.p.head, pos+1)
+			delete(w.waiting, pos)
+		}
+	}
 }
 
 // tolerate accepts the errors that beforeOp made.
@@ -175,10 +194,37 @@ func (w *world) commit(name string, pos uint64) {
 		w.t.Fatalf("cursor: %v", err)
 	}
 	w.mu.Lock()
-	w.p.cursors[name] = place{w.p.cursors[name].least, pos}
+	w.p.cursors[name] = place{w.p.cursors[name].least, max(w.p.cursors[name].most, pos)}
 	w.mu.Unlock()
 	if err := c.Commit(pos, Counts{Delivered: pos - c.Position()}); err != nil {
 		w.t.Fatalf("commit: %v", err)
+	}
+}
+
+func (w *world) rewind(name string, pos uint64) {
+	c, err := w.l.Cursor(name, FromTail)
+	if err != nil {
+		w.t.Fatalf("cursor: %v", err)
+	}
+	w.mu.Lock()
+	p := w.p.cursors[name]
+	w.p.cursors[name] = place{min(p.least, pos), p.most}
+	w.mu.Unlock()
+	if err := c.Rewind(pos); err != nil {
+		w.t.Fatalf("rewind: %v", err)
+	}
+}
+
+// dropCursor promises nothing of the cursor from its start on: after a crash it may
+// be there still.
+func (w *world) dropCursor(name string) {
+	w.mu.Lock()
+	w.faults = 0
+	_, there := w.p.cursors[name]
+	delete(w.p.cursors, name)
+	w.mu.Unlock()
+	if err := w.l.DropCursor(name); there && err != nil {
+		w.t.Fatalf("drop: %v", err)
 	}
 }
 
@@ -228,7 +274,7 @@ func (w *world) check(c crash) promises {
 		t.Fatalf("after losing power before %s %s: %s", c.op.Kind, c.op.Name, fmt.Sprintf(format, args...))
 	}
 	head, tail := l.Head(), l.Tail()
-	if head < c.p.head {
+	if head < c.p.head && w.cfg.Sync != SyncOS { // there it may rest on a cursor alone
 		fail("head is %d, %d was reached", head, c.p.head)
 	}
 	got := map[uint64]string{}
@@ -279,7 +325,7 @@ func (w *world) check(c crash) promises {
 	if err := fold.restore(l); err != nil {
 		fail("notes: %v", err)
 	}
-	if len(got) > 0 && fold.high != high {
+	if len(got) > 0 && fold.high != high && w.cfg.Sync != SyncOS {
 		fail("notes say %d, the records %d", fold.high, high)
 	}
 	now := promises{acked: got, cursors: map[string]place{}, head: head}
@@ -287,7 +333,7 @@ func (w *world) check(c crash) promises {
 		if cs.Position > head {
 			fail("cursor %s at %d is beyond the head %d", cs.Name, cs.Position, head)
 		}
-		if cs.Position < tail {
+		if _, promised := c.p.cursors[cs.Name]; promised && cs.Position < tail && w.cfg.Sync != SyncOS {
 			fail("cursor %s at %d is before the tail %d", cs.Name, cs.Position, tail)
 		}
 		if p, ok := c.p.cursors[cs.Name]; ok && (cs.Position < p.least || cs.Position > p.most) {
@@ -319,19 +365,23 @@ func TestModelNothingAcknowledgedIsLostByPowerLossAtAnyOperation(t *testing.T) {
 			seed:      seed,
 			rng:       rand.New(rand.NewPCG(seed, 0)),
 			submitted: map[string]bool{},
+			waiting:   map[uint64]string{},
 			p:         promises{acked: map[uint64]string{}, cursors: map[string]place{}, head: 1},
 		}
 		w.cfg = Config{
 			Dir: "/log", MinFree: -1, CursorInterval: time.Hour,
-			Codec:       rapid.SampledFrom([]Codec{CodecNone, CodecS2, CodecZstd}).Draw(t, "codec"),
-			SegmentSize: rapid.Int64Range(4<<10, 16<<10).Draw(t, "segment"),
-			BlockSize:   rapid.Int64Range(100, 4<<10).Draw(t, "block"),
+			Sync:         rapid.SampledFrom([]SyncMode{SyncCommit, SyncCommit, SyncInterval, SyncOS}).Draw(t, "sync"),
+			SyncInterval: time.Duration(rapid.IntRange(1, 3000).Draw(t, "interval")) * time.Microsecond,
+			Codec:        rapid.SampledFrom([]Codec{CodecNone, CodecS2, CodecZstd}).Draw(t, "codec"),
+			SegmentSize:  rapid.Int64Range(4<<10, 16<<10).Draw(t, "segment"),
+			BlockSize:    rapid.Int64Range(100, 4<<10).Draw(t, "block"),
 		}
 		rounds := rapid.IntRange(1, 3).Draw(t, "rounds")
 		for range rounds {
 			w.open()
 			for range rapid.IntRange(5, 25).Draw(t, "actions") {
 				w.act()
+				w.promise()
 			}
 			if rapid.Bool().Draw(t, "close") {
 				if err := w.l.Close(); err != nil {
@@ -343,6 +393,7 @@ func TestModelNothingAcknowledgedIsLostByPowerLossAtAnyOperation(t *testing.T) {
 			crashes := append(w.crashes, crash{w.disk.CrashClone(w.rng), w.p.clone(), vfs.Op{Name: "the end"}},
 				crash{w.disk.Clone(), w.p.clone(), vfs.Op{Name: "the death of the process"}})
 			w.crashes = nil
+			clear(w.waiting)
 			w.mu.Unlock()
 			w.l.Close()
 			points += len(crashes)
@@ -359,10 +410,18 @@ func TestModelNothingAcknowledgedIsLostByPowerLossAtAnyOperation(t *testing.T) {
 	t.Logf("%d disks checked", points)
 }
 
+func (w *world) position(name string) uint64 {
+	c, err := w.l.Cursor(name, FromTail)
+	if err != nil {
+		w.t.Fatalf("cursor: %v", err)
+	}
+	return c.Position()
+}
+
 func (w *world) act() {
 	t := w.t
 	names := []string{"a", "b"}
-	switch rapid.IntRange(0, 13).Draw(t, "action") {
+	switch rapid.IntRange(0, 15).Draw(t, "action") {
 	case 0, 1, 2, 3:
 		w.append(rapid.IntRange(1, 5).Draw(t, "records"), rapid.SampledFrom([]int{10, 300, 3000}).Draw(t, "size"))
 	case 4:
@@ -376,10 +435,7 @@ func (w *world) act() {
 	case 6, 7:
 		name := rapid.SampledFrom(names).Draw(t, "cursor")
 		w.addCursor(name)
-		w.mu.Lock()
-		from, head := w.p.cursors[name].most, w.l.Head()
-		w.mu.Unlock()
-		w.commit(name, rapid.Uint64Range(from, head).Draw(t, "position"))
+		w.commit(name, rapid.Uint64Range(w.position(name), w.l.Head()).Draw(t, "position"))
 	case 8:
 		name := rapid.SampledFrom(names).Draw(t, "cursor")
 		w.addCursor(name)
@@ -388,7 +444,17 @@ func (w *world) act() {
 		w.l.retain()
 	case 12, 13:
 		w.rewriteFull()
+	case 14:
+		name := rapid.SampledFrom(names).Draw(t, "cursor")
+		w.addCursor(name)
+		pos := w.position(name)
+		w.rewind(name, rapid.Uint64Range(min(w.l.Tail(), pos), pos).Draw(t, "position"))
+	case 15:
+		w.dropCursor(rapid.SampledFrom(names).Draw(t, "cursor"))
 	case 10, 11:
+		if w.cfg.Sync != SyncCommit {
+			return // what an error costs there is not promised
+		}
 		w.mu.Lock()
 		w.faults = rapid.IntRange(1, 6).Draw(t, "faults")
 		w.mu.Unlock()

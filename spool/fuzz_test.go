@@ -509,7 +509,7 @@ func TestOctetsFullOfMagicsAreReadOnce(t *testing.T) {
 }
 
 func FuzzIndexOfAnyOctets(f *testing.F) {
-	key := indexKey{first: 1, size: 1 << 20}
+	key := indexKey{first: 1, size: 4 << 10}
 	x := &indexBuilder{summarize: func(dst, _ []byte) []byte { return append(dst, "skip"...) }}
 	off := int64(segmentPrologue)
 	for i := range uint64(3) {
