@@ -10,7 +10,7 @@ UNIT = $(shell go list ./... | grep -v /e2e)
 
 .PHONY: build
 build: ## bin/syslane
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/syslane .
+	go build -ldflags '$(LDFLAGS)' -o bin/syslane .
 
 .PHONY: run
 run: build ## a collector and a relay on this machine, until Ctrl-C
