@@ -56,7 +56,7 @@ var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 func (t *text) appendMessage(dst []byte, n int) []byte {
 	rng := uint64(n) * 0x9e3779b97f4a7c15
 	dst = fmt.Appendf(dst, "<%d>1 ", 8*(rng>>60)+rng>>50&7)
-	dst = start.Add(time.Duration(n)*731*time.Microsecond + time.Duration(rng>>44)).AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+	dst = start.Add(time.Duration(n)*731*time.Microsecond+time.Duration(rng>>44)).AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
 	return fmt.Appendf(dst, " host-%d.example.net app-%d %d - - %d %s", rng>>33%200, rng>>25%20, rng>>20%30000+1, n, t.lines[n%len(t.lines)])
 }
 
