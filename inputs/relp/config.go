@@ -11,29 +11,6 @@
 // The octets of a message are exactly DATA of its frame but for one LF at the
 // end, if there is one: rsyslog's own receiver removes that too, and a template
 // made for files brings it along.
-//
-// # What a peer sends again
-//
-// A peer resends on a new session, in order and before anything new, the end of
-// what it had sent: what it had no answer for. Some of that may be stored here.
-// It is recognised by its order. With the messages of each connection the log
-// keeps their hashes (inputs.TailSink), so also after a crash. The first messages
-// of a session are held while they may be a stretch of what an ended connection of
-// the same peer (TLS identity, else address) had brought. If the stretch reaches
-// the end of that, and holds at least one message that cannot but be the same,
-// all of it is acknowledged and not stored again; if not, all is stored. A message
-// cannot but be the same where its header has a fraction of a second, of three
-// digits or more, and it is there only once. Of several stretches that fit, the
-// shortest counts, so that equal lines are rather stored twice than lost.
-//
-// So a message is lost only if all that the peer had sent before the cut was
-// answered, its first new messages are, octet for octet, timestamp included,
-// the last before the cut, in their order, and none of these came before
-// (a line written twice with one timestamp, with the cut just between). And a
-// message is stored twice where the resent have no fraction of a second or only
-// lines that occur more than once; where the shorter of two stretches was not the
-// true one; where the peer came back before the end of its former connection was
-// seen; and where it had more than inputs.MaxTail messages under way.
 package relp
 
 import (

@@ -33,10 +33,6 @@ type conn struct {
 	decoder relp.BatchDecoder
 	names   syslog.Interner
 	stats   syslog.FramingStats
-	// tail is what the messages of the connection prolong, where the Sink knows
-	// tails. resuming is set until it is known whether its first were resent.
-	tail     inputs.TailID
-	resuming *resumption
 
 	mu sync.Mutex
 	// stopped is set when nothing more shall be read; guarded by mu.
@@ -59,11 +55,6 @@ func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink in
 	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(),
 		origin: inputs.Origin{Source: rc.Source, Identity: rc.Identity}}
 	c.reader = relp.NewReader(c.limit)
-	c.tail = newTail(in.sender(&c.origin))
-	in.sessions.claim(c.tail)
-	if _, ok := sink.(inputs.TailSink); ok {
-		c.resuming = &resumption{}
-	}
 	defer c.decoder.Close()
 	stopReading := context.AfterFunc(ctx, c.stop)
 	defer stopReading()
@@ -77,11 +68,8 @@ func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink in
 		}
 	})
 	err := c.read(time.Now().Add(in.cfg.HandshakeTimeout))
-	// Messages still held are neither stored nor acknowledged: the peer keeps them.
-	in.sessions.leave(c.tail)
 	c.queue.close()
 	answering.Wait()
-	in.sessions.gone(c.tail)
 	if failed != nil {
 		err = failed
 	}
@@ -122,8 +110,6 @@ func (c *conn) arm(opening time.Time) bool {
 	switch {
 	case !c.opened:
 		c.net.SetReadDeadline(opening)
-	case !c.heldUntil().IsZero():
-		c.net.SetReadDeadline(c.heldUntil())
 	case c.in.cfg.IdleTimeout > 0:
 		c.net.SetReadDeadline(time.Now().Add(c.in.cfg.IdleTimeout))
 	default:
@@ -148,10 +134,6 @@ func (c *conn) read(opening time.Time) error {
 			return errStopped
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.opened:
 			return errNotOpened
-		case errors.Is(err, os.ErrDeadlineExceeded) && !c.heldUntil().IsZero():
-			if err := c.giveUpHolding(); err != nil {
-				return err
-			}
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.queue.busy():
 			// The peer is silent because it waits for us.
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -197,15 +179,9 @@ func (c *conn) take(f relp.Frame) error {
 	if !c.opened && command != relp.CmdOpen && command != relp.CmdClose {
 		return c.refuse(f.Txnr, "the session is not open")
 	}
-	if command == relp.CmdSyslog {
-		return c.message(f)
-	}
-	if command != relp.CmdOpen || len(c.heldMessages()) > 0 {
-		if err := c.storeHeld(); err != nil {
-			return err
-		}
-	}
 	switch command {
+	case relp.CmdSyslog:
+		return c.message(f)
 	case relp.CmdBatch:
 		return c.batch(f)
 	case relp.CmdOpen:
@@ -222,7 +198,7 @@ func (c *conn) take(f relp.Frame) error {
 	})
 }
 
-// message takes a message as it is to be kept.
+// message adds a message to the batch that waits.
 func (c *conn) message(f relp.Frame) error {
 	data, warnings := f.Data, syslog.Warnings(0)
 	cut := f.Cut
@@ -238,23 +214,13 @@ func (c *conn) message(f relp.Frame) error {
 		c.stats.Truncated++
 		c.stats.Discarded += cut
 	}
-	if len(data) == 0 {
-		c.stats.Empty++
-	}
-	if c.resuming != nil {
-		return c.hold(data, f.Txnr, warnings)
-	}
-	return c.add(data, f.Txnr, warnings)
-}
-
-// add adds a message to the batch that waits.
-func (c *conn) add(data []byte, txnr uint32, warnings syslog.Warnings) error {
 	w := c.queue.messages(len(data))
 	if w == nil {
 		return errStopped
 	}
-	w.txnrs = append(w.txnrs, txnr)
+	w.txnrs = append(w.txnrs, f.Txnr)
 	if len(data) == 0 {
+		c.stats.Empty++
 		return nil
 	}
 	b := &w.batch
@@ -265,16 +231,7 @@ func (c *conn) add(data []byte, txnr uint32, warnings syslog.Warnings) error {
 	start := uint32(len(b.Data))
 	b.Data = append(b.Data, data...)
 	b.Frames = append(b.Frames, inputs.Frame{Span: syslog.Span{Start: start, End: uint32(len(b.Data))}, Warnings: warnings})
-	w.tail.ID, w.tail.Hashes = c.tail, append(w.tail.Hashes, hashOf(data))
 	return nil
-}
-
-// giveUpHolding stores the messages held, since the run does not go on.
-func (c *conn) giveUpHolding() error {
-	c.queue.mu.Lock()
-	defer c.queue.mu.Unlock()
-	defer c.queue.more.Signal()
-	return c.storeHeld()
 }
 
 // reply queues an answer behind what is waiting.

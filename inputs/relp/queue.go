@@ -19,7 +19,6 @@ const (
 type work struct {
 	kind   kind
 	batch  inputs.Batch
-	tail   inputs.TailPart
 	events inputs.EventBatch
 	// buf is the memory of events.Events.
 	buf   []byte
@@ -141,7 +140,6 @@ func (q *queue) busy() bool {
 // release gives back a work that was taken.
 func (q *queue) release(w *work) {
 	w.batch.Reset()
-	w.tail = inputs.TailPart{Hashes: w.tail.Hashes[:0]}
 	w.events = inputs.EventBatch{}
 	w.txnrs, w.reply = w.txnrs[:0], w.reply[:0]
 	if cap(w.batch.Data) > maxKeptBuffer {

@@ -25,8 +25,8 @@ var (
 // that what is sent again after a crash or a lost answer is stored once. Its
 // truth is the log: every batch carries its stream's new position as a note in
 // the same block, durable with the events or not at all, and each new segment
-// begins with the whole table. So it is with the sequences and tails of other
-// senders, and with the marks of inputs.
+// begins with the whole table. So it is with the sequences of other senders, and
+// with the marks of inputs.
 //
 // The table of a checkpoint is made from the notes that the log reports as
 // durable (Note), in the log's own order, never from what submitters believe:
@@ -41,7 +41,6 @@ type Streams struct {
 	marks map[string]uint64
 
 	sequences sequences
-	tails     tails
 }
 
 // stream is one sender's log and output.
@@ -56,25 +55,16 @@ type stream struct {
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
 	return &Streams{streams: make(map[string]*stream), durable: make(map[string]uint64),
-		marks: make(map[string]uint64), sequences: newSequences(), tails: newTails()}
+		marks: make(map[string]uint64), sequences: newSequences()}
 }
 
 // Restore sets the tables from a checkpoint of the log.
 func (s *Streams) Restore(checkpoint []byte) error { return s.Note(checkpoint) }
 
 // Note takes a note that has become durable in the log, or was found there at
-// the start: entries of streams, sequences, marks and tails, one after the other.
+// the start: entries of streams, sequences and marks, one after the other.
 func (s *Streams) Note(note []byte) error {
 	for len(note) > 0 {
-		if isTail(note) {
-			id, hashes, rest, err := readTail(note)
-			if err != nil {
-				return err
-			}
-			s.tails.prolong(id, hashes)
-			note = rest
-			continue
-		}
 		if isMark(note) {
 			m, rest, err := readMark(note)
 			if err != nil {
@@ -114,7 +104,7 @@ func (s *Streams) Checkpoint() []byte {
 		b = appendMark(b, inputs.Mark{Key: key, Value: value})
 	}
 	s.mu.Unlock()
-	return s.tails.checkpoint(s.sequences.checkpoint(b))
+	return s.sequences.checkpoint(b)
 }
 
 func (s *Streams) set(name string, pos uint64) {
