@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the syslog peers of the end-to-end tests: rsyslogd with its RELP and
-# TLS modules, util-linux's logger, syslog-ng's loggen, busybox, Python,
-# systemd-socket-activate, systemd-journal-upload. Does nothing, quickly, where they are there already.
+# TLS modules, util-linux's logger, syslog-ng and its loggen, busybox, Python, nginx,
+# HAProxy, systemd-socket-activate, systemd-journal-upload. Does nothing, quickly,
+# where they are there already.
 # Needs root and a Debian-like system; elsewhere it says what is missing and fails.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -14,13 +15,16 @@ rsyslog_complete() {
   [ -e "$modules/omrelp.so" ] && { [ -e "$modules/lmnsd_ossl.so" ] || [ -e "$modules/lmnsd_gtls.so" ]; }
 }
 
-loggen_complete() {
-  [ -x "$cache/bin/loggen" ] && "$cache/bin/loggen" --help-all 2>/dev/null | grep -q -- --inet
+syslog_ng_complete() {
+  [ -x "$cache/bin/loggen" ] && "$cache/bin/loggen" --help-all 2>/dev/null | grep -q -- --inet &&
+    [ -x "$cache/bin/syslog-ng" ] && "$cache/bin/syslog-ng" --version 2>/dev/null | grep -q afsocket
 }
 
 logger_complete() { command -v logger >/dev/null; }
 
 journal_complete() { [ -x /usr/lib/systemd/systemd-journal-upload ] || [ -x /lib/systemd/systemd-journal-upload ]; }
+
+servers_complete() { [ -x /usr/sbin/nginx ] && [ -x /usr/sbin/haproxy ]; }
 
 locals_complete() { command -v busybox && command -v python3 && command -v systemd-socket-activate; } >/dev/null
 
@@ -35,44 +39,69 @@ no_services() {
   fi
 }
 
-# Debian's rsyslog and syslog-ng packages exclude each other, so loggen is
+# Debian's rsyslog and syslog-ng packages exclude each other, so syslog-ng is
 # unpacked beside the system instead of installed into it.
-unpack_loggen() {
+unpack_syslog_ng() {
   local new=$cache/syslog-ng.new
-  rm -rf "$new" && mkdir -p "$new/deb" "$cache/bin"
+  rm -rf "$new" && mkdir -p "$new/deb"
   (cd "$new/deb" && apt download -o APT::Sandbox::User=root syslog-ng-core libivykis0 libnet1)
   local deb
   for deb in "$new"/deb/*.deb; do dpkg -x "$deb" "$new"; done
   rm -rf "$new/deb" "$cache/syslog-ng" && mv "$new" "$cache/syslog-ng"
-  cat >"$cache/bin/loggen" <<WRAPPER
+}
+
+# wrap PROGRAM [OPTION...]: makes $cache/bin/NAME run a program of the unpacked tree.
+wrap() {
+  local program=$1 wrapper=$cache/bin/${1##*/}
+  shift
+  mkdir -p "$cache/bin"
+  cat >"$wrapper" <<WRAPPER
 #!/bin/sh
 root=$cache/syslog-ng
 export SYSLOGNG_PREFIX=\$root/usr
 export LD_LIBRARY_PATH=\$root/usr/lib/syslog-ng:\$(echo "\$root"/usr/lib/*-linux-gnu*)
-exec "\$root/usr/bin/loggen" "\$@"
+exec "\$root/$program" $* "\$@"
 WRAPPER
-  chmod 755 "$cache/bin/loggen"
+  chmod 755 "$wrapper"
 }
 
-if rsyslog_complete && logger_complete && loggen_complete && journal_complete && locals_complete; then
+wrap_syslog_ng() {
+  wrap usr/bin/loggen
+  wrap usr/sbin/syslog-ng '--module-path="$(echo "$root"/usr/lib/syslog-ng/[0-9]*)"'
+}
+
+# The libraries that the unpacked syslog-ng needs of the system.
+syslog_ng_libraries() { apt-cache depends --important syslog-ng-core | sed -n 's/^ *|\{0,1\}Depends: \(lib[^ ]*\)$/\1/p'; }
+
+# An unpacked tree may lack only the wrappers.
+if ! syslog_ng_complete && [ -x "$cache/syslog-ng/usr/sbin/syslog-ng" ] && [ -w "$cache" ]; then
+  wrap_syslog_ng
+fi
+all_complete() {
+  rsyslog_complete && logger_complete && syslog_ng_complete && journal_complete && servers_complete && locals_complete
+}
+if all_complete; then
   exit 0
 fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  say "rsyslogd with omrelp and TLS, logger, loggen, busybox, python3, systemd-socket-activate or systemd-journal-upload is missing, and installing them needs root on a Debian-like system"
+  say "rsyslogd with omrelp and TLS, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate or systemd-journal-upload is missing, and installing them needs root on a Debian-like system"
   exit 1
 fi
-say "installing rsyslog, loggen and programs that log"
+say "installing rsyslog, syslog-ng and programs that log"
 apt update
 no_services
 rsyslog_complete || apt install --no-install-recommends rsyslog rsyslog-relp rsyslog-openssl rsyslog-gnutls
 logger_complete || apt install --no-install-recommends bsdutils
 journal_complete || apt install --no-install-recommends systemd-journal-remote
 locals_complete || apt install --no-install-recommends busybox python3 systemd
-if ! loggen_complete; then
-  apt install --no-install-recommends libglib2.0-0 libssl3
-  unpack_loggen
+servers_complete || apt install --no-install-recommends nginx haproxy
+if ! syslog_ng_complete; then
+  # shellcheck disable=SC2046
+  apt install --no-install-recommends $(syslog_ng_libraries)
+  unpack_syslog_ng
+  wrap_syslog_ng
 fi
-rsyslog_complete && logger_complete && loggen_complete && journal_complete && locals_complete || {
-  say "the packages are installed, but rsyslogd, its modules, logger, loggen, busybox, python3, systemd-socket-activate or systemd-journal-upload still do not run"
+all_complete || {
+  say "the packages are installed, but rsyslogd, its modules, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate or systemd-journal-upload still do not run"
   exit 1
 }
