@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,21 +17,49 @@ import (
 	"github.com/tidwall/wal"
 )
 
-// perBatch is how many messages are appended, and acknowledged, together: what a
-// busy input has in its buffer.
-const perBatch = 200
+// load is how messages are appended: what appenders at once hand over, and wait for,
+// is on the disk when they go on.
+type load struct {
+	appenders int
+	perBatch  int // messages in each append
+}
 
-// appenders is how many append at once.
-const appenders = 4
+func (w load) String() string {
+	if w.perBatch == 1 {
+		return fmt.Sprintf("%d at once, single messages", w.appenders)
+	}
+	return fmt.Sprintf("%d at once, %d messages each", w.appenders, w.perBatch)
+}
+
+// The loads of the logs alone: a few senders with full buffers, as of plain TCP; a
+// relay's hosts with a RELP window each; and hosts that say something now and then.
+var loads = []load{{4, 200}, {32, 100}, {32, 1}}
+
+// messages is how many are appended, at least so many that several segments fill.
+func (w load) messages(b *bench) int {
+	if w.perBatch == 1 {
+		return b.count / 50
+	}
+	return 10 * b.count / w.perBatch * w.perBatch
+}
 
 func logs() []subject {
 	var all []subject
-	for _, codec := range []spool.Codec{spool.CodecNone, spool.CodecS2, spool.CodecZstd} {
-		all = append(all, subject{"log alone, " + string(codec) + ", fsync acknowledged", true,
-			func(b *bench) (result, error) { return measureSpool(b, codec) }})
+	for _, w := range loads {
+		for _, codec := range []spool.Codec{spool.CodecNone, spool.CodecS2, spool.CodecZstd} {
+			all = append(all, subject{fmt.Sprintf("log alone, %s, %v", codec, w), true,
+				func(b *bench) (result, error) { return measureSpool(b, w, codec) }})
+		}
+		all = append(all, subject{fmt.Sprintf("tidwall/wal alone, %v", w), true,
+			func(b *bench) (result, error) { return measureWAL(b, w) }})
 	}
-	return append(all, subject{"tidwall/wal alone, sync", true, measureWAL})
+	return all
 }
+
+// poolSize is how many different messages are appended, again and again: few enough
+// to be in the processor's cache, as messages that have just been parsed are, and so
+// many that no block holds one twice.
+const poolSize = 6000
 
 // ownCPU returns the CPU time of this process.
 func ownCPU() time.Duration {
@@ -60,36 +89,31 @@ func octetsIn(dir string) int64 {
 	return n
 }
 
-// inParallel calls f for each batch from several goroutines.
-func inParallel(batches int, f func(i int) error) error {
+// inParallel calls f for each batch from the load's appenders.
+func (w load) inParallel(messages int, f func(batch int) error) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, appenders)
-	for g := range appenders {
+	errs := make([]error, w.appenders)
+	for g := range w.appenders {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < batches && errs[g] == nil; i = int(next.Add(1)) - 1 {
-				errs[g] = f(i)
+			for i := int(next.Add(1)) - 1; i < messages/w.perBatch && errs[g] == nil; i = int(next.Add(1)) - 1 {
+				errs[g] = f(i % (poolSize / w.perBatch))
 			}
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func measureSpool(b *bench, codec spool.Codec) (r result, err error) {
+func measureSpool(b *bench, w load, codec spool.Codec) (r result, err error) {
 	dir := filepath.Join(b.dir, "spool")
 	defer os.RemoveAll(dir)
-	r.Messages = b.count / perBatch * perBatch
-	runs := make([][]byte, r.Messages/perBatch)
+	r.Messages = w.messages(b)
+	runs := make([][]byte, poolSize/w.perBatch)
 	var msg []byte
-	for i := range r.Messages {
+	for i := range poolSize {
 		msg = b.text.appendMessage(msg[:0], i)
-		run := &runs[i/perBatch]
+		run := &runs[i/w.perBatch]
 		*run = append(binary.AppendUvarint(*run, uint64(len(msg))), msg...)
 	}
 	l, err := spool.Open(spool.Config{Dir: dir, Codec: codec, MinFree: -1})
@@ -98,8 +122,8 @@ func measureSpool(b *bench, codec spool.Codec) (r result, err error) {
 	}
 	defer l.Close()
 	then, cpu := time.Now(), ownCPU()
-	err = inParallel(len(runs), func(i int) error {
-		_, err := l.Append(context.Background(), spool.Batch{Records: runs[i], Count: perBatch})
+	err = w.inParallel(r.Messages, func(i int) error {
+		_, err := l.Append(context.Background(), spool.Batch{Records: runs[i], Count: w.perBatch})
 		return err
 	})
 	if err != nil {
@@ -125,15 +149,16 @@ func measureSpool(b *bench, codec spool.Codec) (r result, err error) {
 	return r, nil
 }
 
-func measureWAL(b *bench) (r result, err error) {
+func measureWAL(b *bench, w load) (r result, err error) {
 	dir := filepath.Join(b.dir, "wal")
 	defer os.RemoveAll(dir)
-	r.Messages = b.count / perBatch * perBatch
-	messages := make([][]byte, r.Messages)
-	for i := range messages {
-		messages[i] = b.text.appendMessage(nil, i)
+	r.Messages = w.messages(b)
+	pool := make([][]byte, poolSize)
+	for i := range pool {
+		pool[i] = b.text.appendMessage(nil, i)
 	}
-	l, err := wal.Open(dir, &wal.Options{SegmentSize: 128 << 20, SegmentCacheSize: 2, NoCopy: true})
+	// Its own segments, of 20 MB, cost it less than longer ones.
+	l, err := wal.Open(dir, &wal.Options{SegmentSize: 20 << 20, SegmentCacheSize: 2, NoCopy: true})
 	if err != nil {
 		return r, err
 	}
@@ -142,11 +167,11 @@ func measureWAL(b *bench) (r result, err error) {
 	var mu sync.Mutex // its indexes are the caller's to give, in order
 	next := uint64(1)
 	var batch wal.Batch
-	err = inParallel(r.Messages/perBatch, func(i int) error {
+	err = w.inParallel(r.Messages, func(i int) error {
 		mu.Lock()
 		defer mu.Unlock()
 		batch.Clear()
-		for _, m := range messages[i*perBatch : (i+1)*perBatch] {
+		for _, m := range pool[i*w.perBatch : (i+1)*w.perBatch] {
 			batch.Write(next, m)
 			next++
 		}

@@ -37,8 +37,14 @@ type LogConfig struct {
 	// SegmentSize is the size at which a new segment begins. Default 128MiB.
 	SegmentSize config.Size `toml:"segment_size"`
 	// MaxSize bounds the log on disk; 0 is no bound. A collector deletes the
-	// oldest delivered segments; where none may be deleted, inputs are held back.
+	// oldest delivered segments; where none may be deleted, Full says what happens.
 	MaxSize config.Size `toml:"max_size"`
+	// MinFree is what is left free on the disk: with less, the log is full. Default 64MiB.
+	MinFree config.Size `toml:"min_free"`
+	// Full says what a full log does: "block" (default) holds the inputs back,
+	// "drop-newest" drops what comes and counts it by input, "drop-oldest" drops the
+	// oldest segment and counts for each output what it loses.
+	Full spool.FullPolicy `toml:"full"`
 	// MaxAge is how long a collector keeps delivered messages; 0 is for ever.
 	MaxAge time.Duration `toml:"max_age"`
 }
@@ -72,6 +78,11 @@ func (c *Config) check(f *config.File) {
 	default:
 		f.Errorf("log.codec", "want %q, %q or %q", spool.CodecS2, spool.CodecZstd, spool.CodecNone)
 	}
+	switch c.Log.Full {
+	case "", spool.FullBlock, spool.FullDropNewest, spool.FullDropOldest:
+	default:
+		f.Errorf("log.full", "want %q, %q or %q", spool.FullBlock, spool.FullDropNewest, spool.FullDropOldest)
+	}
 	if c.HTTP.Listen != "" {
 		if err := web.CheckListen(c.HTTP.Listen, c.HTTP.Token); err != nil {
 			f.Errorf("http.listen", "%v", err)
@@ -95,6 +106,8 @@ func (c *LogConfig) spoolConfig() spool.Config {
 		Codec:        c.Codec,
 		SegmentSize:  int64(c.SegmentSize),
 		MaxSize:      int64(c.MaxSize),
+		MinFree:      int64(c.MinFree),
+		Full:         c.Full,
 		MaxAge:       c.MaxAge,
 	}
 }

@@ -62,6 +62,7 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 	f("[[output]]\ntype = \"relp\"\nname = \"a\"\ntargets = [\"h:1\"]\n[[output]]\ntype = \"relp\"\nname = \"a\"\ntargets = [\"h:1\"]", `test.toml:7:8:`, `another output has this name`)
 	f("[[output]]\ntype = \"relp\"\nname = \"../a\"\ntargets = [\"h:1\"]", `test.toml:3:8:`, `letters, digits`)
 	f("[log]\nsync = \"sometimes\"", `test.toml:2:8:`, `want "commit"`)
+	f("[log]\nfull = \"drop\"", `test.toml:2:8:`, `want "block", "drop-newest" or "drop-oldest"`)
 	f("[http]\nlisten = \"0.0.0.0:8514\"", `test.toml:2:10:`, `set a token`)
 	f("[[input]]\ntype = \"relp\"\nlisten = \":1\"\nlink_from = [\"10.0.0.0/8\", \"10.0.0.1\"]", `test.toml:4:28:`, `want a network`)
 }

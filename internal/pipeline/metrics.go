@@ -33,7 +33,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		octets:      vec("syslane_input_received_octets_total", "Octets of the messages that the input submitted."),
 		stored:      vec("syslane_input_stored_messages_total", "Messages made durable in the log."),
 		redelivered: vec("syslane_input_redelivered_messages_total", "Messages that their sender sent again after it had got no answer, and that were stored already."),
-		dropped:     vec("syslane_input_dropped_messages_total", "Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again.", "reason"),
+		dropped:     vec("syslane_input_dropped_messages_total", "Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again, but for the reason log-full (log.full = drop-newest).", "reason"),
 		inputs:      new(sync.Map),
 	}
 	if r != nil {
@@ -66,6 +66,8 @@ func (c *inputCounters) drop(err error, n int) {
 	switch {
 	case errors.Is(err, inputs.ErrClosed):
 		reason = "shutdown"
+	case errors.Is(err, spool.ErrDropped):
+		reason = "log-full"
 	case errors.Is(err, spool.ErrTooLarge):
 		reason = "too-large"
 	case errors.Is(err, errOverlap):

@@ -109,12 +109,7 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 		records = syslog.AppendRecord(records, &e)
 	}
 	*buf, batch.Records = records, records
-	if err := p.append(ctx, batch); err != nil {
-		counters.drop(err, n)
-		return err
-	}
-	counters.stored.Add(float64(n))
-	return nil
+	return p.append(ctx, batch, counters)
 }
 
 // SubmitEvents implements inputs.EventSink.
@@ -146,21 +141,34 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 		counters.drop(err, n)
 		return err
 	}
-	if err := p.append(ctx, batch); err != nil {
-		counters.drop(err, n)
+	if err := p.append(ctx, batch, counters); err != nil {
 		return err
 	}
 	stream.advance(b.Next)
-	counters.stored.Add(float64(n))
 	return nil
 }
 
 // Resume implements inputs.EventSink.
 func (p *Pipeline) Resume(stream string) uint64 { return p.cfg.Streams.next(stream) }
 
-// append hands the batch to the log, again and again while the log fails: a full
-// or faulty disk must hold the senders back, not lose what they sent.
-func (p *Pipeline) append(ctx context.Context, b spool.Batch) error {
+// append makes the batch durable and counts it. What a full log drops by its policy
+// is done with: its sender, were it told of a failure, would only send it again.
+func (p *Pipeline) append(ctx context.Context, b spool.Batch, counters *inputCounters) error {
+	err := p.appendWhenPossible(ctx, b)
+	if err == nil {
+		counters.stored.Add(float64(b.Count))
+		return nil
+	}
+	counters.drop(err, b.Count)
+	if errors.Is(err, spool.ErrDropped) {
+		return nil
+	}
+	return err
+}
+
+// appendWhenPossible hands the batch to the log, again and again while the log fails:
+// a full or faulty disk must hold the senders back, not lose what they sent.
+func (p *Pipeline) appendWhenPossible(ctx context.Context, b spool.Batch) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		_, err := p.cfg.Log.Append(p.closing, b)
 		switch {
@@ -171,7 +179,7 @@ func (p *Pipeline) append(ctx context.Context, b spool.Batch) error {
 			return nil
 		case p.closing.Err() != nil || errors.Is(err, spool.ErrClosed):
 			return inputs.ErrClosed
-		case errors.Is(err, spool.ErrTooLarge):
+		case errors.Is(err, spool.ErrTooLarge), errors.Is(err, spool.ErrDropped):
 			return err
 		}
 		if p.failing.CompareAndSwap(false, true) {

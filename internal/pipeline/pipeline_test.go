@@ -134,6 +134,23 @@ func TestSubmitWaitsWhileTheLogFails(t *testing.T) {
 	}
 }
 
+func TestWhatAFullLogDropsIsCountedAndDoneWith(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	log.fail, log.err = 1, spool.ErrDropped
+	if err := p.Submit(t.Context(), batchOf("<13>one", "<13>two")); err != nil {
+		t.Fatalf("the sender is told %v, and sends it again", err)
+	}
+	if err := p.Submit(t.Context(), batchOf("<13>three")); err != nil {
+		t.Fatal(err)
+	}
+	if got := testutil.ToFloat64(p.metrics.dropped.WithLabelValues("edge", "log-full")); got != 2 {
+		t.Errorf("%v messages are counted as dropped, want 2", got)
+	}
+	if got := testutil.ToFloat64(p.metrics.stored.WithLabelValues("edge")); got != 1 {
+		t.Errorf("%v messages are counted as stored, want 1", got)
+	}
+}
+
 func TestCloseReleasesWaitingSubmitsAndCountsThemAsDropped(t *testing.T) {
 	p, log, registry := newTestPipeline(t)
 	log.fail = 1 << 30
@@ -144,7 +161,7 @@ func TestCloseReleasesWaitingSubmitsAndCountsThemAsDropped(t *testing.T) {
 		t.Errorf("Submit returned %v, want ErrClosed", err)
 	}
 	want := `
-# HELP syslane_input_dropped_messages_total Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again.
+# HELP syslane_input_dropped_messages_total Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again, but for the reason log-full (log.full = drop-newest).
 # TYPE syslane_input_dropped_messages_total counter
 syslane_input_dropped_messages_total{input="edge",reason="shutdown"} 2
 `
