@@ -28,7 +28,7 @@ var layers = [][]string{
 // beside are the imports within a storey: who may import whom.
 var beside = map[string][]string{
 	"inputs/...":        {"inputs"},
-	"outputs/...":       {"outputs"},
+	"outputs/...":       {"outputs", "outputs/targets"},
 	"spool/...":         {"spool/..."},
 	"search/...":        {"spool/...", "search/..."},
 	"internal/pipeline": {"inputs", "spool"},

@@ -10,6 +10,7 @@ import (
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/outputs/elasticsearch"
 	"github.com/syslane/syslane/outputs/relp"
+	"github.com/syslane/syslane/outputs/syslog"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -33,6 +34,14 @@ func (s *outputSettings) start() spool.Start {
 	return spool.FromTail
 }
 
+// frequent is for outputs whose attempts cost next to nothing: they find out soon
+// that a server is back.
+func (s *outputSettings) frequent() {
+	if s.RetryMax == 0 {
+		s.RetryMax = 2 * time.Second
+	}
+}
+
 // outputKind decodes the table of one type of output and returns what opens it.
 type outputKind func(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error)
 
@@ -40,6 +49,7 @@ type outputKind func(t config.Table, name string, s services) (*outputSettings, 
 var outputKinds = map[string]outputKind{
 	"elasticsearch": elasticsearchOutput,
 	"relp":          relpOutput,
+	"syslog":        syslogOutput,
 }
 
 // planOutput turns a table into an output that can be opened. Its errors are
@@ -79,21 +89,63 @@ func relpOutput(t config.Table, name string, s services) (*outputSettings, func(
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
-	var conf *tls.Config
-	if c.TLS != nil {
-		o := *c.TLS
-		o.Name, o.Logger, o.Registerer = fmt.Sprintf("output %q", name), s.logger, s.registerer
-		var err error
-		if conf, err = tlsconf.Client(o); err != nil {
-			return nil, nil, t.Errorf("tls", "%v", err)
-		}
+	conf, err := clientTLS(t, name, c.TLS, s)
+	if err != nil {
+		return nil, nil, err
 	}
+	c.frequent()
 	return &c.outputSettings, func() (outputs.Output, error) {
 		return relp.New(relp.Config{
 			Name: name, Targets: c.Targets, TLS: conf, Window: c.Window, Compression: c.Compression, Plain: c.Plain,
 			ConnectTimeout: c.ConnectTimeout, AckTimeout: c.AckTimeout, Logger: s.logger, Registerer: s.registerer,
 		})
 	}, nil
+}
+
+func syslogOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
+	var c struct {
+		outputSettings
+		Targets        []string         `toml:"targets,required"`
+		Mode           string           `toml:"mode"`
+		Protocol       string           `toml:"protocol"`
+		Format         string           `toml:"format"`
+		Framing        string           `toml:"framing"`
+		TLS            *tlsconf.Options `toml:"tls"`
+		MaxMessageSize config.Size      `toml:"max_message_size"`
+		Rate           int              `toml:"rate"`
+		ConnectTimeout time.Duration    `toml:"connect_timeout"`
+		SendTimeout    time.Duration    `toml:"send_timeout"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	conf, err := clientTLS(t, name, c.TLS, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.frequent()
+	full := syslog.Config{
+		Name: name, Targets: c.Targets, Mode: c.Mode, Protocol: c.Protocol, Format: c.Format, Framing: c.Framing,
+		TLS: conf, MaxMessageSize: int(c.MaxMessageSize), Rate: c.Rate,
+		ConnectTimeout: c.ConnectTimeout, SendTimeout: c.SendTimeout, Logger: s.logger, Registerer: s.registerer,
+	}
+	if err := full.Validate(); err != nil {
+		return nil, nil, t.Errorf("type", "%v", err)
+	}
+	return &c.outputSettings, func() (outputs.Output, error) { return syslog.New(full) }, nil
+}
+
+// clientTLS makes the configuration of a tls table; nil where there is none.
+func clientTLS(t config.Table, name string, o *tlsconf.Options, s services) (*tls.Config, error) {
+	if o == nil {
+		return nil, nil
+	}
+	o.Name, o.Logger, o.Registerer = fmt.Sprintf("output %q", name), s.logger, s.registerer
+	conf, err := tlsconf.Client(*o)
+	if err != nil {
+		return nil, t.Errorf("tls", "%v", err)
+	}
+	return conf, nil
 }
 
 func elasticsearchOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
