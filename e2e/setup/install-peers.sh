@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the syslog peers of the end-to-end tests: rsyslogd with its RELP and
-# TLS modules, util-linux's logger, syslog-ng and its loggen, busybox, Python, nginx,
-# HAProxy, systemd-socket-activate, systemd-journal-upload. Does nothing, quickly,
+# Installs the syslog peers of the tests and benchmarks: rsyslogd with its RELP, TLS
+# and Elasticsearch modules, util-linux's logger, syslog-ng and its loggen, busybox, Python,
+# nginx, HAProxy, systemd-socket-activate, systemd-journal-upload. Does nothing, quickly,
 # where they are there already.
 # Needs root and a Debian-like system; elsewhere it says what is missing and fails.
 set -euo pipefail
@@ -12,12 +12,13 @@ rsyslog_complete() {
   local modules
   modules=$(dirname "$(ls /usr/lib/*/rsyslog/omrelp.so /usr/lib/rsyslog/omrelp.so 2>/dev/null | head -n1)")
   command -v rsyslogd >/dev/null || [ -x /usr/sbin/rsyslogd ] || return 1
-  [ -e "$modules/omrelp.so" ] && { [ -e "$modules/lmnsd_ossl.so" ] || [ -e "$modules/lmnsd_gtls.so" ]; }
+  [ -e "$modules/omrelp.so" ] && [ -e "$modules/omelasticsearch.so" ] && { [ -e "$modules/lmnsd_ossl.so" ] || [ -e "$modules/lmnsd_gtls.so" ]; }
 }
 
 syslog_ng_complete() {
   [ -x "$cache/bin/loggen" ] && "$cache/bin/loggen" --help-all 2>/dev/null | grep -q -- --inet &&
-    [ -x "$cache/bin/syslog-ng" ] && "$cache/bin/syslog-ng" --version 2>/dev/null | grep -q afsocket
+    [ -x "$cache/bin/syslog-ng" ] && "$cache/bin/syslog-ng" --version 2>/dev/null | grep -q afsocket &&
+    ls "$cache"/syslog-ng/usr/lib/syslog-ng/*/libhttp.so >/dev/null 2>&1
 }
 
 logger_complete() { command -v logger >/dev/null; }
@@ -44,7 +45,7 @@ no_services() {
 unpack_syslog_ng() {
   local new=$cache/syslog-ng.new
   rm -rf "$new" && mkdir -p "$new/deb"
-  (cd "$new/deb" && apt download -o APT::Sandbox::User=root syslog-ng-core libivykis0 libnet1)
+  (cd "$new/deb" && apt download -o APT::Sandbox::User=root syslog-ng-core syslog-ng-mod-http libivykis0 libnet1)
   local deb
   for deb in "$new"/deb/*.deb; do dpkg -x "$deb" "$new"; done
   rm -rf "$new/deb" "$cache/syslog-ng" && mv "$new" "$cache/syslog-ng"
@@ -71,7 +72,7 @@ wrap_syslog_ng() {
 }
 
 # The libraries that the unpacked syslog-ng needs of the system.
-syslog_ng_libraries() { apt-cache depends --important syslog-ng-core | sed -n 's/^ *|\{0,1\}Depends: \(lib[^ ]*\)$/\1/p'; }
+syslog_ng_libraries() { apt-cache depends --important syslog-ng-core syslog-ng-mod-http | sed -n 's/^ *|\{0,1\}Depends: \(lib[^ ]*\)$/\1/p'; }
 
 # An unpacked tree may lack only the wrappers.
 if ! syslog_ng_complete && [ -x "$cache/syslog-ng/usr/sbin/syslog-ng" ] && [ -w "$cache" ]; then
@@ -90,7 +91,7 @@ fi
 say "installing rsyslog, syslog-ng and programs that log"
 apt update
 no_services
-rsyslog_complete || apt install --no-install-recommends rsyslog rsyslog-relp rsyslog-openssl rsyslog-gnutls
+rsyslog_complete || apt install --no-install-recommends rsyslog rsyslog-relp rsyslog-openssl rsyslog-gnutls rsyslog-elasticsearch
 logger_complete || apt install --no-install-recommends bsdutils
 journal_complete || apt install --no-install-recommends systemd-journal-remote
 locals_complete || apt install --no-install-recommends busybox python3 systemd
