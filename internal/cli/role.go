@@ -49,13 +49,20 @@ and forwards by RELP to 127.0.0.1:2514. That is what the shipped etc/relay.toml 
 }
 
 func (r role) command() *cobra.Command {
-	var file, state string
+	var file, state, profiles string
 	cmd := &cobra.Command{
 		Use:   r.name + " [--config FILE] [--state DIR]",
 		Short: r.short,
 		Long:  r.long,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if profiles != "" {
+				stop, err := servePprof(profiles)
+				if err != nil {
+					return err
+				}
+				defer stop()
+			}
 			f, err := r.load(file)
 			if err != nil {
 				return err
@@ -71,6 +78,7 @@ func (r role) command() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file (TOML); the files of conf.d beside it are read too")
 	cmd.Flags().StringVar(&state, "state", "", "folder that holds the log (default: state in the file, or the user's state folder)")
+	cmd.Flags().StringVar(&profiles, "pprof", "", "loopback address to serve profiles of the program on, for \"go tool pprof\" (default: none)")
 	return cmd
 }
 
