@@ -18,7 +18,7 @@ run: build ## a collector and a relay on this machine, until Ctrl-C
 
 .PHONY: test
 test: export LEFT_OUT := $(shell mktemp -u)
-test: setup lint unit race e2e ## everything; says at its end what it left out
+test: setup lint unit race e2e bench-smoke ## everything; says at its end what it left out
 	@if [ -s "$$LEFT_OUT" ]; then echo "make test: LEFT OUT: $$(sort -u "$$LEFT_OUT" | paste -sd';')"; rm -f "$$LEFT_OUT"; fi
 
 .PHONY: setup
@@ -47,6 +47,23 @@ e2e: ## the real binary against real peers
 .PHONY: fuzz-smoke
 fuzz-smoke: ## each fuzz test for FUZZTIME
 	@scripts/fuzz-smoke.sh $(FUZZTIME)
+
+.PHONY: bench-build
+bench-build: build
+	@mkdir -p bin/bench
+	@go build -o bin/bench/ ./bench ./bench/gosyslog
+
+.PHONY: bench
+bench: bench-build ## beside rsyslog and syslog-ng, in one table; BENCH="-only CASE -rounds N" for less
+	@bin/bench/bench $(BENCH)
+
+.PHONY: bench-smoke
+bench-smoke: bench-build ## that each case of the benchmark works, with few messages; no times
+	@bin/bench/bench -smoke $(BENCH)
+
+.PHONY: profile
+profile: bench-build ## profiles of Syslane during CASE=tcp-log, and its system calls, into PROFILES=DIR
+	@bin/bench/bench -profile $(or $(PROFILES),bin/profiles) -only $(or $(CASE),tcp-log) $(BENCH)
 
 .PHONY: bench-spool
 bench-spool: build ## the log beside other queues on disk; BENCH="-text FILE" for more flags

@@ -1,0 +1,123 @@
+package cases
+
+import (
+	"time"
+
+	"github.com/syslane/syslane/bench/load"
+	"github.com/syslane/syslane/bench/subject"
+)
+
+// steadyRate is the rate at which CPU is compared, in messages per second.
+const steadyRate = 200_000
+
+// udpSubjects write what comes over UDP.
+func udpSubjects() []subject.Subject {
+	return []subject.Subject{
+		subject.Syslane("syslane", subject.SyslaneConfig{Role: "collector", Input: "udp"}),
+		subject.Rsyslog("rsyslog, direct queue", false, subject.RsyslogConfig{
+			Input: subject.RsyslogUDP, Queue: subject.RsyslogDirect, Action: subject.RsyslogFile}),
+		subject.Rsyslog("rsyslog, memory queue", false, subject.RsyslogConfig{
+			Input: subject.RsyslogUDP, Queue: subject.RsyslogMemory, Action: subject.RsyslogFile}),
+		subject.SyslogNG("syslog-ng", subject.SyslogNGConfig{Source: subject.SyslogNGUDP, Destination: subject.SyslogNGFile}),
+	}
+}
+
+func udpRate() Case {
+	return Case{
+		Name: "udp-200k", Title: "UDP → log or file at 200,000 messages a second",
+		Subjects: udpSubjects(),
+		Run: func(b *Bench, s subject.Subject) (Result, error) {
+			r, stop, err := b.start(s, 0)
+			if err != nil {
+				return Result{}, err
+			}
+			defer stop()
+			settle()
+			rate := float64(steadyRate)
+			if b.Short {
+				rate /= 20
+			}
+			m := b.messages(s, steadyRate*3)
+			w, err := b.begin(r)
+			if err != nil {
+				return Result{}, err
+			}
+			stored, end, err := datagrams(r, m, rate, 0)
+			if err != nil {
+				return Result{}, r.Blame(err)
+			}
+			res, err := w.end(end, m.Count())
+			res.Lost = m.Count() - stored
+			return res, err
+		},
+		Targets: []Target{
+			{What: "CPU per message beside the best peer", Of: beside(cpu, false), Limit: 0.8},
+			{What: "messages lost", Of: of(func(r Result) float64 { return float64(r.Lost) }), Limit: 0},
+			memory,
+		},
+	}
+}
+
+// datagrams sends at a rate and returns how many more than before are then stored.
+func datagrams(r *subject.Running, m *load.Messages, rate float64, before int) (stored int, end time.Time, err error) {
+	if _, err := load.SendDatagrams(r.In, m, rate); err != nil {
+		return 0, end, err
+	}
+	stored, end, err = awaitStored(r, before+m.Count())
+	return stored - before, end, err
+}
+
+// Rates rise by a quarter, from the first to no more than the last; each is held for
+// a time long enough that no buffer hides that a subject is too slow.
+const (
+	firstRate  = 100_000
+	lastRate   = 2_000_000
+	rateRises  = 1.25
+	rateHeldAt = 1.5 // seconds
+)
+
+func udpLoss() Case {
+	return Case{
+		Name: "udp-loss", Title: "UDP → log or file at rising rates to the first loss",
+		Subjects: udpSubjects(),
+		Run: func(b *Bench, s subject.Subject) (Result, error) {
+			r, stop, err := b.start(s, 0)
+			if err != nil {
+				return Result{}, err
+			}
+			defer stop()
+			settle()
+			held, last := rateHeldAt, float64(lastRate)
+			if b.Short {
+				held, last = 0.1, 2*firstRate
+			}
+			res := Result{}
+			clean, before := 0.0, 0
+			for rate := float64(firstRate); rate <= last; rate *= rateRises {
+				m := b.Messages.Of(int(rate * held))
+				reached, err := load.SendDatagrams(r.In, m, rate)
+				if err != nil {
+					return res, err
+				}
+				stored, _, err := awaitStored(r, before+m.Count())
+				if err != nil {
+					return res, r.Blame(err)
+				}
+				if lost := before + m.Count() - stored; lost > 0 {
+					res.Also = append(res.Also, Figure{"lost at the next rate", 100 * float64(lost) / float64(m.Count()), "%"})
+					break
+				}
+				if before = stored; reached < clean*1.02 {
+					break // the sender is at its end
+				}
+				clean = reached
+			}
+			_, peak, err := r.Resident()
+			res.Peak, res.Rate = peak, clean
+			return res, err
+		},
+		Targets: []Target{
+			{What: "greatest rate without loss beside the best peer", Of: beside(rate, true), Limit: 1.5, AtLeast: true},
+		},
+	}
+}

@@ -1,0 +1,139 @@
+// Package load makes messages and sends them faster than any receiver takes them:
+// all octets are made before the clock starts, and sending is system calls only.
+package load
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+)
+
+// Mark stands before the number of a message, in its text. The number has Digits
+// digits.
+const (
+	Mark   = "seq="
+	Digits = 9
+)
+
+// Messages are numbered messages of RFC 5424, as hosts send them: 180 to 300 octets
+// where the texts are generated.
+type Messages struct {
+	// What says where the texts are from.
+	What string
+	// lines are the messages one after the other, each ended by LF.
+	lines []byte
+	// ends are where each message ends in lines, behind its LF.
+	ends []int
+}
+
+// NewMessages makes count messages. Their texts are the lines of files, separated
+// by commas, in their order; with "" they are generated.
+func NewMessages(count int, files string) (*Messages, error) {
+	m := &Messages{What: "generated texts", ends: make([]int, 0, count)}
+	texts := generatedTexts()
+	if files != "" {
+		m.What = "texts of " + files
+		var err error
+		if texts, err = readTexts(files); err != nil {
+			return nil, err
+		}
+	}
+	for n := range count {
+		m.lines = append(appendMessage(m.lines, n, texts[n%len(texts)]), '\n')
+		m.ends = append(m.ends, len(m.lines))
+	}
+	return m, nil
+}
+
+// Count is how many there are.
+func (m *Messages) Count() int { return len(m.ends) }
+
+// Range returns the messages from first to before end, each ended by LF.
+func (m *Messages) Range(first, end int) []byte { return m.lines[m.start(first):m.start(end)] }
+
+// At returns message n without its LF.
+func (m *Messages) At(n int) []byte { return m.lines[m.start(n) : m.ends[n]-1] }
+
+func (m *Messages) start(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return m.ends[n-1]
+}
+
+// Octets is the mean length of a message without its LF.
+func (m *Messages) Octets() float64 { return float64(len(m.lines))/float64(len(m.ends)) - 1 }
+
+// Of returns messages 0 to before count alone.
+func (m *Messages) Of(count int) *Messages {
+	count = min(count, m.Count())
+	return &Messages{What: m.What, lines: m.Range(0, count), ends: m.ends[:count]}
+}
+
+// One returns message n alone.
+func (m *Messages) One(n int) *Messages {
+	line := m.Range(n, n+1)
+	return &Messages{What: m.What, lines: line, ends: []int{len(line)}}
+}
+
+var firstTime = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+// appendMessage appends message n. Hosts, programs and the rest vary as those of a
+// site of some hundred hosts do.
+func appendMessage(dst []byte, n int, text string) []byte {
+	r := uint64(n) * 0x9e3779b97f4a7c15
+	dst = fmt.Appendf(dst, "<%d>1 ", 8*(r>>60)+r>>50&7)
+	dst = firstTime.Add(time.Duration(n)*731*time.Microsecond).AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+	dst = fmt.Appendf(dst, " host-%d.example.net app-%d %d ID%d ", r>>33%200, r>>25%20, r>>20%30000+1, r>>15%40)
+	if n%4 == 0 {
+		dst = fmt.Appendf(dst, `[origin@32473 ip="10.%d.%d.%d"]`, r>>8&255, r>>16&255, r>>24&255)
+	} else {
+		dst = append(dst, '-')
+	}
+	return fmt.Appendf(dst, " %s%0*d %s", Mark, Digits, n, text)
+}
+
+// generatedTexts are some thousand, without pattern to their order.
+func generatedTexts() (texts []string) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	verbs := []string{"authentication failure", "session opened", "session closed", "connection reset by peer",
+		"check pass; user unknown", "reverse mapping checking failed", "lease renewed", "link became ready"}
+	users := []string{"root", "backup", "www-data", "postgres", "admin", "guest", "oracle", "test"}
+	paths := []string{"/var/lib/app/data", "/api/v1/orders/status", "/srv/www/index.html", "/usr/lib/systemd/system"}
+	for range 4000 {
+		t := fmt.Sprintf("%s for user %s from %d.%d.%d.%d port %d; uid=%d session=%016x took %d ms",
+			verbs[rng.IntN(len(verbs))], users[rng.IntN(len(users))], rng.IntN(224), rng.IntN(256), rng.IntN(256),
+			rng.IntN(256), rng.IntN(65536), rng.IntN(2000), rng.Uint64(), rng.IntN(5000))
+		if rng.IntN(2) == 0 {
+			t += fmt.Sprintf(" path=%s/%x status=%d", paths[rng.IntN(len(paths))], rng.Uint32(), 200+rng.IntN(304))
+		}
+		texts = append(texts, t)
+	}
+	return texts
+}
+
+// minLine is the shortest line of a file that is taken for a log line: shorter ones
+// have no text behind their time.
+const minLine = 24
+
+func readTexts(files string) (texts []string, err error) {
+	for _, name := range strings.Split(files, ",") {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			if line := strings.ToValidUTF8(lines.Text(), "?"); len(line) >= minLine {
+				texts = append(texts, line)
+			}
+		}
+	}
+	if len(texts) == 0 {
+		return nil, fmt.Errorf("there are no log lines in %s", files)
+	}
+	return texts, nil
+}

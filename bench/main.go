@@ -1,0 +1,232 @@
+// Command bench measures Syslane beside rsyslog and syslog-ng in one run. README.md
+// says how to read what it prints.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/syslane/syslane/bench/cases"
+	"github.com/syslane/syslane/bench/load"
+	"github.com/syslane/syslane/bench/report"
+	"github.com/syslane/syslane/bench/subject"
+)
+
+// options are what the command line says.
+type options struct {
+	only, subjects string
+	rounds         int
+	messages       int
+	text, dir      string
+	syslane, tools string
+	json           string
+	smoke          bool
+	profile        string
+}
+
+// maxMessages is what the largest case sends.
+const maxMessages = 3_000_000
+
+// smokeMessages is enough to see that a case works.
+const smokeMessages = 2000
+
+func main() {
+	var o options
+	flag.StringVar(&o.only, "only", "", "run only the cases with these names, separated by commas")
+	flag.StringVar(&o.subjects, "subjects", "", "run only subjects whose names contain this")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each subject is measured; the medians are shown")
+	flag.IntVar(&o.messages, "messages", maxMessages, "the most messages that a case may send")
+	flag.StringVar(&o.text, "text", "", "files of real log lines to take the texts from, separated by commas; default: generated")
+	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure; default: a temporary one")
+	flag.StringVar(&o.syslane, "syslane", "bin/syslane", "the syslane binary")
+	flag.StringVar(&o.tools, "tools", "bin/bench", "folder with the receivers that were built for this")
+	flag.StringVar(&o.json, "json", "", "file that gets all rounds as JSON")
+	flag.BoolVar(&o.smoke, "smoke", false, "few messages, each looked at: shows that the cases work, and no times")
+	flag.StringVar(&o.profile, "profile", "", "folder that gets profiles of Syslane during the cases, in place of a table")
+	flag.Parse()
+	if err := run(&o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o *options) error {
+	b := &cases.Bench{Times: 1, Check: o.smoke, Short: o.smoke}
+	if o.smoke {
+		o.rounds, o.messages = 1, min(o.messages, smokeMessages)
+	}
+	if o.profile != "" {
+		b.Times = profileTimes
+		o.messages *= profileTimes
+	}
+	chosen, err := choose(o)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(o.dir, "bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b.Dir = dir
+	if b.Tools, err = tools(o, dir); err != nil {
+		return err
+	}
+	if b.Messages, err = load.NewMessages(o.messages, o.text); err != nil {
+		return err
+	}
+	r := &report.Report{Machine: machine(), Rounds: o.rounds,
+		Texts: fmt.Sprintf("messages of %.0f octets, %s", b.Messages.Octets(), b.Messages.What)}
+	for _, c := range chosen {
+		if o.profile == "" {
+			runCase(o, b, c, r.Begin(c))
+			continue
+		}
+		if err := profileCase(o.profile, b, c); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
+	if o.json != "" {
+		if err := writeJSON(o.json, r); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.smoke:
+		return smoked(r)
+	case o.profile != "":
+		return nil
+	}
+	return r.Markdown(os.Stdout)
+}
+
+// choose returns the cases that were asked for, with the subjects that were.
+func choose(o *options) (chosen []cases.Case, err error) {
+	wanted := map[string]bool{}
+	for name := range strings.SplitSeq(o.only, ",") {
+		wanted[name] = o.only != ""
+	}
+	var names []string
+	for _, c := range cases.All() {
+		names = append(names, c.Name)
+		if o.only != "" && !wanted[c.Name] {
+			continue
+		}
+		delete(wanted, c.Name)
+		var subjects []subject.Subject
+		for _, s := range c.Subjects {
+			if strings.Contains(s.Name, o.subjects) && (o.profile == "" || strings.HasPrefix(s.Name, "syslane")) {
+				subjects = append(subjects, s)
+			}
+		}
+		if c.Subjects = subjects; len(subjects) > 0 {
+			chosen = append(chosen, c)
+		}
+	}
+	for name, asked := range wanted {
+		if asked {
+			return nil, fmt.Errorf("there is no case %q; there are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return chosen, nil
+}
+
+// runCase measures the subjects one after the other in each round, so that a busy
+// machine is unkind to all of them alike.
+func runCase(o *options, b *cases.Bench, c cases.Case, to *report.Case) {
+	for round := range o.rounds {
+		for i, s := range c.Subjects {
+			began := time.Now()
+			res, err := c.Run(b, s)
+			to.Rows[i].Add(res, err)
+			outcome := "ok"
+			if err != nil {
+				outcome = err.Error()
+			}
+			fmt.Fprintf(os.Stderr, "%s, round %d of %d, %s: %s (%.1f s)\n", c.Name, round+1, o.rounds, s.Name, outcome, time.Since(began).Seconds())
+		}
+	}
+}
+
+// smoked says what did not work. A peer that is missing is left out, but where CI is
+// set.
+func smoked(r *report.Report) error {
+	var errs []error
+	for _, c := range r.Cases {
+		for _, row := range c.Rows {
+			for _, failed := range row.Failed {
+				if strings.Contains(failed, subject.ErrMissing.Error()) && os.Getenv("CI") == "" {
+					leaveOut(c.Name, row.Subject, failed)
+					continue
+				}
+				errs = append(errs, fmt.Errorf("%s: %s: %s", c.Name, row.Subject, failed))
+			}
+			for _, res := range row.Rounds {
+				if res.Lost != 0 {
+					errs = append(errs, fmt.Errorf("%s: %s: %d of %d messages lost", c.Name, row.Subject, res.Lost, res.Messages))
+				}
+			}
+		}
+	}
+	if len(errs) == 0 {
+		fmt.Printf("bench: %d cases work\n", len(r.Cases))
+	}
+	return errors.Join(errs...)
+}
+
+// leaveOut adds to the file that LEFT_OUT names, so that make test says it at its end.
+func leaveOut(name, who, why string) {
+	fmt.Fprintf(os.Stderr, "bench: LEFT OUT: %s: %s (%s)\n", name, who, why)
+	if path := os.Getenv("LEFT_OUT"); path != "" {
+		if f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644); err == nil {
+			defer f.Close()
+			fmt.Fprintf(f, "bench-smoke: %s: %s (%s)\n", name, who, why)
+		}
+	}
+}
+
+// tools finds the programs, and makes a certificate.
+func tools(o *options, dir string) (*subject.Tools, error) {
+	binary, err := filepath.Abs(o.syslane)
+	if err == nil {
+		_, err = os.Stat(binary)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; build it with make build, or name one with -syslane", err)
+	}
+	folder, err := filepath.Abs(o.tools)
+	if err != nil {
+		return nil, err
+	}
+	certs := filepath.Join(dir, "tls")
+	if out, err := exec.Command(binary, "cert", "--dir", certs, "--name", "127.0.0.1").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("make certificates: %w: %s", err, out)
+	}
+	return &subject.Tools{Syslane: binary, Dir: folder, CA: filepath.Join(certs, "ca.pem"),
+		Cert: filepath.Join(certs, "127.0.0.1.pem"), Key: filepath.Join(certs, "127.0.0.1-key.pem")}, nil
+}
+
+func machine() string {
+	load, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(load), " ")
+	return fmt.Sprintf("%s, %d CPUs, load %s at the start, %s", time.Now().UTC().Format("2006-01-02 15:04"), runtime.NumCPU(), first, runtime.Version())
+}
+
+func writeJSON(path string, r *report.Report) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := r.JSON(f); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
