@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
-	{"internal/syslog", "parser", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
+	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
 }
 
 // beside are the imports within a storey: who may import whom.
@@ -35,6 +35,8 @@ var beside = map[string][]string{
 	"internal/delivery": {"outputs", "spool", "internal/deadletter"},
 	"internal/web":      {"search/...", "spool"},
 	"parser":            {"internal/syslog"},
+	"internal/match":    {"internal/syslog", "internal/config"},
+	"internal/route":    {"internal/syslog", "internal/match"},
 	"internal/ecs":      {"internal/syslog"},
 	"internal/oldlog":   {"internal/syslog", "parser"},
 	"internal/skipdata": {"internal/syslog"},

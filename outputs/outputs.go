@@ -6,6 +6,7 @@ package outputs
 import (
 	"context"
 	"fmt"
+	"sort"
 )
 
 // Output hands events to a destination.
@@ -35,6 +36,47 @@ type Batch struct {
 	Count int
 	// Events is a run of records (syslog.NextRecord).
 	Events []byte
+	// Gaps tell where the positions of the events jump, because what lies between
+	// is for other outputs; in order, and empty where Count is Next-First.
+	Gaps []Gap
+}
+
+// Gap is a jump of positions within a batch.
+type Gap struct {
+	// Index is that of the event behind the gap, Count for a gap at the end.
+	Index int
+	// Skipped is the number of positions that this gap and those before it leave
+	// out, from First on.
+	Skipped uint64
+}
+
+// Position returns the position in the log of the event with index i, from 0;
+// of Count it returns Next.
+func (b *Batch) Position(i int) uint64 {
+	if i >= b.Count {
+		return b.Next
+	}
+	behind := sort.Search(len(b.Gaps), func(g int) bool { return b.Gaps[g].Index > i })
+	if behind == 0 {
+		return b.First + uint64(i)
+	}
+	return b.First + uint64(i) + b.Gaps[behind-1].Skipped
+}
+
+// Part returns the events of b with the indexes from to before to; run is their
+// records.
+func (b *Batch) Part(from, to int, run []byte) Batch {
+	p := Batch{Stream: b.Stream, First: b.Position(from), Next: b.Position(to), Count: to - from, Events: run}
+	var before uint64
+	for _, g := range b.Gaps {
+		switch {
+		case g.Index <= from:
+			before = g.Skipped
+		case g.Index <= to:
+			p.Gaps = append(p.Gaps, Gap{Index: g.Index - from, Skipped: g.Skipped - before})
+		}
+	}
+	return p
 }
 
 // Rejected is the error of a Write whose destination took all but some events.

@@ -21,11 +21,13 @@ type Counts struct {
 	Delivered uint64
 	// DeadLettered were refused for good and kept elsewhere.
 	DeadLettered uint64
-	// Dropped were given up: by the policy of the log, or as not routed here.
+	// Dropped were given up by the policy of the log.
 	Dropped uint64
+	// Skipped are not for the destination.
+	Skipped uint64
 }
 
-func (c Counts) sum() uint64 { return c.Delivered + c.DeadLettered + c.Dropped }
+func (c Counts) sum() uint64 { return c.Delivered + c.DeadLettered + c.Dropped + c.Skipped }
 
 // Cursor is the durable place of one reader, by name: the position of the next
 // record it has to deliver. Records that a cursor has not passed are not deleted,
@@ -128,6 +130,7 @@ func (c *Cursor) Commit(pos uint64, n Counts) error {
 	s.counts.Delivered += n.Delivered
 	s.counts.DeadLettered += n.DeadLettered
 	s.counts.Dropped += n.Dropped
+	s.counts.Skipped += n.Skipped
 	// What was delivered after all was not dropped.
 	if passed, sum := s.position+s.rewound-s.start, s.counts.sum(); sum > passed {
 		s.counts.Dropped -= min(sum-passed, s.counts.Dropped)
@@ -182,7 +185,7 @@ type CursorStatus struct {
 	// Counts are totals since the cursor was made.
 	Counts
 	// Missing is the number of records that it passed but that could not be read.
-	// Position + Rewound - Start = Delivered + DeadLettered + Dropped + Missing.
+	// Position + Rewound - Start = Delivered + DeadLettered + Dropped + Skipped + Missing.
 	Missing uint64
 	// Updated is when it last moved, in nanoseconds since 1970.
 	Updated int64

@@ -26,6 +26,7 @@ func (s *cursorState) encode(id [16]byte) []byte {
 	le.PutUint64(b[64:], s.counts.DeadLettered)
 	le.PutUint64(b[72:], s.counts.Dropped)
 	le.PutUint64(b[80:], uint64(s.updated))
+	le.PutUint64(b[88:], s.counts.Skipped)
 	le.PutUint32(b[cursorSize-4:], checksum(b[:cursorSize-4]))
 	return b
 }
@@ -49,6 +50,7 @@ func (s *cursorState) decode(b []byte, id [16]byte) error {
 	s.counts.DeadLettered = le.Uint64(b[64:])
 	s.counts.Dropped = le.Uint64(b[72:])
 	s.updated = int64(le.Uint64(b[80:]))
+	s.counts.Skipped = le.Uint64(b[88:])
 	if s.start == 0 || s.position == 0 || s.start > maxPosition || s.position > maxPosition {
 		return ErrCorrupt
 	}

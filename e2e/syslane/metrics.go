@@ -57,6 +57,9 @@ func (n *Node) Metrics() (Metrics, error) {
 	return m, nil
 }
 
+// inputAccount are the counters of an input: what it received, and what became of it.
+var inputAccount = []string{"received", "stored", "redelivered", "suppressed", "filtered", "limited", "dropped"}
+
 // Sum adds up the samples of a metric whose labels have all the given values
 // ("output", "elasticsearch"); 0 where there are none.
 func (m Metrics) Sum(name string, labels ...string) float64 {
@@ -105,11 +108,11 @@ func (n *Node) WaitFor(t testing.TB, limit time.Duration, want float64, name str
 // Balance checks that every message of the node is accounted for. For each input,
 // of what this process received:
 //
-//	received = stored + redelivered + dropped
+//	received = stored + redelivered + suppressed + filtered + limited + dropped
 //
 // and for each output, of what the log has stored since the output exists:
 //
-//	routed = delivered + dead-lettered + dropped + retained
+//	routed = delivered + dead-lettered + dropped + skipped + retained
 //
 // Nothing may be under way when it is called, but for a moment.
 func (n *Node) Balance(t testing.TB) {
@@ -134,17 +137,20 @@ func (m Metrics) balance() error {
 	var errs []error
 	for _, in := range inputs {
 		of := func(what string) float64 { return m.Sum("syslane_input_"+what+"_messages_total", "input", in) }
-		received, rest := of("received"), of("stored")+of("redelivered")+of("dropped")
-		if received != rest {
-			errs = append(errs, fmt.Errorf("input %s: received %v, stored + redelivered + dropped %v", in, received, rest))
+		var rest float64
+		for _, what := range inputAccount[1:] {
+			rest += of(what)
+		}
+		if received := of("received"); received != rest {
+			errs = append(errs, fmt.Errorf("input %s: received %v, stored + redelivered + suppressed + filtered + limited + dropped %v", in, received, rest))
 		}
 	}
 	for _, out := range outputs {
 		of := func(what string) float64 { return m.Sum("syslane_output_"+what, "output", out) }
 		routed := of("routed_messages_total")
-		rest := of("delivered_messages_total") + of("dead_lettered_messages_total") + of("dropped_messages_total") + of("retained_messages")
+		rest := of("delivered_messages_total") + of("dead_lettered_messages_total") + of("dropped_messages_total") + of("skipped_messages_total") + of("retained_messages")
 		if routed != rest {
-			errs = append(errs, fmt.Errorf("output %s: routed %v, delivered + dead-lettered + dropped + retained %v", out, routed, rest))
+			errs = append(errs, fmt.Errorf("output %s: routed %v, delivered + dead-lettered + dropped + skipped + retained %v", out, routed, rest))
 		}
 	}
 	if len(inputs)+len(outputs) == 0 {
@@ -158,14 +164,14 @@ func (m Metrics) account() string {
 	var b strings.Builder
 	for _, in := range m.Values("syslane_input_received_messages_total", "input") {
 		fmt.Fprintf(&b, "[input %s:", in)
-		for _, what := range []string{"received", "stored", "redelivered", "dropped"} {
+		for _, what := range inputAccount {
 			fmt.Fprintf(&b, " %s %v", what, m.Sum("syslane_input_"+what+"_messages_total", "input", in))
 		}
 		b.WriteString("] ")
 	}
 	for _, out := range m.Values("syslane_output_routed_messages_total", "output") {
 		fmt.Fprintf(&b, "[output %s:", out)
-		for _, what := range []string{"routed_messages_total", "delivered_messages_total", "dead_lettered_messages_total", "dropped_messages_total", "retained_messages"} {
+		for _, what := range []string{"routed_messages_total", "delivered_messages_total", "dead_lettered_messages_total", "dropped_messages_total", "skipped_messages_total", "retained_messages"} {
 			fmt.Fprintf(&b, " %s %v", strings.TrimSuffix(strings.TrimSuffix(what, "_total"), "_messages"), m.Sum("syslane_output_"+what, "output", out))
 		}
 		b.WriteString("] ")

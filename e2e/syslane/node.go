@@ -42,12 +42,18 @@ func Start(t testing.TB, role, text string) *Node {
 		Role: role, HTTP: proc.FreeAddr(t), State: filepath.Join(dir, "state"),
 		binary: Binary(t), config: filepath.Join(dir, role+".toml"), log: filepath.Join(dir, role+".log"),
 	}
+	n.Reconfigure(t, text)
+	n.Restart(t)
+	return n
+}
+
+// Reconfigure writes another configuration for the next Restart, text as for Start.
+func (n *Node) Reconfigure(t testing.TB, text string) {
+	t.Helper()
 	text = fmt.Sprintf("state = %q\n%s\n[http]\nlisten = %q\n", n.State, text, n.HTTP)
 	if err := os.WriteFile(n.config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	n.Restart(t)
-	return n
 }
 
 // Restart runs the node again, on the same state and ports, after Kill or Stop.

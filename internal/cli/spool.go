@@ -140,6 +140,7 @@ type outputStatus struct {
 	Delivered    uint64    `json:"delivered"`
 	DeadLettered uint64    `json:"dead_lettered"`
 	Dropped      uint64    `json:"dropped"`
+	Skipped      uint64    `json:"skipped"`
 	Damaged      uint64    `json:"damaged"`
 	Retained     uint64    `json:"retained"`
 	Moved        time.Time `json:"moved"`
@@ -157,7 +158,7 @@ func newLogStatus(folder string, s spool.Status) logStatus {
 	for _, c := range s.Cursors {
 		out.Outputs = append(out.Outputs, outputStatus{
 			Name: c.Name, Routed: c.Position + c.Rewound - c.Start + c.Lag, Delivered: c.Delivered,
-			DeadLettered: c.DeadLettered, Dropped: c.Dropped, Damaged: c.Missing, Retained: c.Lag,
+			DeadLettered: c.DeadLettered, Dropped: c.Dropped, Skipped: c.Skipped, Damaged: c.Missing, Retained: c.Lag,
 			Moved: time.Unix(0, c.Updated).UTC(),
 		})
 	}
@@ -179,10 +180,10 @@ func (s logStatus) print(w io.Writer) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nOUTPUT\tROUTED\tDELIVERED\tRETAINED\tDEAD-LETTERED\tDROPPED\tDAMAGED\tMOVED")
+	fmt.Fprintln(t, "\nOUTPUT\tROUTED\tDELIVERED\tRETAINED\tDEAD-LETTERED\tDROPPED\tSKIPPED\tDAMAGED\tMOVED")
 	for _, o := range s.Outputs {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", o.Name, o.Routed, o.Delivered, o.Retained,
-			o.DeadLettered, o.Dropped, o.Damaged, o.Moved.Local().Format(time.DateTime))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", o.Name, o.Routed, o.Delivered, o.Retained,
+			o.DeadLettered, o.Dropped, o.Skipped, o.Damaged, o.Moved.Local().Format(time.DateTime))
 	}
 	return t.Flush()
 }

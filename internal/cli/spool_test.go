@@ -73,7 +73,7 @@ func TestSpoolCommandsTellWhatALogHolds(t *testing.T) {
 	}
 	f("holds     5 of 5 messages stored", "spool", "status")
 	f("out     5       4          1", "spool", "status")
-	f(`"routed":5,"delivered":4,"dead_lettered":0,"dropped":0,"damaged":0,"retained":1`, "spool", "status", "--json")
+	f(`"routed":5,"delivered":4,"dead_lettered":0,"dropped":0,"skipped":0,"damaged":0,"retained":1`, "spool", "status", "--json")
 	f("with 5 messages; nothing is damaged", "spool", "verify")
 	f(`"message":"message c"`, "spool", "dump")
 	f("13 <13>message d13 <13>message e", "spool", "dump", "--raw", "--from", "4")

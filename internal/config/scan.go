@@ -12,6 +12,7 @@ type place struct {
 	key, val point
 	table    map[string]*place // where the value is a table
 	items    []*place          // where it is an array
+	literal  string            // where it is a string: as written, with its quotes
 }
 
 // point is a line and a column, both counted from 1, the column in characters.
@@ -228,7 +229,9 @@ func (s *scanner) value() *place {
 	}
 	for _, quote := range []string{`"""`, `'''`, `"`, `'`} {
 		if strings.HasPrefix(s.b[s.i:], quote) {
+			from := s.i
 			s.quoted(quote)
+			v.literal = s.b[from:s.i]
 			return v
 		}
 	}
@@ -264,6 +267,9 @@ func (s *scanner) more(closing string) bool {
 	return !s.take(closing) && !s.end()
 }
 
+// escapeWidths are the numbers of digits that escapes have.
+var escapeWidths = map[byte]int{'x': 2, 'u': 4, 'U': 8}
+
 // unescape resolves the escapes of a basic string.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
@@ -290,7 +296,7 @@ func unescape(s string) string {
 		case 'e':
 			b.WriteByte(0x1b)
 		case 'x', 'u', 'U':
-			width := map[byte]int{'x': 2, 'u': 4, 'U': 8}[s[i]]
+			width := escapeWidths[s[i]]
 			digits := s[i+1 : min(len(s), i+1+width)]
 			if n, err := strconv.ParseUint(digits, 16, 32); err == nil {
 				b.WriteRune(rune(n))

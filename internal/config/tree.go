@@ -18,6 +18,8 @@ type node struct {
 	table  map[string]*node
 	items  []*node
 	scalar any
+	// literal is a string as the file has it, with quotes and escapes.
+	literal string
 	// secret keeps the value out of errors.
 	secret bool
 }
@@ -91,6 +93,7 @@ func (b *builder) leaf(parent *node, key string, p *place) *node {
 	}
 	n.pos = Pos{File: b.file, Line: p.key.line, Column: p.key.column, order: b.order}
 	n.valPos = Pos{File: b.file, Line: p.val.line, Column: p.val.column, order: b.order}
+	n.literal = p.literal
 	return n
 }
 

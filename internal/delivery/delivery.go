@@ -74,6 +74,9 @@ type Delivery struct {
 	failing atomic.Pointer[Failure]
 	retries atomic.Uint64
 	batch   []byte
+	gaps    []outputs.Gap
+	// skipped is the number of events that the batch leaves out.
+	skipped uint64
 	// ahead is a block read that did not fit into the batch before, nil if none.
 	ahead *spool.Block
 }
@@ -132,12 +135,12 @@ func (d *Delivery) Run(ctx context.Context) error {
 			continue
 		}
 		rejected := 0
-		if b.Count > 0 { // otherwise all that was left in the log is damaged
+		if b.Count > 0 { // otherwise all of it is for other outputs, or damaged
 			if rejected, err = d.write(ctx, writing, b); err != nil {
 				return nil // only the end of ctx makes write give up
 			}
 		}
-		n := spool.Counts{Delivered: uint64(b.Count - rejected), DeadLettered: uint64(rejected)}
+		n := spool.Counts{Delivered: uint64(b.Count - rejected), DeadLettered: uint64(rejected), Skipped: d.skipped}
 		if err := d.cfg.Cursor.Commit(b.Next, n); err != nil {
 			return fmt.Errorf("move the cursor of output %q: %w", d.cfg.Name, err)
 		}
@@ -157,9 +160,10 @@ func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
 			return nil, err
 		}
 	}
-	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.Next(), Count: block.Count}
-	d.batch = append(d.batch[:0], block.Records...)
-	for len(d.batch) < d.cfg.BatchOctets && b.Next < d.cfg.Head() {
+	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.First}
+	d.batch, d.gaps, d.skipped = d.batch[:0], d.gaps[:0], 0
+	d.add(b, &block)
+	for len(d.batch) < d.cfg.BatchOctets && d.skipped < maxSkipped && b.Next < d.cfg.Head() {
 		block, err := d.cfg.Reader.Next(ctx)
 		if err != nil {
 			break // what was read before must not be lost; the next call meets the error again
@@ -170,11 +174,9 @@ func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
 			d.ahead = &block
 			break
 		}
-		d.batch = append(d.batch, block.Records...)
-		b.Next += uint64(block.Count)
-		b.Count += block.Count
+		d.add(b, &block)
 	}
-	b.Events = d.batch
+	b.Events, b.Gaps = d.batch, d.gaps
 	return b, nil
 }
 
@@ -215,7 +217,7 @@ func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
 			}
 		}
 		entries = append(entries, deadletter.Entry{
-			Time: now, Output: d.cfg.Name, Position: b.First + uint64(item.Index),
+			Time: now, Output: d.cfg.Name, Position: b.Position(item.Index),
 			Event: record, Status: item.Status, Reason: item.Reason,
 		})
 	}

@@ -72,6 +72,7 @@ func (l *fakeLog) Commit(next uint64, n spool.Counts) error {
 	l.totals.Delivered += n.Delivered
 	l.totals.DeadLettered += n.DeadLettered
 	l.totals.Dropped += n.Dropped
+	l.totals.Skipped += n.Skipped
 	return nil
 }
 

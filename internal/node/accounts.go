@@ -7,7 +7,7 @@ import (
 // accounts are the metrics of log and outputs. Those of an output are read from
 // its durable cursor, so they go on across restarts, and at any moment
 //
-//	routed = delivered + dead_lettered + dropped + retained
+//	routed = delivered + dead_lettered + dropped + skipped + retained
 //
 // where dropped has the reasons "policy" (log.full = "drop-oldest") and "damaged"
 // (the disk lost it).
@@ -17,7 +17,7 @@ type accounts struct {
 	stored, head, octets, segments, failing *prometheus.Desc
 	damaged, torn, quarantined              *prometheus.Desc
 	routed, delivered, deadLettered         *prometheus.Desc
-	dropped, retained, retries, up          *prometheus.Desc
+	dropped, skipped, retained, retries, up *prometheus.Desc
 }
 
 func newAccounts(n *Node) *accounts {
@@ -38,11 +38,12 @@ func newAccounts(n *Node) *accounts {
 		torn:        log("torn_octets_total", "Octets of an unfinished write that were cut off the end of the log at the start."),
 		quarantined: log("quarantined_files", "Files with damaged parts of the log (.bad)."),
 
-		routed:       output("routed_messages_total", "Messages in the log that the output had to take; survives restarts: delivered + dead_lettered + dropped + retained."),
+		routed:       output("routed_messages_total", "Messages in the log since the output exists; survives restarts: delivered + dead_lettered + dropped + skipped + retained."),
 		delivered:    output("delivered_messages_total", "Messages that the destination has taken; survives restarts."),
 		deadLettered: output("dead_lettered_messages_total", "Messages that the destination refused for good, kept in the dead letter; survives restarts."),
 		dropped:      output("dropped_messages_total", "Messages the output never got, by reason; survives restarts.", "reason"),
-		retained:     output("retained_messages", "Messages in the log that the output has yet to take."),
+		skipped:      output("skipped_messages_total", "Messages that a route sent elsewhere, or only to the log; survives restarts."),
+		retained:     output("retained_messages", "Messages in the log that the output has yet to take, or to skip."),
 		retries:      output("retries_total", "Times a batch had to be handed over again, since the start of the process."),
 		up:           output("up", "1 while the destination takes messages, 0 after a failed attempt."),
 	}
@@ -75,6 +76,7 @@ func (a *accounts) Collect(ch chan<- prometheus.Metric) {
 		counter(a.deadLettered, c.DeadLettered, o.name)
 		counter(a.dropped, c.Dropped, o.name, "policy")
 		counter(a.dropped, c.Missing, o.name, "damaged")
+		counter(a.skipped, c.Skipped, o.name)
 		gauge(a.retained, float64(c.Lag), o.name)
 		counter(a.retries, o.delivery.Retries(), o.name)
 		gauge(a.up, number(o.delivery.Failing() == nil), o.name)

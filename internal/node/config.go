@@ -23,6 +23,7 @@ type Config struct {
 	Logging LoggingConfig  `toml:"logging"`
 	Inputs  []config.Table `toml:"input"`
 	Outputs []config.Table `toml:"output"`
+	Routes  []config.Table `toml:"route"`
 }
 
 // LogConfig is the table [log]: how the log on disk is kept.

@@ -319,7 +319,7 @@ func serverTLS(t config.Table, name string, o tlsconf.Options, s services) (*tls
 	return conf, nil
 }
 
-// kinds returns the types that a table of kinds has, in order.
+// kinds returns the names that a map has, in order.
 func kinds[K any](m map[string]K) []string {
 	var names []string
 	for name := range m {

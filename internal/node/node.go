@@ -102,7 +102,7 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 	}
 	id := n.log.ID()
 	n.pipeline = pipeline.New(pipeline.Config{
-		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: readings,
+		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: readings, Rules: p.Rules,
 		Registerer: p.registry, Logger: n.logger,
 	})
 	p.registry.MustRegister(newAccounts(n))

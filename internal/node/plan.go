@@ -13,6 +13,7 @@ import (
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/pipeline"
 	"github.com/syslane/syslane/outputs"
 )
 
@@ -32,6 +33,7 @@ type Plan struct {
 	Config   Config
 	Inputs   []PlannedInput
 	Outputs  []PlannedOutput
+	Rules    pipeline.Rules
 	options  Options
 	logger   zerolog.Logger
 	registry *prometheus.Registry
@@ -96,6 +98,7 @@ func Load(f *config.File, o Options) (*Plan, error) {
 			p.Outputs = append(p.Outputs, out)
 		}
 	}
+	p.planRules()
 	if err := f.Check(); err != nil {
 		return nil, err
 	}

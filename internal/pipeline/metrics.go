@@ -11,17 +11,17 @@ import (
 )
 
 // metrics count what inputs submitted since the process started. For each input
-// received = stored + redelivered + dropped, but for submits under way.
+// received = stored + redelivered + filtered + dropped, but for submits under way.
 type metrics struct {
 	received, octets, stored, redelivered *prometheus.CounterVec
-	dropped                               *prometheus.CounterVec
+	filtered, dropped                     *prometheus.CounterVec
 	inputs                                *sync.Map // input name to *inputCounters
 }
 
 // inputCounters are the counters of one input, looked up once.
 type inputCounters struct {
 	received, octets, stored, redelivered prometheus.Counter
-	dropped                               *prometheus.CounterVec
+	filtered, dropped                     *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -29,15 +29,16 @@ func newMetrics(r prometheus.Registerer) metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"input"}, labels...))
 	}
 	m := metrics{
-		received:    vec("syslane_input_received_messages_total", "Messages that the input submitted since the start of the process: stored + redelivered + dropped."),
+		received:    vec("syslane_input_received_messages_total", "Messages that the input submitted since the start of the process: stored + redelivered + filtered + dropped."),
 		octets:      vec("syslane_input_received_octets_total", "Octets of the messages that the input submitted."),
 		stored:      vec("syslane_input_stored_messages_total", "Messages made durable in the log."),
 		redelivered: vec("syslane_input_redelivered_messages_total", "Messages that their sender sent again after it had got no answer, and that were stored already."),
+		filtered:    vec("syslane_input_filtered_messages_total", "Messages thrown away as a rule says, by its name.", "rule"),
 		dropped:     vec("syslane_input_dropped_messages_total", "Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again, but for the reason log-full (log.full = drop-newest).", "reason"),
 		inputs:      new(sync.Map),
 	}
 	if r != nil {
-		r.MustRegister(m.received, m.octets, m.stored, m.redelivered, m.dropped)
+		r.MustRegister(m.received, m.octets, m.stored, m.redelivered, m.filtered, m.dropped)
 	}
 	return m
 }
@@ -51,6 +52,7 @@ func (m *metrics) of(input string) *inputCounters {
 		octets:      m.octets.WithLabelValues(input),
 		stored:      m.stored.WithLabelValues(input),
 		redelivered: m.redelivered.WithLabelValues(input),
+		filtered:    m.filtered.MustCurryWith(prometheus.Labels{"input": input}),
 		dropped:     m.dropped.MustCurryWith(prometheus.Labels{"input": input}),
 	})
 	return c.(*inputCounters)

@@ -1,6 +1,6 @@
 // Package pipeline is the way of a message from an input to the log: it is
-// parsed, given its event id and envelope, encoded, and appended. It does no I/O
-// of its own; the log it is given does.
+// parsed, given its event id and envelope, judged by the rules, encoded, and
+// appended. It does no I/O of its own; the log it is given does.
 package pipeline
 
 import (
@@ -40,6 +40,8 @@ type Config struct {
 	Streams *Streams
 	// Readings say by input how its messages are to be understood.
 	Readings map[string]Reading
+	// Rules are applied to every message.
+	Rules Rules
 	// Registerer takes the metrics; nil leaves them unregistered.
 	Registerer prometheus.Registerer
 	Logger     zerolog.Logger
@@ -50,6 +52,7 @@ type Pipeline struct {
 	cfg     Config
 	count   atomic.Uint32
 	buffers sync.Pool
+	judges  sync.Pool
 	metrics metrics
 
 	// closing ends the waits of submits that the log does not take.
@@ -65,6 +68,7 @@ func New(cfg Config) *Pipeline {
 	p := &Pipeline{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
 	p.count.Store(rand.Uint32())
 	p.buffers.New = func() any { return new([]byte) }
+	p.judges.New = func() any { return &judge{Rules: &p.cfg.Rules} }
 	p.closing, p.close = context.WithCancel(context.Background())
 	return p
 }
@@ -84,15 +88,16 @@ func (p *Pipeline) Submit(ctx context.Context, b *inputs.Batch) error {
 
 // store encodes the messages of b and makes them durable, with note beside them.
 func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCounters, note []byte) error {
-	n := len(b.Frames)
-	if n == 0 {
+	if len(b.Frames) == 0 {
 		return nil
 	}
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
-	batch := spool.Batch{Count: n, MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}
+	j := p.begin()
+	defer p.judges.Put(j)
+	batch := spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}
 	reader := newReader(p.cfg.Readings[b.Input], b.Received)
-	count := p.count.Add(uint32(n)) - uint32(n)
+	count := p.count.Add(uint32(len(b.Frames))) - uint32(len(b.Frames))
 	records := (*buf)[:0]
 	var e syslog.Event
 	for i := range b.Frames {
@@ -103,53 +108,37 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 		if int(f.Origin) < len(b.Origins) {
 			origin = &b.Origins[f.Origin]
 		}
-		reader.read(origin, &e)
-		t := e.TimeNano()
-		batch.MinTime, batch.MaxTime = min(batch.MinTime, t), max(batch.MaxTime, t)
-		records = syslog.AppendRecord(records, &e)
+		if reader.read(origin, &e); j.keep(&e) {
+			records = appendTo(&batch, records, &e)
+		}
 	}
 	*buf, batch.Records = records, records
-	return p.append(ctx, batch, counters)
+	return p.finish(ctx, batch, j, counters)
 }
 
-// SubmitEvents implements inputs.EventSink.
-func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error {
-	counters := p.metrics.of(b.Input)
-	counters.receive(b.Count, len(b.Events))
+// appendTo appends e to the records of a batch.
+func appendTo(batch *spool.Batch, records []byte, e *syslog.Event) []byte {
+	t := e.TimeNano()
+	batch.MinTime, batch.MaxTime = min(batch.MinTime, t), max(batch.MaxTime, t)
+	batch.Count++
+	return syslog.AppendRecord(records, e)
+}
 
-	// One batch of a stream at a time: the batch may come again on a second
-	// connection while the first attempt still waits for the disk.
-	stream, err := p.cfg.Streams.lock(p.closing, b.Stream)
-	if err != nil {
-		counters.drop(err, b.Count)
-		return err
-	}
-	defer stream.unlock()
+// begin returns a judge for one batch.
+func (p *Pipeline) begin() *judge {
+	j := p.judges.Get().(*judge)
+	j.begin()
+	return j
+}
 
-	events, skipped, err := stream.fresh(b)
-	if err != nil {
-		counters.drop(err, b.Count)
-		return err
-	}
-	counters.redelivered.Add(float64(skipped))
-	n := b.Count - skipped
-	if n == 0 {
+// finish makes a batch durable and counts what became of its messages.
+func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, counters *inputCounters) error {
+	j.count(counters)
+	if batch.Count == 0 && len(batch.Note) == 0 {
 		return nil
 	}
-	batch := spool.Batch{Records: events, Count: n, Note: stream.note(b.Next)}
-	if batch.MinTime, batch.MaxTime, err = timeRange(events); err != nil {
-		counters.drop(err, n)
-		return err
-	}
-	if err := p.append(ctx, batch, counters); err != nil {
-		return err
-	}
-	stream.advance(b.Next)
-	return nil
+	return p.append(ctx, batch, counters)
 }
-
-// Resume implements inputs.EventSink.
-func (p *Pipeline) Resume(stream string) uint64 { return p.cfg.Streams.next(stream) }
 
 // append makes the batch durable and counts it. What a full log drops by its policy
 // is done with: its sender, were it told of a failure, would only send it again.
@@ -203,36 +192,6 @@ func (p *Pipeline) release(buf *[]byte) {
 	if cap(*buf) <= maxKept {
 		p.buffers.Put(buf)
 	}
-}
-
-// timeRange reads the earliest and latest time of a run of events.
-func timeRange(run []byte) (lo, hi int64, err error) {
-	lo, hi = math.MaxInt64, math.MinInt64
-	var e syslog.Event
-	var names syslog.Interner
-	for len(run) > 0 {
-		var record []byte
-		if record, run = syslog.NextRecord(run); record == nil {
-			return 0, 0, syslog.ErrEventCorrupt
-		}
-		if err := e.Decode(record, &names); err != nil {
-			return 0, 0, err
-		}
-		t := e.TimeNano()
-		lo, hi = min(lo, t), max(hi, t)
-	}
-	return lo, hi, nil
-}
-
-// skipRecords drops the first n records of a run.
-func skipRecords(run []byte, n int) ([]byte, error) {
-	for ; n > 0; n-- {
-		var record []byte
-		if record, run = syslog.NextRecord(run); record == nil {
-			return nil, syslog.ErrEventCorrupt
-		}
-	}
-	return run, nil
 }
 
 // appendString appends s with its length, as the notes hold it.

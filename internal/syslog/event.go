@@ -83,6 +83,9 @@ type Event struct {
 	// Extracted are the fields that were taken out of the text, where its input
 	// is told to, in the form of AppendExtracted; nil where there are none.
 	Extracted []byte
+	// Route names the outputs of this log that the event is for; nil for all. It
+	// says nothing to any other Syslane, and does not travel (AppendWithoutRoute).
+	Route Route
 }
 
 // Credentials say which process sent a message, as the kernel vouches for it
@@ -110,6 +113,7 @@ func (e *Event) TimeNano() int64 {
 //	format       1 octet
 //	id           16 octets
 //	present      uvarint, bits below
+//	route        uvarint length, octets                            (bitRoute)
 //	warnings     uvarint
 //	timestamp    varint, nanoseconds relative to the receive time  (bitTimestamp)
 //	source       1 octet length (4 or 16), address, uint16 LE port (bitSource)
@@ -124,7 +128,8 @@ func (e *Event) TimeNano() int64 {
 //	raw          the rest
 //
 // New parts take the next bit and their place is before raw, so that all that was
-// written before can be read.
+// written before can be read. The route stands in front: whoever delivers looks
+// at it without decoding the rest.
 const eventVersion = 1
 
 const (
@@ -142,6 +147,7 @@ const (
 	bitHost
 	bitPath
 	bitExtracted
+	bitRoute
 	bitsKnown
 )
 
@@ -189,9 +195,16 @@ func (e *Event) AppendTo(dst []byte) []byte {
 	if len(e.Extracted) > 0 {
 		present |= bitExtracted
 	}
+	if e.Route != nil {
+		present |= bitRoute
+	}
 	dst = append(dst, eventVersion, byte(e.Facility)<<3|byte(e.Severity)&7, byte(e.Format))
 	dst = append(dst, e.ID[:]...)
 	dst = binary.AppendUvarint(dst, present)
+	if present&bitRoute != 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(e.Route)))
+		dst = append(dst, e.Route...)
+	}
 	dst = binary.AppendUvarint(dst, uint64(e.Warnings))
 	if present&bitTimestamp != 0 {
 		dst = binary.AppendVarint(dst, e.Timestamp-e.ID.ReceivedNano())
@@ -243,7 +256,8 @@ func (e *Event) AppendTo(dst []byte) []byte {
 	return append(dst, e.Raw...)
 }
 
-// Decode reads an event from b, all of which belongs to it. Raw and Extracted alias b.
+// Decode reads an event from b, all of which belongs to it. Raw, Extracted and Route
+// alias b.
 // Identity, Input, Host and Path are taken from interned (which may be nil) so
 // that a reader of many events does not allocate for each.
 func (e *Event) Decode(b []byte, interned *Interner) error {
@@ -258,10 +272,13 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 	copy(e.ID[:], b[3:19])
 	d := decoder{b: b[19:]}
 	present := d.uvarint()
-	e.Warnings = Warnings(d.uvarint())
 	if present >= bitsKnown {
 		return ErrEventVersion
 	}
+	if present&bitRoute != 0 {
+		e.Route = d.take(int(min(d.uvarint(), 1<<30)))
+	}
+	e.Warnings = Warnings(d.uvarint())
 	e.Timestamp = NoTimestamp
 	if present&bitTimestamp != 0 {
 		e.Timestamp = e.ID.ReceivedNano() + d.varint()

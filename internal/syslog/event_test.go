@@ -15,8 +15,8 @@ func fullEvent() Event {
 		ID:     MakeID(time.Unix(1_800_000_000, 42), [4]byte{1, 2, 3, 4}, 5),
 		Source: netip.MustParseAddrPort("192.0.2.7:514"), Identity: "web1.example.com", Input: "tls",
 		Host: "here", Path: "/var/log/app.log", Credentials: Credentials{Known: true, PID: 1 << 31, UID: 1<<32 - 1, GID: 7},
-		Extracted: AppendExtracted(nil, []byte("k"), []byte("v")),
-		Message:   Message{Raw: raw, Format: RFC5424, Facility: 1, Severity: 5, Warnings: WarnTruncated, Timestamp: 1_700_000_000_000_000_000},
+		Extracted: AppendExtracted(nil, []byte("k"), []byte("v")), Route: NewRoute("es", "archive"),
+		Message: Message{Raw: raw, Format: RFC5424, Facility: 1, Severity: 5, Warnings: WarnTruncated, Timestamp: 1_700_000_000_000_000_000},
 	}
 	field := func(s string) Span {
 		i := uint32(bytes.Index(raw, []byte(s)))
@@ -53,6 +53,8 @@ func TestEventsComeBackWhole(t *testing.T) {
 		func(e *Event) { e.Host = "" },
 		func(e *Event) { e.Path = "" },
 		func(e *Event) { e.Extracted = nil },
+		func(e *Event) { e.Route = nil },
+		func(e *Event) { e.Route = NewRoute() },
 		func(e *Event) { e.Text = Span{} },
 		func(e *Event) { e.Source = netip.AddrPort{} },
 	} {

@@ -2,6 +2,8 @@ package syslog
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -105,3 +107,11 @@ func ParseFacility(s string) (Facility, error) {
 	}
 	return 0, fmt.Errorf("facility %q is none of %s, or 0 to 23", s, strings.Join(facilityNames[:], ", "))
 }
+
+// SeverityNames returns every keyword that ParseSeverity reads.
+func SeverityNames() []string {
+	return slices.AppendSeq(slices.Clone(severityNames[:]), maps.Keys(severityAliases))
+}
+
+// FacilityNames returns every keyword that ParseFacility reads.
+func FacilityNames() []string { return slices.Clone(facilityNames[:]) }

@@ -3,6 +3,7 @@ package relp
 import (
 	"context"
 	"fmt"
+	"sort"
 
 	"github.com/syslane/syslane/internal/relp"
 	"github.com/syslane/syslane/internal/syslog"
@@ -22,9 +23,6 @@ const linkBatchOctets = 1 << 20
 func (o *Output) writeLink(ctx context.Context, s *session, b *outputs.Batch) error {
 	p := &o.progress
 	o.skipStored(s, b)
-	if uint64(b.Count) != b.Next-b.First {
-		return o.writeSparse(ctx, s, b)
-	}
 	var refused *request
 	answered := func(r *request) {
 		if r.code == relp.CodeOK {
@@ -58,16 +56,11 @@ func (o *Output) refusedBatch(r *request) error {
 
 // skipStored marks as owned what the server said it had when the session was opened.
 func (o *Output) skipStored(s *session, b *outputs.Batch) {
-	switch {
-	case s.resume >= b.Next:
-		o.progress.own(0, b.Count)
-	case s.resume > b.First && uint64(b.Count) == b.Next-b.First:
-		o.progress.own(0, int(s.resume-b.First))
-	}
+	o.progress.own(0, sort.Search(b.Count, func(i int) bool { return b.Position(i) >= s.resume }))
 }
 
 // sendPieces cuts b into batches of records not yet owned, sends them, and waits
-// for the answers. The positions of b have no gaps.
+// for the answers.
 func (o *Output) sendPieces(ctx context.Context, s *session, b *outputs.Batch, answered func(*request)) error {
 	run := b.Events
 	first, start := 0, run
@@ -76,7 +69,7 @@ func (o *Output) sendPieces(ctx context.Context, s *session, b *outputs.Batch, a
 			return nil
 		}
 		return o.sendBatch(ctx, s, first, relp.Batch{
-			First: b.First + uint64(first), Next: b.First + uint64(next), Count: next - first,
+			First: b.Position(first), Next: b.Position(next), Count: next - first,
 			Records: start[:len(start)-len(run)],
 		}, answered)
 	}
@@ -101,37 +94,6 @@ func (o *Output) sendPieces(ctx context.Context, s *session, b *outputs.Batch, a
 		return err
 	}
 	return o.wait(ctx, s, 0, answered)
-}
-
-// writeSparse sends a batch that has gaps. The positions of its single events are
-// not known, so it goes as one, or not at all.
-func (o *Output) writeSparse(ctx context.Context, s *session, b *outputs.Batch) error {
-	if _, n := o.progress.left(b.Count); n == 0 {
-		return nil
-	}
-	if len(b.Events) > relp.MaxBatchRaw {
-		return fmt.Errorf("batch at position %d has %d octets, the link takes %d", b.First, len(b.Events), relp.MaxBatchRaw)
-	}
-	var refused *refusedError
-	answered := func(r *request) {
-		if r.code == relp.CodeOK {
-			o.progress.own(r.first, r.count)
-		} else {
-			refused = &refusedError{r.code, r.text}
-		}
-	}
-	err := o.sendBatch(ctx, s, 0, relp.Batch{First: b.First, Next: b.Next, Count: b.Count, Records: b.Events}, answered)
-	if err == nil {
-		err = o.wait(ctx, s, 0, answered)
-	}
-	if err != nil {
-		s.drain(answered)
-	}
-	if refused != nil {
-		o.metrics.refusals.Inc()
-		return refused
-	}
-	return err
 }
 
 // sendBatch sends one batch, whose first record is the one with index first.

@@ -122,3 +122,29 @@ func TestASessionLostWhileIdleIsOpenedAgainWithoutAnError(t *testing.T) {
 		t.Errorf("%d events came twice", n)
 	}
 }
+
+// thirds is a batch of which every third position is for this output.
+func thirds(first, next uint64) *outputs.Batch {
+	b := &outputs.Batch{Stream: "log/out", First: first, Next: next}
+	for at := first; at < next; at += 3 {
+		b.Events = syslog.AppendRecord(b.Events, event(int(at/3)+1, syslog.RFC5424))
+		b.Count++
+		b.Gaps = append(b.Gaps, outputs.Gap{Index: b.Count, Skipped: 2 * uint64(b.Count)})
+	}
+	return b
+}
+
+func TestBatchesWithGapsResumeInTheirMiddle(t *testing.T) {
+	store := newEventStore()
+	addr := startServer(t, store, nil)
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), thirds(0, 300))
+	// As after a crash: the answer is lost, and the batch has grown meanwhile.
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), thirds(0, 900))
+	_, events := store.received()
+	if len(events) != 300 {
+		t.Fatalf("%d events arrived, want 300", len(events))
+	}
+	if n := expectNumbers(t, events, 1, 300); n != 0 {
+		t.Errorf("%d events came twice", n)
+	}
+}

@@ -177,13 +177,10 @@ func (g *Group) match(pieces []*piece) (*member, *piece) {
 // in which the configuration names targets means nothing to balance.
 func (g *Group) named(m *member) bool { return m.tier >= serviceTier }
 
-// divide cuts b into pieces. A batch with gaps in its positions stays whole.
+// divide cuts b into pieces.
 func divide(b *outputs.Batch, targets int) ([]*piece, error) {
 	size := min(max(len(b.Events)/(2*targets), minPiece), maxPiece)
 	size = max(size, len(b.Events)/maxPieces+1)
-	if uint64(b.Count) != b.Next-b.First {
-		return []*piece{{Batch: *b}}, nil
-	}
 	var pieces []*piece
 	run, start, first := b.Events, b.Events, 0
 	for i := 0; i < b.Count; i++ {
@@ -192,19 +189,12 @@ func divide(b *outputs.Batch, targets int) ([]*piece, error) {
 			return nil, fmt.Errorf("batch at position %d holds %d of %d records", b.First, i, b.Count)
 		}
 		if len(start)-len(rest) > size && i > first {
-			pieces = append(pieces, &piece{at: first, Batch: part(b, first, i, start[:len(start)-len(run)])})
+			pieces = append(pieces, &piece{at: first, Batch: b.Part(first, i, start[:len(start)-len(run)])})
 			first, start = i, run
 		}
 		run = rest
 	}
-	return append(pieces, &piece{at: first, Batch: part(b, first, b.Count, start)}), nil
-}
-
-// part is the events with the indexes from to before to, which are run.
-func part(b *outputs.Batch, from, to int, run []byte) outputs.Batch {
-	p := *b
-	p.First, p.Next, p.Count, p.Events = b.First+uint64(from), b.First+uint64(to), to-from, run
-	return p
+	return append(pieces, &piece{at: first, Batch: b.Part(first, b.Count, start)}), nil
 }
 
 // cut returns the events of b with the indexes from to before to.
@@ -213,5 +203,5 @@ func cut(b *outputs.Batch, from, to int) outputs.Batch {
 	for range from {
 		_, run = syslog.NextRecord(run)
 	}
-	return part(b, from, to, run)
+	return b.Part(from, to, run)
 }

@@ -87,8 +87,7 @@ func (g *Group) release(m *member) {
 	m.busy = false
 }
 
-// tail returns b without its first n events. A batch with gaps in its positions
-// is not cut.
+// tail returns b without its first n events.
 func tail(b *outputs.Batch, n int) *outputs.Batch {
 	if n == 0 {
 		return b

@@ -1,0 +1,72 @@
+package node
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// around is what the examples of the documentation leave out.
+const around = `
+[[input]]
+type = "tcp"
+listen = "127.0.0.1:1"
+[[output]]
+type = "relp"
+name = "es"
+targets = ["127.0.0.1:1"]
+[[output]]
+type = "relp"
+name = "archive"
+targets = ["127.0.0.1:1"]
+[[output]]
+type = "relp"
+name = "pager"
+targets = ["127.0.0.1:1"]
+`
+
+func TestTheExamplesOfTheDocumentationAreGood(t *testing.T) {
+	for _, name := range []string{"../../docs/RULES.md", "../../README.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples := 0
+		for _, part := range strings.Split(string(text), "```toml\n")[1:] {
+			example, _, _ := strings.Cut(part, "\n```")
+			if !strings.Contains(example, "[[route]]") && !strings.HasSuffix(name, "RULES.md") {
+				continue
+			}
+			examples++
+			if _, err := load(t, around+example, t.TempDir()); err != nil {
+				t.Errorf("%s:\n%s\n%v", name, example, err)
+			}
+		}
+		if examples == 0 {
+			t.Errorf("%s has no examples", name)
+		}
+	}
+}
+
+func TestMistakesInRulesAreToldWithTheirPlace(t *testing.T) {
+	f := func(text string, want ...string) {
+		t.Helper()
+		_, err := load(t, around+text, t.TempDir())
+		if err == nil {
+			t.Errorf("\n%s\nis taken", text)
+			return
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("of\n%s\nit is said\n%v\nwithout %q", text, err, w)
+			}
+		}
+	}
+	f("[[route]]\nmatch = 'app == \"x\" and sevrity <= err'\nto = [\"es\"]", `test.toml:18:25: route.match: unknown name "sevrity"; did you mean "severity"?`)
+	f("[[route]]\nmatch = '''\napp == \"x\" and\n  host = 3'''\nto = [\"es\"]", `test.toml:20:8: route.match: `)
+	f("[[route]]\nto = [\"es\", \"archiv\"]", `test.toml:18:13: route.to = "archiv": no output has this name; did you mean "archive"?`)
+	f("[[route]]\nname = \"a\"\nto = [\"es\"]\n[[route]]\nname = \"b\"\ndrop = true", `test.toml:20:3: [[route]]: never reached: the route "a"`)
+	f("[[route]]\nname = \"a\"\ndrop = true\nmatch = 'true'\n[[route]]\nname = \"a\"\ndrop = true", `test.toml:22:8: route.name = "a": another route has this name`)
+	f("[[route]]\nmatch = 'true'", `test.toml:17:3: [[route]]: say where to`)
+	f("[[route]]\nmatch = 3\ndrop = true", `test.toml:18:9: route.match = 3: want a string`)
+}

@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"context"
+	"math"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
+)
+
+// SubmitEvents implements inputs.EventSink.
+func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error {
+	counters := p.metrics.of(b.Input)
+	counters.receive(b.Count, len(b.Events))
+
+	// One batch of a stream at a time: the batch may come again on a second
+	// connection while the first attempt still waits for the disk.
+	stream, err := p.cfg.Streams.lock(p.closing, b.Stream)
+	if err != nil {
+		counters.drop(err, b.Count)
+		return err
+	}
+	defer stream.unlock()
+
+	events, skipped, err := stream.fresh(b)
+	if err != nil {
+		counters.drop(err, b.Count)
+		return err
+	}
+	counters.redelivered.Add(float64(skipped))
+	n := b.Count - skipped
+	if n == 0 {
+		return nil
+	}
+	buf := p.buffers.Get().(*[]byte)
+	defer p.release(buf)
+	j := p.begin()
+	defer p.judges.Put(j)
+	var batch spool.Batch
+	foreign := false
+	if j.idle() {
+		batch, foreign, err = asTheyAre(events, n)
+	}
+	if err == nil && (foreign || !j.idle()) {
+		batch, err = j.rewrite(events, (*buf)[:0])
+		*buf = batch.Records
+	}
+	if err != nil {
+		counters.drop(err, n)
+		return err
+	}
+	batch.Note = stream.note(b.Next)
+	if err := p.finish(ctx, batch, j, counters); err != nil {
+		return err
+	}
+	stream.advance(b.Next)
+	return nil
+}
+
+// Resume implements inputs.EventSink.
+func (p *Pipeline) Resume(stream string) uint64 { return p.cfg.Streams.next(stream) }
+
+// asTheyAre makes a batch of a run of count events. foreign says that some have a
+// route, which names outputs of whoever sent them.
+func asTheyAre(run []byte, count int) (batch spool.Batch, foreign bool, err error) {
+	batch = spool.Batch{Records: run, Count: count, MinTime: math.MaxInt64, MaxTime: math.MinInt64}
+	var e syslog.Event
+	var names syslog.Interner
+	for len(run) > 0 {
+		var record []byte
+		if record, run = syslog.NextRecord(run); record == nil {
+			return batch, false, syslog.ErrEventCorrupt
+		}
+		if err := e.Decode(record, &names); err != nil {
+			return batch, false, err
+		}
+		foreign = foreign || e.Route != nil
+		t := e.TimeNano()
+		batch.MinTime, batch.MaxTime = min(batch.MinTime, t), max(batch.MaxTime, t)
+	}
+	return batch, foreign, nil
+}
+
+// rewrite judges a run of events and makes a batch of what is kept, behind buf.
+func (j *judge) rewrite(run, buf []byte) (spool.Batch, error) {
+	batch := spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64}
+	var e syslog.Event
+	var names syslog.Interner
+	for len(run) > 0 {
+		var record []byte
+		if record, run = syslog.NextRecord(run); record == nil {
+			return batch, syslog.ErrEventCorrupt
+		}
+		if err := e.Decode(record, &names); err != nil {
+			return batch, err
+		}
+		if e.Route = nil; j.keep(&e) {
+			buf = appendTo(&batch, buf, &e)
+		}
+	}
+	batch.Records = buf
+	return batch, nil
+}
+
+// skipRecords drops the first n records of a run.
+func skipRecords(run []byte, n int) ([]byte, error) {
+	for ; n > 0; n-- {
+		var record []byte
+		if record, run = syslog.NextRecord(run); record == nil {
+			return nil, syslog.ErrEventCorrupt
+		}
+	}
+	return run, nil
+}
