@@ -53,8 +53,13 @@ bench-build: build
 	@mkdir -p bin/bench
 	@go build -o bin/bench/ ./bench ./bench/gosyslog
 
+.PHONY: bench-otelcol
+bench-otelcol: ## the OpenTelemetry Collector, for the benchmark; takes some minutes the first time
+	@mkdir -p bin/bench
+	@cd bench/otelcol && go build -o ../../bin/bench/otelcol .
+
 .PHONY: bench
-bench: bench-build ## beside rsyslog and syslog-ng, in one table; BENCH="-only CASE -rounds N" for less
+bench: bench-build bench-otelcol ## beside rsyslog and syslog-ng, in one table; BENCH="-only CASE -rounds N" for less
 	@bin/bench/bench $(BENCH)
 
 .PHONY: bench-smoke

@@ -41,6 +41,8 @@ type Result struct {
 	Peak int64   `json:"peak_octets,omitempty"`
 	// Lost is how many messages were sent and never arrived.
 	Lost int `json:"lost"`
+	// Others is the share of the machine that other programs took meanwhile.
+	Others float64 `json:"others"`
 	// Also is what only this case has, in the order of Figures.
 	Also []Figure `json:"also,omitempty"`
 }
@@ -132,10 +134,11 @@ func checked(s subject.Subject, n *sink.Numbers) error {
 
 // work is what a subject used while something went on.
 type work struct {
-	r     *subject.Running
-	cpu   time.Duration
-	start time.Time
-	done  func()
+	r       *subject.Running
+	cpu     time.Duration
+	machine machine
+	start   time.Time
+	done    func()
 }
 
 // begin is called right before the first octet.
@@ -146,6 +149,7 @@ func (b *Bench) begin(r *subject.Running) (*work, error) {
 	}
 	var err error
 	w.cpu, err = r.CPU()
+	w.machine = readMachine()
 	w.start = time.Now()
 	return w, err
 }
@@ -156,6 +160,7 @@ func (w *work) end(end time.Time, messages int) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	others := w.machine.others(cpu - w.cpu)
 	w.done()
 	_, peak, err := w.r.Resident()
 	return Result{
@@ -163,6 +168,7 @@ func (w *work) end(end time.Time, messages int) (Result, error) {
 		Rate:     float64(messages) / end.Sub(w.start).Seconds(),
 		CPU:      (cpu - w.cpu).Seconds() / float64(messages) * 1e6,
 		Peak:     peak,
+		Others:   others,
 	}, err
 }
 

@@ -82,7 +82,7 @@ func tcpLog(name string, conns int) Case {
 			collectorTCP("syslane, not synced", `sync = "os"`),
 			subject.Rsyslog("rsyslog, memory queue", false, subject.RsyslogConfig{
 				Input: subject.RsyslogTCP, Queue: subject.RsyslogMemory, Action: subject.RsyslogFile}),
-			subject.GoSyslog())
+			subject.GoSyslog(), subject.OTelCollector())
 	}
 	return c
 }

@@ -79,6 +79,7 @@ func (row *Row) Median() (res cases.Result, ok bool) {
 		CPU:      of(func(r cases.Result) float64 { return r.CPU }),
 		Peak:     int64(of(func(r cases.Result) float64 { return float64(r.Peak) })),
 		Lost:     int(of(func(r cases.Result) float64 { return float64(r.Lost) })),
+		Others:   of(func(r cases.Result) float64 { return r.Others }),
 	}
 	for _, f := range row.Rounds[0].Also {
 		value := of(func(r cases.Result) float64 {
@@ -104,7 +105,9 @@ func (r *Report) JSON(w io.Writer) error {
 // Markdown writes the table of the medians, and then the targets.
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %s; medians of %d rounds.\n\n", r.Machine, r.Texts, r.Rounds)
+	median, most := r.others()
+	fmt.Fprintf(&b, "%s; %s; medians of %d rounds. Other programs took %.0f %% of the machine meanwhile (median; at most %.0f %%).\n\n",
+		r.Machine, r.Texts, r.Rounds, 100*median, 100*most)
 	fmt.Fprintln(&b, "| case | subject | fsynced | messages/s | CPU-s per million | peak MiB | lost | also |")
 	fmt.Fprintln(&b, "|---|---|---|---:|---:|---:|---:|---|")
 	for _, c := range r.Cases {
@@ -122,6 +125,26 @@ func (r *Report) Markdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// others is what other programs took of the machine, of all measurements the median
+// and the most.
+func (r *Report) others() (median, most float64) {
+	var all []float64
+	for _, c := range r.Cases {
+		for _, row := range c.Rows {
+			for _, res := range row.Rounds {
+				if res.CPU > 0 {
+					all = append(all, res.Others)
+				}
+			}
+		}
+	}
+	if len(all) == 0 {
+		return 0, 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)-1]
 }
 
 func (row *Row) cells() string {
