@@ -33,6 +33,7 @@ type environment struct {
 	File     string                       `expr:"file"`
 	Format   string                       `expr:"format"`
 	Raw      string                       `expr:"raw"`
+	Tags     []string                     `expr:"tags"`
 	SD       map[string]map[string]string `expr:"sd"`
 }
 
@@ -63,6 +64,12 @@ func (m *Message) environ() *environment {
 			return true
 		})
 		m.env.SD[string(e.ID)] = params
+		return true
+	})
+	m.firstElement(TagsID, func(p syslog.Param) bool {
+		if string(p.Name) == tagParam {
+			m.env.Tags = append(m.env.Tags, string(p.AppendValue(nil)))
+		}
 		return true
 	})
 	m.ready = true
@@ -152,7 +159,7 @@ func explained(message string) string {
 	if !ok {
 		return message
 	}
-	known := append(slices.Collect(maps.Keys(fields)), "sd", "cidr", "glob")
+	known := append(slices.Collect(maps.Keys(fields)), "sd", "tags", "cidr", "glob")
 	if near := config.Suggest(name, slices.Concat(known, slices.Collect(maps.Keys(keywords)))); strings.HasPrefix(near, "; did you mean") {
 		near, _, _ = strings.Cut(near, " (known:")
 		return fmt.Sprintf("unknown name %q%s", name, near)

@@ -11,6 +11,7 @@
 //	                               source address
 //	app, procid, msgid, message    as RFC 5424 names them; message is the text behind the header
 //	sd["id"]["name"]               a parameter of the structured data, the first where it repeats
+//	tags                           those that transforms have added: "slow" in tags
 //	source                         the address of the peer that sent the message, without port
 //	identity                       the peer's name in its verified TLS certificate
 //	input, file                    the input that took the message, and the file in which it stood
@@ -28,6 +29,7 @@ package match
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -35,6 +37,7 @@ import (
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -175,6 +178,17 @@ func Text(name string) func(*Message) string {
 		return func(m *Message) string { return m.param(id, key) }
 	}
 	return nil
+}
+
+// UnknownText says that a name given to Text is none, and which there are.
+func UnknownText(name string) string {
+	known := []string{"facility", "severity", `sd["id"]["name"]`}
+	for n, f := range fields {
+		if f.text != nil {
+			known = append(known, n)
+		}
+	}
+	return fmt.Sprintf("no field has this name%s", config.Suggest(name, known))
 }
 
 // keywords are the names of numbers.

@@ -68,6 +68,7 @@ func TestConditionsHoldAsTheyRead(t *testing.T) {
 	f(`any(["root", "admin"], message contains #)`, true)
 	f(`severity <= err ? app == "x" : app == "sshd"`, true)
 	f(`raw contains "<36>1"`, true)
+	f(`"x" in tags or len(tags) > 0`, false)
 	f(`true`, true)
 }
 
@@ -153,7 +154,7 @@ func conditions() *rapid.Generator[string] {
 		case 7:
 			return "glob(" + draw(t, name) + ", " + draw(t, rapid.SampledFrom([]string{`"*s*"`, `"web?"`, `"[a-m]*", "*]*"`})) + ")"
 		case 8:
-			return draw(t, rapid.SampledFrom([]string{`"a@1" in sd`, `"k" in sd["a@1"]`, `"c@1" in sd`, `len(message) > 5`, `severity in err..notice`}))
+			return draw(t, rapid.SampledFrom([]string{`"a@1" in sd`, `"k" in sd["a@1"]`, `"c@1" in sd`, `len(message) > 5`, `"s\"x" in tags`, `"no" in tags`, `severity in err..notice`}))
 		}
 		return draw(t, name) + " == " + draw(t, name)
 	})
@@ -183,6 +184,7 @@ func TestConditionsAgreeWithTheMachineOfExpr(t *testing.T) {
 	messages := []string{
 		sample, "", "no header at all", "<13>Oct 11 22:14:15 db2 app[9]: text", "<0>1 - - - - - -",
 		`<191>1 2026-03-04T05:06:00Z WEB1 SSHD - - [b@1 k="x\]y"][a@1 k=""][a@1 k="web1"] sshd`,
+		`<13>1 - - - - - [tags@32473 other="no" tag="t" tag="s\"x"] tagged`,
 		"<85>1 - web1 root - - - \xff\xfe sshd\n192.0.2.7 e",
 	}
 	rapid.Check(t, func(t *rapid.T) {

@@ -106,6 +106,22 @@ func (m *Message) param(id, name string) (value string) {
 	return value
 }
 
+// TagsID is the SD-ID of the element in which tags are: [tags@32473 tag="…"].
+const (
+	TagsID   = "tags@32473"
+	tagParam = "tag"
+)
+
+func (m *Message) tagged(tag string) (found bool) {
+	m.firstElement(TagsID, func(p syslog.Param) bool {
+		if string(p.Name) == tagParam {
+			found = string(p.Value) == tag || p.Escaped() && string(p.AppendValue(nil)) == tag
+		}
+		return !found
+	})
+	return found
+}
+
 func (m *Message) firstElement(id string, f func(syslog.Param) bool) {
 	syslog.EachElement(m.event.Field(m.event.StructuredData), func(e syslog.Element) bool {
 		if string(e.ID) != id {

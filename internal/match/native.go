@@ -173,6 +173,8 @@ func (c *compiler) in(n *ast.BinaryNode) condition {
 	case *ast.IdentifierNode:
 		if s, ok := n.Left.(*ast.StringNode); ok && set.Value == "sd" {
 			return func(m *Message) bool { return m.element(s.Value) }
+		} else if ok && set.Value == "tags" {
+			return func(m *Message) bool { return m.tagged(s.Value) }
 		}
 	case *ast.MemberNode:
 		name, named := n.Left.(*ast.StringNode)

@@ -23,7 +23,9 @@ type Config struct {
 	Logging LoggingConfig  `toml:"logging"`
 	Inputs  []config.Table `toml:"input"`
 	Outputs []config.Table `toml:"output"`
-	Routes  []config.Table `toml:"route"`
+	// Rules, in the order in which they are applied.
+	Transforms []config.Table `toml:"transform"`
+	Routes     []config.Table `toml:"route"`
 }
 
 // LogConfig is the table [log]: how the log on disk is kept.

@@ -12,6 +12,7 @@ import (
 // planRules turns the tables of rules into what the pipeline applies. Errors are
 // kept by the file.
 func (p *Plan) planRules() {
+	p.planTransforms()
 	p.planRoutes()
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -26,8 +27,16 @@ targets = ["127.0.0.1:1"]
 `
 
 func TestTheExamplesOfTheDocumentationAreGood(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("redact.key", []byte("0123456789abcdef0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"../../docs/RULES.md", "../../README.md"} {
-		text, err := os.ReadFile(name)
+		text, err := os.ReadFile(filepath.Join(here, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,5 +77,14 @@ func TestMistakesInRulesAreToldWithTheirPlace(t *testing.T) {
 	f("[[route]]\nname = \"a\"\nto = [\"es\"]\n[[route]]\nname = \"b\"\ndrop = true", `test.toml:20:3: [[route]]: never reached: the route "a"`)
 	f("[[route]]\nname = \"a\"\ndrop = true\nmatch = 'true'\n[[route]]\nname = \"a\"\ndrop = true", `test.toml:22:8: route.name = "a": another route has this name`)
 	f("[[route]]\nmatch = 'true'", `test.toml:17:3: [[route]]: say where to`)
+	f("[[transform]]\nredact = [\"cards\"]", `test.toml:18:11: transform.redact = "cards": no pattern has this name; did you mean "card"?`)
+	f("[[transform]]\nredact_patterns = ['a', '(']", `test.toml:18:25: transform.redact_patterns = "(": `)
+	f("[[transform]]\nredact_patterns = ['[A-Z]+']", `matches what would stand in its place, "REDACTED"`)
+	f("[[transform]]\nhash = { key = \"short\" }\nredact = [\"card\"]", `at least 16 octets`)
+	f("[[transform]]\nhash = { key = \"0123456789abcdef\" }", `nothing is named by redact`)
+	f("[[transform]]\nset = { ap = \"x\" }", `test.toml:18:7: transform.set: no field "ap" can be changed; did you mean "app"?`)
+	f("[[transform]]\nset = { severity = \"loud\" }\nremove = [\"facility\"]\nrename = { app = 'sd[\"x\"]' }", `severity "loud" is none of`, `every message has a facility`, `an element can only become an element`)
+	f("[[transform]]\nsample = { one_in = 0, by = \"hots\" }", `want 1 or more`, `did you mean "host"?`)
+	f("[[transform]]\nmatch = 'app = 1'", `test.toml:18:14: transform.match: `)
 	f("[[route]]\nmatch = 3\ndrop = true", `test.toml:18:9: route.match = 3: want a string`)
 }

@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/match"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -37,25 +39,43 @@ func (x *Explainer) Explain(raw []byte, o inputs.Origin) Explanation {
 	e := &out.Event
 	e.Raw = raw
 	x.reader.read(&o, e)
-	x.judge.begin()
-	out.Reasons = x.judge.reasons(e)
-	out.Stored = x.judge.keep(e)
+	out.Reasons, out.Stored = x.judge.reasons(x.reader, e)
 	return out
 }
 
-// reasons says in words what keep is about to decide.
-func (j *judge) reasons(e *syslog.Event) (reasons []string) {
-	if j.Routes == nil {
-		return []string{"there are no routes: to every output"}
-	}
+// reasons does what keep does, and says in words why.
+func (j *judge) reasons(r *reader, e *syslog.Event) (reasons []string, kept bool) {
+	j.begin()
 	j.message.Reset(e)
+	if j.Transforms != nil {
+		before := append([]byte(nil), e.Raw...)
+		result := j.Transforms.Apply(&j.message, e)
+		for i := range j.Transforms.Len() {
+			if result.Applied&(1<<i) == 0 {
+				continue
+			}
+			t := j.Transforms.Transform(i)
+			what := "applied"
+			if result.Dropped == i {
+				what = "dropped by sampling"
+			}
+			reasons = append(reasons, fmt.Sprintf("transform %q: %s; %s", t.Name, what, why(t.Match)))
+		}
+		if result.Dropped >= 0 {
+			return reasons, false
+		}
+		if !bytes.Equal(before, e.Raw) {
+			reasons = append(reasons, "is now: "+string(e.Raw))
+		}
+		r.takeFields(result.Extract, e)
+		j.Transforms.Finish(e, result)
+	}
+	if j.Routes == nil {
+		return append(reasons, "there are no routes: to every output"), true
+	}
 	taken := false
 	for _, i := range j.Routes.Matching(&j.message) {
 		r := j.Routes.Route(i)
-		why := "it has no match and takes every message"
-		if r.Match != nil {
-			why = "match = " + strings.Join(strings.Fields(r.Match.String()), " ")
-		}
 		what := "to " + strings.Join(r.To, ", ")
 		switch {
 		case r.Drop:
@@ -66,10 +86,20 @@ func (j *judge) reasons(e *syslog.Event) (reasons []string) {
 			what += ", and on"
 		}
 		taken = taken || !r.Continue
-		reasons = append(reasons, fmt.Sprintf("route %q: %s; %s", r.Name, what, why))
+		reasons = append(reasons, fmt.Sprintf("route %q: %s; %s", r.Name, what, why(r.Match)))
 	}
 	if !taken {
 		reasons = append(reasons, "no route takes it: to every output")
 	}
-	return reasons
+	d := j.Routes.Decide(&j.message)
+	e.Route = d.To
+	return reasons, !d.Drop
+}
+
+// why says what made a rule hold.
+func why(e *match.Expr) string {
+	if e == nil {
+		return "it has no match and takes every message"
+	}
+	return "match = " + strings.Join(strings.Fields(e.String()), " ")
 }

@@ -108,7 +108,7 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 		if int(f.Origin) < len(b.Origins) {
 			origin = &b.Origins[f.Origin]
 		}
-		if reader.read(origin, &e); j.keep(&e) {
+		if reader.read(origin, &e); j.keep(reader, &e) {
 			records = appendTo(&batch, records, &e)
 		}
 	}

@@ -60,7 +60,7 @@ func (r *reader) addField(name, value []byte) bool {
 }
 
 // read parses the message of e and supplies what its origin is known for; o may
-// be nil. The fields of e are valid until the next call.
+// be nil. The message is valid until the next call.
 func (r *reader) read(o *inputs.Origin, e *syslog.Event) {
 	if o == nil {
 		o = &inputs.Origin{}
@@ -78,16 +78,24 @@ func (r *reader) read(o *inputs.Origin, e *syslog.Event) {
 		r.converted = r.Charset.Convert(&e.Message, r.converted[:0])
 	}
 	parser.Parse(&e.Message, &r.options)
-	if r.Extract != nil {
-		r.extracted, r.fields = r.extracted[:0], 0
-		r.Extract.Each(e.Field(e.Text), r.extract)
-		e.Extracted = r.extracted
-	}
 	if e.Hostname.Empty() && o.Host != "" {
 		e.Host = o.Host
 		e.Warnings &^= syslog.WarnNoHostname
 	}
 	if o.Path != "" {
 		e.Warnings &^= syslog.WarnNoPriority // a line of a file has none by right
+	}
+}
+
+// takeFields takes fields out of the text of e, by x or as the input is told to.
+// They are valid until the next call.
+func (r *reader) takeFields(x *parser.Extractor, e *syslog.Event) {
+	if x == nil {
+		x = r.Extract
+	}
+	if x != nil {
+		r.extracted, r.fields = r.extracted[:0], 0
+		x.Each(e.Field(e.Text), r.extract)
+		e.Extracted = r.extracted
 	}
 }

@@ -74,12 +74,15 @@ const (
 	// WarnConverted: the octets are not those received, but their conversion to
 	// UTF-8 from the charset configured for the input, which can be undone.
 	WarnConverted
+	// WarnTransformed: the octets are not those received, but what a rule made of them.
+	WarnTransformed
 	warnEnd
 )
 
 var warningNames = []string{
 	"truncated", "no-priority", "no-timestamp", "no-hostname", "bad-structured-data",
 	"not-utf8", "bad-octet-count", "clock-skew", "year-inferred", "unterminated", "charset-converted",
+	"transformed",
 }
 
 // Names appends the names of the warnings in w to dst, in the order of their bits.

@@ -33,7 +33,7 @@ func AppendRFC5424(dst []byte, e *Event) []byte {
 	if e.Format == RFC5424 && e.Timestamp == NoTimestamp {
 		dst = append(dst, '-')
 	} else {
-		dst = time.Unix(0, e.TimeNano()).UTC().AppendFormat(dst, "2006-01-02T15:04:05.999999Z")
+		dst = appendTimestamp(dst, e.TimeNano())
 	}
 	dst = append(dst, ' ')
 	if e.Format == RFC5424 {
@@ -60,10 +60,15 @@ func AppendRFC5424(dst []byte, e *Event) []byte {
 		return dst
 	}
 	dst = append(dst, ' ')
-	if s := e.Text.Start; s >= 3 && string(e.Raw[s-3:s]) == "\xEF\xBB\xBF" {
-		dst = append(dst, "\xEF\xBB\xBF"...)
+	if s := e.Text.Start; s >= 3 && string(e.Raw[s-3:s]) == byteOrderMark {
+		dst = append(dst, byteOrderMark...)
 	}
 	return append(dst, text...)
+}
+
+// appendTimestamp appends a TIMESTAMP in UTC.
+func appendTimestamp(dst []byte, nano int64) []byte {
+	return time.Unix(0, nano).UTC().AppendFormat(dst, "2006-01-02T15:04:05.999999Z")
 }
 
 // AppendRFC3164 appends e as a message of RFC 3164 §4.1, without framing, with
