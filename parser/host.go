@@ -83,19 +83,40 @@ func (h *header) readHost(b []byte, p int) int {
 	return behind
 }
 
-// localHostAt returns where at p the name of this host ends, whole or without its
-// domain, or 0 where another word stands there.
+// localHostAt returns where in a message of this host the name of a host at p
+// ends, or 0 where another word stands there. It is the name of this host, whole
+// or without its domain, or another's that a daemon here forwards: one is known by
+// the tag with a pid behind it, without which it may be a word of the text.
 //
-//	Oct 11 22:14:15 web1 app[3]: text   logger --rfc3164 --socket
+//	Oct 11 22:14:15 web1 app: text      logger --rfc3164 --socket
+//	Oct 11 22:14:15 web7 app[3]: text   unix-dgram() of syslog-ng
+//	Oct 11 22:14:15 web7 app[3] text    omuxsock of rsyslog
 //	Oct 11 22:14:15 app[3]: text        all else
 func localHostAt(b []byte, p int, host string) int {
 	end := wordEnd(b, p)
 	word := b[p:end]
 	n := len(word)
-	if n == 0 || n > len(host) || string(word) != host[:n] || n < len(host) && host[n] != '.' {
+	if n > 0 && n <= len(host) && string(word) == host[:n] && (n == len(host) || host[n] == '.') {
+		return end
+	}
+	start, stop := hostIn(b, p, end)
+	if stop <= start || indexByte(word, ':') >= 0 && !isAddress(b[start:stop]) || !tagsPID(b, end+1) {
+		return 0
+	}
+	if _, level := severityWord(word); level {
 		return 0
 	}
 	return end
+}
+
+// tagsPID tells whether the word at p is a tag with a pid: "app[3]:", "app[3]".
+func tagsPID(b []byte, p int) bool {
+	if p >= len(b) {
+		return false
+	}
+	word, closed := bytes.CutSuffix(bytes.TrimSuffix(b[p:wordEnd(b, p)], []byte(":")), []byte("]"))
+	open := bytes.LastIndexByte(word, '[')
+	return closed && open > 0 && open < len(word)-1 && allDigits(word[open+1:])
 }
 
 // readHostList reads a host in front of a comma: Ubiquiti access points name

@@ -31,6 +31,16 @@ func TestProgramsOfThisHostNameNoHost(t *testing.T) {
 	f(head+"web1.example.com tag: text", "web1.example.com", "tag", "", "text")
 	f(head+"web tag: text", "", "", "", "web tag: text")
 	f(head+"web1: text", "", "web1", "", "text")
+	// What daemons forward to the socket names the host that it came from.
+	f(head+"db2.example.com tag[12]: text", "db2.example.com", "tag", "12", "text")
+	f(head+"192.0.2.7 tag[12]: text", "192.0.2.7", "tag", "12", "text")
+	f(head+"fe80::1 tag[12]: text", "fe80::1", "tag", "12", "text")
+	f(head+"info tag[12]: text", "", "tag", "12", "text")
+	f(head+"su: tag[]: text", "", "su", "", "tag[]: text")
+	f(head+"db2 tag[x]: text", "", "", "", "db2 tag[x]: text")
+	f(head+"db2 tag[12] text", "db2", "tag", "12", "text")
+	f(head+"db2 tag[12", "", "", "", "db2 tag[12")
+	f(head+"db2", "", "", "", "db2")
 	f("<13>tag[12]: text", "", "tag", "12", "text")
 	f("<13>1 2026-11-23T10:42:03Z other app 7 - - text", "other", "app", "7", "text")
 }

@@ -27,7 +27,8 @@ type Options struct {
 	MaxSkew time.Duration
 	// LocalHost is set for messages of programs on this host, as they come by
 	// /dev/log: to its name. Their BSD header has no HOSTNAME; the word behind
-	// the time is one only if it is this name, else it belongs to the tag.
+	// the time is one only if it is this name, or if a tag with a pid follows, as
+	// in what a daemon forwards there. Else it belongs to the tag.
 	LocalHost string
 }
 
