@@ -1,6 +1,6 @@
-// Package peers drives the programs that the end-to-end tests talk to: rsyslogd,
-// loggen, logger, systemd-journal-upload and Elasticsearch. The scripts in
-// e2e/setup install them.
+// Package peers finds and drives the programs that the end-to-end tests talk to:
+// syslog daemons and clients, systemd-journal-upload, Elasticsearch. The scripts
+// in e2e/setup install them.
 package peers
 
 import (
@@ -19,10 +19,13 @@ type Peer string
 // The peers. Each is installed by a script in e2e/setup.
 const (
 	Rsyslogd       Peer = "rsyslogd"
+	SyslogNG       Peer = "syslog-ng"
 	Loggen         Peer = "loggen"
 	Logger         Peer = "logger"
 	Busybox        Peer = "busybox"
 	Python         Peer = "python3"
+	Nginx          Peer = "nginx"
+	HAProxy        Peer = "haproxy"
 	SocketActivate Peer = "systemd-socket-activate"
 	Elasticsearch  Peer = "elasticsearch"
 	// JournalUpload sends journals, JournalRemote makes them.
@@ -75,8 +78,8 @@ func locate(p Peer) string {
 		if modules, _ := filepath.Glob("/usr/lib/*/rsyslog/omrelp.so"); len(modules) == 0 {
 			return ""
 		}
-	case Loggen:
-		candidates = append([]string{filepath.Join(cache(), "bin", "loggen")}, candidates...)
+	case Loggen, SyslogNG:
+		candidates = append([]string{filepath.Join(cache(), "bin", string(p))}, candidates...)
 	case JournalUpload, JournalRemote:
 		candidates = []string{"/usr/lib/systemd/" + string(p), "/lib/systemd/" + string(p)}
 	case Elasticsearch:
