@@ -146,7 +146,7 @@ func TestAnImportSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("import %q: %v: %s\nwant %q", args, err, out, want)
 		}
 	}
-	f("the collector takes nothing: connect to", "--server", proc.FreeAddr(t), "--patience", "1ms", path)
+	f("the collector takes nothing: connect: dial", "--server", proc.FreeAddr(t), "--patience", "1ms", path)
 	f("no such file", "--server", proc.FreeAddr(t), filepath.Join(dir, "none"))
 	f("neither a time zone", "--zone", "here", path)
 	f("--max-message-size", "--max-message-size", "1", "--max-message-size", "100MiB", path)

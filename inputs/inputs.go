@@ -46,10 +46,28 @@ type EventSink interface {
 	// is dropped and counted as redelivered, so that an event stored once is not
 	// stored again, across crashes of either side.
 	SubmitEvents(ctx context.Context, b *EventBatch) error
-	// Resume returns the position after the last event of the stream that is
-	// durable here; 0 where the stream is unknown.
-	Resume(stream string) uint64
+	// Resume tells what of the stream is durable here, to a sender that goes on at
+	// position from.
+	Resume(stream string, from uint64) Resume
 }
+
+// Resume is what a Sink has of a stream.
+type Resume struct {
+	// Have are the positions at or after the one asked for whose events are
+	// durable here, in order. There may be gaps between them: a sender shares a
+	// stream among several receivers.
+	Have []Range
+	// End is the position after the last that is durable here; 0 where the stream
+	// is unknown.
+	End uint64
+	// Last is the id of the last event before End, by which a sender sees that
+	// both speak of the same events: its log may have been restored from a backup,
+	// and have given positions twice.
+	Last syslog.ID
+}
+
+// Range is the positions from First to before Next.
+type Range struct{ First, Next uint64 }
 
 // Batch is a number of messages as they came from one input: one buffer of
 // octets and where in it the messages lie.

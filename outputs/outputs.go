@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"sort"
+
+	"github.com/syslane/syslane/internal/syslog"
 )
 
 // Output hands events to a destination.
@@ -39,6 +41,9 @@ type Batch struct {
 	// Gaps tell where the positions of the events jump, because what lies between
 	// is for other outputs; in order, and empty where Count is Next-First.
 	Gaps []Gap
+	// HasEvent tells whether the log holds an event with that id between two
+	// positions, beyond the batch too; nil where there is no log to look into.
+	HasEvent func(id syslog.ID, from, before uint64) bool
 }
 
 // Gap is a jump of positions within a batch.
@@ -66,7 +71,7 @@ func (b *Batch) Position(i int) uint64 {
 // Part returns the events of b with the indexes from to before to; run is their
 // records.
 func (b *Batch) Part(from, to int, run []byte) Batch {
-	p := Batch{Stream: b.Stream, First: b.Position(from), Next: b.Position(to), Count: to - from, Events: run}
+	p := Batch{Stream: b.Stream, First: b.Position(from), Next: b.Position(to), Count: to - from, Events: run, HasEvent: b.HasEvent}
 	var before uint64
 	for _, g := range b.Gaps {
 		switch {

@@ -84,8 +84,7 @@ func openAnswer(data []byte) []byte {
 	if err == nil && offers.Has(relp.OfferLink, relp.LinkVersion) {
 		granted = append(granted,
 			relp.Offer{Name: relp.OfferCommands, Values: []string{relp.CmdSyslog, relp.CmdBatch}},
-			relp.Offer{Name: relp.OfferLink, Values: []string{relp.LinkVersion}},
-			relp.Offer{Name: relp.OfferResume, Values: []string{"0"}})
+			relp.Offer{Name: relp.OfferLink, Values: []string{relp.LinkVersion}})
 	} else {
 		granted = append(granted, relp.Offer{Name: relp.OfferCommands, Values: []string{relp.CmdSyslog}})
 	}

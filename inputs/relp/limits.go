@@ -34,3 +34,7 @@ const (
 	// maxStreamName is the longest name of a stream in octets.
 	maxStreamName = 200
 )
+
+// maxHave is the most ranges that the answer to "open" lists: it must fit into
+// relp.MaxOpenData.
+const maxHave = 128

@@ -2,6 +2,7 @@ package relp
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/syslane/syslane/inputs"
@@ -63,10 +64,26 @@ func (c *conn) openLink(offers relp.Offers) relp.Offers {
 		// One relay must not be able to move another's place in the log.
 		c.stream = c.origin.Identity + ":" + name
 	}
-	return relp.Offers{
-		{Name: relp.OfferLink, Values: []string{relp.LinkVersion}},
-		{Name: relp.OfferResume, Values: []string{strconv.FormatUint(sink.Resume(c.stream), 10)}},
+	// A sender that does not say where it goes on does so at the beginning.
+	from, err := strconv.ParseUint(offers.Value(relp.OfferFrom), 10, 64)
+	if err != nil {
+		from = 1
 	}
+	link := relp.Offers{{Name: relp.OfferLink, Values: []string{relp.LinkVersion}}}
+	r := sink.Resume(c.stream, from)
+	if r.End == 0 {
+		return link
+	}
+	// Of very many ranges the lowest are enough: what is sent again is known.
+	have := relp.Offer{Name: relp.OfferHave}
+	for _, had := range r.Have[:min(len(r.Have), maxHave)] {
+		have.Values = append(have.Values, fmt.Sprintf("%d-%d", had.First, had.Next-1))
+	}
+	if len(have.Values) > 0 {
+		link = append(link, have)
+	}
+	link = append(link, relp.Offer{Name: relp.OfferLast, Values: []string{strconv.FormatUint(r.End-1, 10), r.Last.String()}})
+	return link
 }
 
 // mayLink tells whether the peer may set envelopes: by its client certificate,

@@ -21,7 +21,7 @@ import (
 // eventStore takes events too, and remembers the batches.
 type eventStore struct {
 	store
-	resume  map[string]uint64
+	resume  map[string]inputs.Resume
 	lock    sync.Mutex
 	batches []inputs.EventBatch
 }
@@ -35,7 +35,12 @@ func (s *eventStore) SubmitEvents(_ context.Context, b *inputs.EventBatch) error
 	return nil
 }
 
-func (s *eventStore) Resume(stream string) uint64 { return s.resume[stream] }
+func (s *eventStore) Resume(stream string, from uint64) inputs.Resume {
+	if from != 7 {
+		panic("the sender goes on at 7")
+	}
+	return s.resume[stream]
+}
 
 func (s *eventStore) taken() []inputs.EventBatch {
 	s.lock.Lock()
@@ -65,7 +70,7 @@ func batchFrame(t testing.TB, txnr uint32, codec wire.Codec, b wire.Batch) strin
 	return string(e.AppendFrame(nil, txnr, b))
 }
 
-const linkOffers = "relp_version=0\ncommands=syslog,batch\nsyslane_link=1\nsyslane_stream=abc/out"
+const linkOffers = "relp_version=0\ncommands=syslog,batch\nsyslane_link=1\nsyslane_stream=abc/out\nsyslane_from=7"
 
 func openWith(offers string) string { return fmt.Sprintf("1 open %d %s\n", len(offers), offers) }
 
@@ -83,12 +88,13 @@ func TestTheLinkIsGrantedToThoseWhoMaySetEnvelopes(t *testing.T) {
 			p.expect(want)
 		})
 	}
-	events := &eventStore{resume: map[string]uint64{"abc/out": 42}}
-	linked := answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_resume=42")
+	last := syslog.ID{1, 2, 3}
+	events := &eventStore{resume: map[string]inputs.Resume{"abc/out": {Have: []inputs.Range{{First: 7, Next: 42}, {First: 49, Next: 50}}, End: 50, Last: last}}}
+	linked := answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_have=7-41,49-49\nsyslane_last=49," + last.String())
 	f("this host", events, nil, linkOffers, linked)
 	f("an address listed", events, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, linkOffers, linked)
 	f("a newer peer that still knows this version", events, nil, strings.Replace(linkOffers, "link=1", "link=2,1", 1), linked)
-	f("a stream not known", events, nil, strings.Replace(linkOffers, "abc", "new", 1), answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_resume=0"))
+	f("a stream not known", events, nil, strings.Replace(linkOffers, "abc", "new", 1), answerWith("commands=syslog,batch\nsyslane_link=1"))
 	f("another address", events, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, linkOffers, plain)
 	f("no address", events, []netip.Prefix{}, linkOffers, plain)
 	f("a sink that takes no events", &store{}, nil, linkOffers, plain)
@@ -104,7 +110,7 @@ func TestBatchesReachTheSinkVerbatim(t *testing.T) {
 	in := start(t, config{}, sink)
 	p := dial(t, in)
 	p.send(openWith(linkOffers))
-	p.expect(answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_resume=0"))
+	p.expect(answerWith("commands=syslog,batch\nsyslane_link=1"))
 	events := run(500)
 	p.send(batchFrame(t, 2, wire.CodecZstd, wire.Batch{First: 7, Next: 507, Count: 500, Records: events}) +
 		"3 syslog 3 <1>\n" +
@@ -137,7 +143,7 @@ func TestADamagedBatchIsRefusedAndLeavesNothingBehind(t *testing.T) {
 			reg := prometheus.NewRegistry()
 			p := dial(t, start(t, config{registerer: reg}, sink))
 			p.send(openWith(linkOffers))
-			p.expect(answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_resume=0"))
+			p.expect(answerWith("commands=syslog,batch\nsyslane_link=1"))
 			p.send(batchFrame(t, 2, wire.CodecNone, wire.Batch{First: 1, Next: 11, Count: 10, Records: good}) +
 				batchFrame(t, 3, wire.CodecNone, wire.Batch{First: 11, Next: 21, Count: count, Records: records}))
 			p.expect("2 rsp 6 200 OK\n3 rsp ")
@@ -256,4 +262,4 @@ func (s *limitedSink) SubmitEvents(_ context.Context, b *inputs.EventBatch) erro
 	return nil
 }
 
-func (s *limitedSink) Resume(string) uint64 { return 0 }
+func (s *limitedSink) Resume(string, uint64) inputs.Resume { return inputs.Resume{} }

@@ -52,7 +52,9 @@ type Config struct {
 	// Reader stands at the cursor's position.
 	Reader Reader
 	// Head returns the position after the newest event in the log.
-	Head        func() uint64
+	Head func() uint64
+	// HasEvent is handed on to the output (outputs.Batch).
+	HasEvent    func(id syslog.ID, from, before uint64) bool
 	Output      outputs.Output
 	DeadLetters DeadLetters
 	// BatchOctets bounds the octets of one batch; a batch holds at least one
@@ -160,7 +162,7 @@ func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
 			return nil, err
 		}
 	}
-	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.First}
+	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.First, HasEvent: d.cfg.HasEvent}
 	d.batch, d.gaps, d.skipped = d.batch[:0], d.gaps[:0], 0
 	d.add(b, &block)
 	for len(d.batch) < d.cfg.BatchOctets && d.skipped < maxSkipped && b.Next < d.cfg.Head() {

@@ -79,6 +79,7 @@ func relpOutput(t config.Table, name string, s services) (*outputSettings, func(
 	var c struct {
 		outputSettings
 		Targets        []string         `toml:"targets,required"`
+		Mode           string           `toml:"mode"`
 		TLS            *tlsconf.Options `toml:"tls"`
 		Window         int              `toml:"window"`
 		Compression    string           `toml:"compression"`
@@ -94,12 +95,14 @@ func relpOutput(t config.Table, name string, s services) (*outputSettings, func(
 		return nil, nil, err
 	}
 	c.frequent()
-	return &c.outputSettings, func() (outputs.Output, error) {
-		return relp.New(relp.Config{
-			Name: name, Targets: c.Targets, TLS: conf, Window: c.Window, Compression: c.Compression, Plain: c.Plain,
-			ConnectTimeout: c.ConnectTimeout, AckTimeout: c.AckTimeout, Logger: s.logger, Registerer: s.registerer,
-		})
-	}, nil
+	full := relp.Config{
+		Name: name, Targets: c.Targets, Mode: c.Mode, TLS: conf, Window: c.Window, Compression: c.Compression, Plain: c.Plain,
+		ConnectTimeout: c.ConnectTimeout, AckTimeout: c.AckTimeout, Logger: s.logger, Registerer: s.registerer,
+	}
+	if err := full.Validate(); err != nil {
+		return nil, nil, t.Errorf("type", "%v", err)
+	}
+	return &c.outputSettings, func() (outputs.Output, error) { return relp.New(full) }, nil
 }
 
 func syslogOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {

@@ -50,16 +50,27 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 		counters.drop(err, n)
 		return err
 	}
-	batch.Note = stream.note(b.Next)
+	batch.Note = stream.note(b, lastID(events))
 	if err := p.finish(ctx, batch, j, counters); err != nil {
 		return err
 	}
-	stream.advance(b.Next)
+	stream.advance(b)
 	return nil
 }
 
 // Resume implements inputs.EventSink.
-func (p *Pipeline) Resume(stream string) uint64 { return p.cfg.Streams.next(stream) }
+func (p *Pipeline) Resume(stream string, from uint64) inputs.Resume {
+	return p.cfg.Streams.resume(stream, from)
+}
+
+// lastID returns the id of the last event of a run.
+func lastID(run []byte) syslog.ID {
+	var last []byte
+	for len(run) > 0 {
+		last, run = syslog.NextRecord(run)
+	}
+	return syslog.RecordID(last)
+}
 
 // asTheyAre makes a batch of a run of count events. foreign says that some have a
 // route, which names outputs of whoever sent them.

@@ -46,7 +46,7 @@ func TestMarksAreKeptWithTheMessagesOrNotAtAll(t *testing.T) {
 // restored is a table that comes back from a checkpoint, among streams and sequences.
 func restored(t *testing.T, s *Streams) *Streams {
 	t.Helper()
-	if err := s.Note(appendEntry(nil, "x/collector", 7)); err != nil {
+	if err := s.Note(noteOf("x/collector", 1, 7)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Note(appendSequence(nil, inputs.SequenceID{1}, stretch{first: 1, next: 2})); err != nil {
@@ -56,7 +56,7 @@ func restored(t *testing.T, s *Streams) *Streams {
 	if err := again.Restore(s.Checkpoint()); err != nil {
 		t.Fatal(err)
 	}
-	if again.next("x/collector") != 7 {
+	if again.resume("x/collector", 1).End != 7 {
 		t.Error("the stream is lost")
 	}
 	return again

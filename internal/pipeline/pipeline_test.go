@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
@@ -197,11 +199,11 @@ func TestRedeliveredEventsAreStoredOnce(t *testing.T) {
 			t.Errorf("event %d is the one of position %d", i+1, e.ID.ReceivedNano())
 		}
 	}
-	if n := p.Resume("log/out"); n != 9 {
-		t.Errorf("the stream resumes at %d, want 9", n)
+	if r := p.Resume("log/out", 3); len(r.Have) != 1 || r.Have[0] != (inputs.Range{First: 3, Next: 9}) || r.End != 9 || r.Last != got[7].ID {
+		t.Errorf("the stream resumes at %+v, want 9 after event %s", r, got[7].ID)
 	}
-	if n := p.Resume("other"); n != 0 {
-		t.Errorf("an unknown stream resumes at %d, want 0", n)
+	if r := p.Resume("other", 3); r.Have != nil || r.End != 0 {
+		t.Errorf("an unknown stream resumes at %+v, want 3", r)
 	}
 }
 
@@ -223,8 +225,8 @@ func TestStreamDoesNotAdvanceBeyondAFailedAppend(t *testing.T) {
 	if err := p.SubmitEvents(t.Context(), eventBatch(1, 5)); !errors.Is(err, spool.ErrTooLarge) {
 		t.Fatalf("SubmitEvents returned %v", err)
 	}
-	if n := p.Resume("log/out"); n != 0 {
-		t.Errorf("the stream resumes at %d, want 0", n)
+	if r := p.Resume("log/out", 1); r.Have != nil || r.End != 0 {
+		t.Errorf("the stream resumes at %+v, want 1", r)
 	}
 	if err := p.SubmitEvents(t.Context(), eventBatch(1, 5)); err != nil {
 		t.Fatal(err)
@@ -234,13 +236,98 @@ func TestStreamDoesNotAdvanceBeyondAFailedAppend(t *testing.T) {
 	}
 }
 
+// noteOf is the note of a batch.
+func noteOf(stream string, first, next uint64) []byte {
+	return appendStream(nil, stream, history{have: ranges{{first, next}}, last: syslog.ID{byte(next)}})
+}
+
+// A sender shares its stream among several receivers, and fills the gaps later
+// when another receiver has failed.
+func TestWhatWasLeftOutForAnotherReceiverIsStoredWhenItComesAfterAll(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	submit := func(first, next uint64, stored ...uint64) {
+		t.Helper()
+		before := len(log.events(t))
+		if err := p.SubmitEvents(t.Context(), eventBatch(first, next)); err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for _, e := range log.events(t)[before:] {
+			got = append(got, uint64(e.ID.ReceivedNano()))
+		}
+		if !slices.Equal(got, stored) {
+			t.Errorf("of %d to %d there were stored %v, want %v", first, next-1, got, stored)
+		}
+	}
+	resume := func(from uint64, want ...inputs.Range) {
+		t.Helper()
+		if got := p.Resume("log/out", from).Have; !slices.Equal(got, want) {
+			t.Errorf("a sender at %d is told of %v, want %v", from, got, want)
+		}
+	}
+	submit(1, 3, 1, 2)
+	submit(5, 7, 5, 6)
+	submit(9, 10, 9)
+	resume(2, inputs.Range{First: 2, Next: 3}, inputs.Range{First: 5, Next: 7}, inputs.Range{First: 9, Next: 10})
+	resume(7, inputs.Range{First: 9, Next: 10})
+	submit(5, 7)
+	submit(2, 12, 3, 4, 7, 8, 10, 11)
+	submit(3, 9)
+	resume(1, inputs.Range{First: 1, Next: 12})
+}
+
+func TestRangesAgreeWithASetOfPositions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var r ranges
+		set := make(map[uint64]bool)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			s := span{first: rapid.Uint64Range(1, 100).Draw(t, "first")}
+			s.next = s.first + rapid.Uint64Range(0, 12).Draw(t, "length")
+			var want []uint64
+			for i := s.first; i < s.next; i++ {
+				if !set[i] {
+					want = append(want, i)
+				}
+			}
+			var got []uint64
+			for _, g := range r.missing(s) {
+				for i := g.first; i < g.next; i++ {
+					got = append(got, i)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v misses %v of %v, want %v", r, got, s, want)
+			}
+			r = r.add(s)
+			for i := s.first; i < s.next; i++ {
+				set[i] = true
+			}
+			for i := 1; i < len(r); i++ {
+				if r[i].first <= r[i-1].next {
+					t.Fatalf("%v has no gap at %d", r, i)
+				}
+			}
+		}
+	})
+}
+
+func TestOnlySoManyGapsOfAStreamAreRemembered(t *testing.T) {
+	var r ranges
+	for i := range uint64(3 * maxRanges) {
+		r = r.add(span{2 * i, 2*i + 1})
+	}
+	if len(r) != maxRanges || r[0].first != 0 || r.end() != 6*maxRanges-1 {
+		t.Errorf("%d ranges from %d to %d", len(r), r[0].first, r.end())
+	}
+}
+
 func TestStreamsComeBackFromCheckpointAndNotes(t *testing.T) {
 	a := NewStreams()
 	for _, b := range []struct {
 		name string
 		next uint64
 	}{{"x/collector", 7}, {"y/collector", 3}, {"x/collector", 12}} {
-		if err := a.Note(appendEntry(nil, b.name, b.next)); err != nil {
+		if err := a.Note(noteOf(b.name, 1, b.next)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -248,16 +335,16 @@ func TestStreamsComeBackFromCheckpointAndNotes(t *testing.T) {
 	if err := b.Restore(a.Checkpoint()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Note(appendEntry(nil, "y/collector", 4)); err != nil {
+	if err := b.Note(noteOf("y/collector", 3, 4)); err != nil {
 		t.Fatal(err)
 	}
-	if x, y := b.next("x/collector"), b.next("y/collector"); x != 12 || y != 4 {
+	if x, y := b.resume("x/collector", 1).End, b.resume("y/collector", 1).End; x != 12 || y != 4 {
 		t.Errorf("streams came back at %d and %d, want 12 and 4", x, y)
 	}
 }
 
 func FuzzDamagedNotesAreErrors(f *testing.F) {
-	f.Add(appendEntry(nil, "x/collector", 7))
+	f.Add(noteOf("x/collector", 1, 7))
 	f.Add(appendMark(nil, inputs.Mark{Key: "file/a", Value: 7}))
 	f.Add([]byte("\x80\x00\x00")) // a name without a letter
 	f.Add(appendSequence(nil, journalA, stretch{first: 3, next: 9, latest: -1}))

@@ -126,8 +126,8 @@ func TestEventsOfTheLinkAreRoutedAnew(t *testing.T) {
 				t.Errorf("event %v has the route %q", e.ID, e.Route.Outputs())
 			}
 		}
-		if p.Resume("s") != 3 {
-			t.Errorf("the stream is at %d", p.Resume("s"))
+		if r := p.Resume("s", 1); r.End != 3 {
+			t.Errorf("the stream is at %d", r.End)
 		}
 		balanced(t, p, "relp")
 	}

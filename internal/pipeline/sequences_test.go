@@ -170,7 +170,7 @@ func TestSequencesComeBackFromCheckpointAndNotes(t *testing.T) {
 	p, log, _ := newTestPipeline(t)
 	send(t, p, journalA, 3, 4)
 	send(t, p, journalB, 9)
-	if err := p.cfg.Streams.Note(appendEntry(nil, "x/collector", 7)); err != nil {
+	if err := p.cfg.Streams.Note(noteOf("x/collector", 1, 7)); err != nil {
 		t.Fatal(err)
 	}
 	checkpoint := p.cfg.Streams.Checkpoint()
@@ -188,7 +188,7 @@ func TestSequencesComeBackFromCheckpointAndNotes(t *testing.T) {
 	if got, want := stored(t, kept), "6 10"; got != want {
 		t.Errorf("after the restart %s are stored, want %s", got, want)
 	}
-	if n := again.Resume("x/collector"); n != 7 {
+	if n := again.Resume("x/collector", 1).End; n != 7 {
 		t.Errorf("the stream resumes at %d, want 7", n)
 	}
 }

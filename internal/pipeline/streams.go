@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/syslog"
 )
 
 // maxStreams bounds the memory for streams of other Syslanes. Only peers allowed
@@ -21,12 +23,13 @@ var (
 	errOverlap        = errors.New("the batch overlaps what is already stored: reconnect to learn where to resume")
 )
 
-// Streams remembers how far each stream of another Syslane has been stored, so
-// that what is sent again after a crash or a lost answer is stored once. Its
-// truth is the log: every batch carries its stream's new position as a note in
-// the same block, durable with the events or not at all, and each new segment
-// begins with the whole table. So it is with the sequences of other senders, and
-// with the marks of inputs.
+// Streams remembers which positions of each stream of another Syslane have been
+// stored, so that what is sent again after a crash or a lost answer is stored
+// once. A sender that shares its stream among several receivers leaves gaps, and
+// may fill them later when another receiver fails. The truth is the log: every
+// batch carries its positions as a note in the same block, durable with the
+// events or not at all, and each new segment begins with the whole table. So it is
+// with the sequences of other senders, and with the marks of inputs.
 //
 // The table of a checkpoint is made from the notes that the log reports as
 // durable (Note), in the log's own order, never from what submitters believe:
@@ -36,7 +39,7 @@ type Streams struct {
 	mu      sync.Mutex
 	streams map[string]*stream
 	// durable is the table as the log knows it.
-	durable map[string]uint64
+	durable map[string]history
 	// marks are those of inputs (inputs.MarkSink), as the log knows them.
 	marks map[string]uint64
 
@@ -48,13 +51,20 @@ type stream struct {
 	name string
 	// turn holds one token: who took it may submit.
 	turn chan struct{}
-	// pos is the position after the last event stored; guarded by turn.
-	pos uint64
+	// have are the positions stored; guarded by turn.
+	have ranges
+}
+
+// history is what is known of a stream.
+type history struct {
+	have ranges
+	// last is the id of the last event at these positions.
+	last syslog.ID
 }
 
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
-	return &Streams{streams: make(map[string]*stream), durable: make(map[string]uint64),
+	return &Streams{streams: make(map[string]*stream), durable: make(map[string]history),
 		marks: make(map[string]uint64), sequences: newSequences()}
 }
 
@@ -83,11 +93,11 @@ func (s *Streams) Note(note []byte) error {
 			note = rest
 			continue
 		}
-		name, pos, rest, err := readEntry(note)
+		name, known, rest, err := readStream(note)
 		if err != nil {
 			return err
 		}
-		s.set(name, pos)
+		s.set(name, known)
 		note = rest
 	}
 	return nil
@@ -97,8 +107,8 @@ func (s *Streams) Note(note []byte) error {
 func (s *Streams) Checkpoint() []byte {
 	s.mu.Lock()
 	var b []byte
-	for name, pos := range s.durable {
-		b = appendEntry(b, name, pos)
+	for name, known := range s.durable {
+		b = appendStream(b, name, known)
 	}
 	for key, value := range s.marks {
 		b = appendMark(b, inputs.Mark{Key: key, Value: value})
@@ -107,17 +117,32 @@ func (s *Streams) Checkpoint() []byte {
 	return s.sequences.checkpoint(b)
 }
 
-func (s *Streams) set(name string, pos uint64) {
+// set adds what has become durable of a stream.
+func (s *Streams) set(name string, more history) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.durable[name] = max(s.durable[name], pos)
+	known := s.durable[name]
+	if more.have.end() >= known.have.end() {
+		known.last = more.last
+	}
+	for _, r := range more.have {
+		known.have = known.have.add(r)
+	}
+	s.durable[name] = known
 }
 
-// next returns the position after the last event of the stream that is durable.
-func (s *Streams) next(name string) uint64 {
+// resume tells a sender that goes on at position from what is durable here.
+func (s *Streams) resume(name string, from uint64) inputs.Resume {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.durable[name]
+	known := s.durable[name]
+	r := inputs.Resume{End: known.have.end(), Last: known.last}
+	for _, have := range known.have {
+		if have.next > from {
+			r.Have = append(r.Have, inputs.Range{First: max(have.first, from), Next: have.next})
+		}
+	}
+	return r
 }
 
 // lock waits for the turn on a stream.
@@ -129,7 +154,7 @@ func (s *Streams) lock(ctx context.Context, name string) (*stream, error) {
 			s.mu.Unlock()
 			return nil, errTooManyStreams
 		}
-		st = &stream{name: name, turn: make(chan struct{}, 1), pos: s.durable[name]}
+		st = &stream{name: name, turn: make(chan struct{}, 1), have: slices.Clone(s.durable[name].have)}
 		s.streams[name] = st
 	}
 	s.mu.Unlock()
@@ -146,39 +171,98 @@ func (st *stream) unlock() { <-st.turn }
 // fresh returns the events of b that the stream has not brought before, and how
 // many were left out.
 func (st *stream) fresh(b *inputs.EventBatch) (events []byte, skipped int, err error) {
+	gaps := st.have.missing(span{b.First, b.Next})
 	switch {
-	case b.First >= st.pos:
-		return b.Events, 0, nil
-	case b.Next <= st.pos:
+	case len(gaps) == 0:
 		return nil, b.Count, nil
+	case gaps[0] == span{b.First, b.Next}:
+		return b.Events, 0, nil
 	case uint64(b.Count) != b.Next-b.First:
 		// Positions of the single events are unknown where there are gaps.
 		return nil, 0, errOverlap
 	}
-	skipped = int(st.pos - b.First)
-	events, err = skipRecords(b.Events, skipped)
-	return events, skipped, err
+	run, at, kept := b.Events, b.First, 0
+	for _, g := range gaps {
+		var part []byte
+		if run, err = skipRecords(run, int(g.first-at)); err != nil {
+			return nil, 0, err
+		}
+		rest, err := skipRecords(run, int(g.next-g.first))
+		if err != nil {
+			return nil, 0, err
+		}
+		part, run, at = run[:len(run)-len(rest)], rest, g.next
+		kept += int(g.next - g.first)
+		if events == nil {
+			events = part[:len(part):len(part)]
+		} else {
+			events = append(events, part...)
+		}
+	}
+	return events, b.Count - kept, nil
 }
 
-// note is what the log keeps beside the batch that ends before position next.
-func (st *stream) note(next uint64) []byte { return appendEntry(nil, st.name, next) }
-
-func (st *stream) advance(next uint64) { st.pos = max(st.pos, next) }
-
-// The entry of a stream is its name and position: uvarint length, name (at least
-// one octet), uvarint position.
-func appendEntry(dst []byte, name string, pos uint64) []byte {
-	return binary.AppendUvarint(appendString(dst, name), pos)
+// note is what the log keeps beside the events of b, the last of which has the
+// id last.
+func (st *stream) note(b *inputs.EventBatch, last syslog.ID) []byte {
+	return appendStream(nil, st.name, history{have: ranges{{b.First, b.Next}}, last: last})
 }
 
-func readEntry(b []byte) (name string, pos uint64, rest []byte, err error) {
+func (st *stream) advance(b *inputs.EventBatch) { st.have = st.have.add(span{b.First, b.Next}) }
+
+// The entry of a stream in a note or checkpoint. Its name is not empty, by which
+// it is told from the other entries:
+//
+//	name     uvarint length, octets
+//	count    uvarint, number of ranges
+//	ranges   each: uvarint positions since the end of the range before, uvarint length
+//	last     16 octets, id of the last event
+func appendStream(dst []byte, name string, s history) []byte {
+	dst = binary.AppendUvarint(appendString(dst, name), uint64(len(s.have)))
+	at := uint64(0)
+	for _, r := range s.have {
+		dst = binary.AppendUvarint(dst, r.first-at)
+		dst = binary.AppendUvarint(dst, r.next-r.first)
+		at = r.next
+	}
+	return append(dst, s.last[:]...)
+}
+
+func readStream(b []byte) (name string, s history, rest []byte, err error) {
+	name, count, b, err := readEntry(b)
+	if err != nil || count > maxRanges {
+		return "", s, nil, errBadNote
+	}
+	at := uint64(0)
+	for range count {
+		gap, v := binary.Uvarint(b)
+		if v <= 0 {
+			return "", s, nil, errBadNote
+		}
+		n, w := binary.Uvarint(b[v:])
+		if w <= 0 {
+			return "", s, nil, errBadNote
+		}
+		b = b[v+w:]
+		r := span{at + gap, at + gap + n}
+		s.have = append(s.have, r)
+		at = r.next
+	}
+	if len(b) < len(s.last) {
+		return "", s, nil, errBadNote
+	}
+	return name, s, b[copy(s.last[:], b):], nil
+}
+
+// readEntry reads a name of at least one octet and a number.
+func readEntry(b []byte) (name string, number uint64, rest []byte, err error) {
 	n, w := binary.Uvarint(b)
 	if w <= 0 || n == 0 || n > uint64(len(b)-w) {
 		return "", 0, nil, errBadNote
 	}
 	name, b = string(b[w:w+int(n)]), b[w+int(n):]
-	if pos, w = binary.Uvarint(b); w <= 0 {
+	if number, w = binary.Uvarint(b); w <= 0 {
 		return "", 0, nil, errBadNote
 	}
-	return name, pos, b[w:], nil
+	return name, number, b[w:], nil
 }

@@ -14,7 +14,9 @@ const (
 	OfferCommands = "commands"
 	OfferLink     = "syslane_link"
 	OfferStream   = "syslane_stream"
-	OfferResume   = "syslane_resume"
+	OfferFrom     = "syslane_from"
+	OfferHave     = "syslane_have"
+	OfferLast     = "syslane_last"
 )
 
 // Limits of the offers that are read. librelp holds itself to the same lengths.
@@ -91,6 +93,16 @@ func (o Offers) Value(name string) string {
 		}
 	}
 	return ""
+}
+
+// Values returns the values of an offer, nil where there is none.
+func (o Offers) Values(name string) []string {
+	for _, offer := range o {
+		if offer.Name == name {
+			return offer.Values
+		}
+	}
+	return nil
 }
 
 // Has tells whether the offer has the value.

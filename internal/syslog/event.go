@@ -336,6 +336,15 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 	return nil
 }
 
+// RecordID reads no more of an encoded event than its id; the zero ID where b is
+// too short to be one.
+func RecordID(b []byte) (id ID) {
+	if len(b) >= 3+len(id) {
+		copy(id[:], b[3:])
+	}
+	return id
+}
+
 // decoder reads varints off the front of b; after a failure all it returns is zero.
 type decoder struct {
 	b      []byte

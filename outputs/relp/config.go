@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/internal/relp"
+	"github.com/syslane/syslane/outputs/targets"
 )
 
 // Defaults of Config.
@@ -25,6 +26,8 @@ const (
 	DefaultCompression    = "zstd"
 	DefaultConnectTimeout = 10 * time.Second
 	DefaultAckTimeout     = 30 * time.Second
+	// SeveralTimeout stands for both time-outs where there are several targets.
+	SeveralTimeout = 3 * time.Second
 )
 
 // maxWindow bounds Config.Window; more in flight brings nothing and costs memory.
@@ -34,9 +37,11 @@ const maxWindow = 65536
 type Config struct {
 	// Name is on every metric and log line of the output.
 	Name string
-	// Targets are the servers, host:port each. The output stays with the one that
-	// answers; when that fails it goes on to the next, and after the last to the first.
-	Targets []string
+	// Targets, Mode, Resolver and ResolveEvery are those of targets.Config.
+	Targets      []string
+	Mode         string
+	Resolver     *net.Resolver
+	ResolveEvery time.Duration
 	// TLS makes every connection begin with a TLS handshake; nil is plain TCP.
 	// Where it has no ServerName the host of the target is used.
 	TLS *tls.Config
@@ -59,6 +64,9 @@ type Config struct {
 	Registerer prometheus.Registerer
 }
 
+// Validate tells what New would refuse.
+func (c Config) Validate() error { return c.setDefaults() }
+
 func (c *Config) setDefaults() error {
 	if c.Name == "" {
 		return errors.New("relp output: it needs a name")
@@ -66,13 +74,8 @@ func (c *Config) setDefaults() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("relp output %q: "+format, append([]any{c.Name}, args...)...)
 	}
-	if len(c.Targets) == 0 {
-		return fail("targets is empty: name at least one host:port")
-	}
-	for _, t := range c.Targets {
-		if host, _, err := net.SplitHostPort(t); err != nil || host == "" {
-			return fail("target %q: want host:port", t)
-		}
+	if err := errors.Join(targets.Parse(c.Targets), targets.CheckMode(c.Mode)); err != nil {
+		return fail("%w", err)
 	}
 	if c.Window < 0 || c.Window > maxWindow {
 		return fail("window %d is not between 1 and %d", c.Window, maxWindow)
@@ -89,11 +92,24 @@ func (c *Config) setDefaults() error {
 	if _, err := relp.ParseCodec(c.Compression); err != nil {
 		return fail("%w", err)
 	}
+	several := targets.Several(c.Targets)
 	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = DefaultConnectTimeout
+		if c.ConnectTimeout = DefaultConnectTimeout; several {
+			c.ConnectTimeout = SeveralTimeout
+		}
 	}
 	if c.AckTimeout == 0 {
-		c.AckTimeout = DefaultAckTimeout
+		if c.AckTimeout = DefaultAckTimeout; several {
+			c.AckTimeout = SeveralTimeout
+		}
 	}
 	return nil
+}
+
+func (c *Config) newEncoder() (*relp.BatchEncoder, error) {
+	codec, err := relp.ParseCodec(c.Compression)
+	if err != nil {
+		return nil, err
+	}
+	return relp.NewBatchEncoder(codec)
 }

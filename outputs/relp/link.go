@@ -20,7 +20,7 @@ const linkBatchOctets = 1 << 20
 // The server closes the connection on a batch that it refuses. The next Write
 // then sends smaller ones, until the one record is alone that is refused; that
 // is rejected after maxRefusals.
-func (o *Output) writeLink(ctx context.Context, s *session, b *outputs.Batch) error {
+func (o *lane) writeLink(ctx context.Context, s *session, b *outputs.Batch) error {
 	p := &o.progress
 	o.skipStored(s, b)
 	var refused *request
@@ -44,7 +44,7 @@ func (o *Output) writeLink(ctx context.Context, s *session, b *outputs.Batch) er
 }
 
 // refusedBatch draws the consequences of a refusal.
-func (o *Output) refusedBatch(r *request) error {
+func (o *lane) refusedBatch(r *request) error {
 	o.metrics.refusals.Inc()
 	p := &o.progress
 	if p.most = r.count / 2; p.most == 0 {
@@ -55,21 +55,34 @@ func (o *Output) refusedBatch(r *request) error {
 }
 
 // skipStored marks as owned what the server said it had when the session was opened.
-func (o *Output) skipStored(s *session, b *outputs.Batch) {
-	o.progress.own(0, sort.Search(b.Count, func(i int) bool { return b.Position(i) >= s.resume }))
+func (o *lane) skipStored(s *session, b *outputs.Batch) {
+	if b.First < s.from {
+		return // left by another target that failed
+	}
+	i := 0
+	for _, had := range s.have {
+		first := i + sort.Search(b.Count-i, func(n int) bool { return b.Position(i+n) >= had.first })
+		next := first + sort.Search(b.Count-first, func(n int) bool { return b.Position(first+n) >= had.next })
+		o.progress.own(first, next-first)
+		i = next
+	}
 }
 
 // sendPieces cuts b into batches of records not yet owned, sends them, and waits
 // for the answers.
-func (o *Output) sendPieces(ctx context.Context, s *session, b *outputs.Batch, answered func(*request)) error {
+func (o *lane) sendPieces(ctx context.Context, s *session, b *outputs.Batch, answered func(*request)) error {
 	run := b.Events
 	first, start := 0, run
 	cut := func(next int) error {
 		if next == first {
 			return nil
 		}
+		end := b.Position(next)
+		if next < b.Count && o.progress.isOwned(next) {
+			end = b.Position(next-1) + 1 // what comes before the next is perhaps had
+		}
 		return o.sendBatch(ctx, s, first, relp.Batch{
-			First: b.Position(first), Next: b.Position(next), Count: next - first,
+			First: b.Position(first), Next: end, Count: next - first,
 			Records: start[:len(start)-len(run)],
 		}, answered)
 	}
@@ -97,7 +110,7 @@ func (o *Output) sendPieces(ctx context.Context, s *session, b *outputs.Batch, a
 }
 
 // sendBatch sends one batch, whose first record is the one with index first.
-func (o *Output) sendBatch(ctx context.Context, s *session, first int, b relp.Batch, answered func(*request)) error {
+func (o *lane) sendBatch(ctx context.Context, s *session, first int, b relp.Batch, answered func(*request)) error {
 	if len(b.Records) > relp.MaxBatchRaw {
 		o.progress.reject(first, 0, fmt.Sprintf("event of %d octets is more than the link takes", len(b.Records)))
 		return nil

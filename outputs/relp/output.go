@@ -4,6 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -11,82 +16,101 @@ import (
 	"github.com/syslane/syslane/internal/relp"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/outputs/targets"
 )
 
-// Output forwards events to a RELP server. It implements outputs.Output.
-type Output struct {
-	cfg     Config
-	log     zerolog.Logger
-	metrics *metrics
-	encoder *relp.BatchEncoder
-
-	// What follows belongs to Write and Close, which never run at the same time.
-	session  *session
-	progress progress
-	// target is the index of the target to try first.
-	target int
-	// plain are the targets that refuse a session when offered the link.
-	plain map[string]bool
-	// frames is the memory of what is about to be written, message of a rendered one.
-	frames, message []byte
-	names           syslog.Interner
-}
+// Output forwards events to RELP servers. It implements outputs.Output.
+type Output struct{ group *targets.Group }
 
 // New checks the configuration and returns an output. It connects at the first Write.
 func New(cfg Config) (*Output, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	codec, err := relp.ParseCodec(cfg.Compression)
-	if err != nil {
-		return nil, err
-	}
-	encoder, err := relp.NewBatchEncoder(codec)
-	if err != nil {
-		return nil, fmt.Errorf("relp output %q: %w", cfg.Name, err)
-	}
 	m, err := newMetrics(cfg.Name, cfg.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("relp output %q: register metrics: %w", cfg.Name, err)
 	}
-	return &Output{
-		cfg: cfg, encoder: encoder, metrics: m, plain: make(map[string]bool),
-		log: cfg.Logger.With().Str("output", cfg.Name).Logger(),
-	}, nil
+	cfg.Logger = cfg.Logger.With().Str("output", cfg.Name).Logger()
+	group, err := targets.New(targets.Config{
+		Output: cfg.Name, Targets: cfg.Targets, Mode: cfg.Mode, Resolver: cfg.Resolver, ResolveEvery: cfg.ResolveEvery,
+		Open: func(address string) targets.Lane {
+			return &lane{cfg: &cfg, log: cfg.Logger, metrics: m, target: address}
+		},
+		Refused: func(err error) bool { var refused *refusedError; return errors.As(err, &refused) },
+		Logger:  cfg.Logger, Registerer: cfg.Registerer,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("relp output %q: %w", cfg.Name, err)
+	}
+	return &Output{group}, nil
 }
 
 // Write implements outputs.Output. Over the link a second Write of an event does
 // no harm: the server knows the events by their positions. To a plain server an
-// event is sent twice only where the connection was lost before its answer.
-func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
+// event is sent twice only where the connection was lost before its answer, and
+// to two servers only where the first was left before it answered.
+func (o *Output) Write(ctx context.Context, b *outputs.Batch) error { return o.group.Write(ctx, b) }
+
+// Close ends the sessions.
+func (o *Output) Close() error { return o.group.Close() }
+
+// lane forwards events to one server.
+type lane struct {
+	cfg     *Config
+	log     zerolog.Logger
+	metrics *metrics
+	target  string
+
+	// mu is held by who uses the session; it guards what follows.
+	mu       sync.Mutex
+	session  *session
+	encoder  *relp.BatchEncoder // made with the first session over the link
+	progress progress
+	// plain: the target refuses a session when offered the link.
+	plain bool
+	// frames is the memory of what is about to be written, message of a rendered one.
+	frames, message []byte
+	names           syslog.Interner
+
+	renew atomic.Bool
+	// remote is the address connected to.
+	remote atomic.Pointer[netip.Addr]
+}
+
+// Write implements targets.Lane.
+func (o *lane) Write(ctx context.Context, b *outputs.Batch) (owned int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.progress.begin(b)
 	for {
-		s, fresh, err := o.connect(ctx, b.Stream)
+		s, fresh, err := o.connect(ctx, b)
 		if err != nil {
-			return err
+			return o.progress.prefix(b.Count), err
 		}
 		_, before := o.progress.left(b.Count)
 		if err = o.writeTo(ctx, s, b); err == nil {
-			return o.progress.result(b.Count)
+			return b.Count, o.progress.result(b.Count)
 		}
 		var refused *refusedError
 		if errors.As(err, &refused) && !s.link {
-			return fmt.Errorf("%s: %w", s.target, err) // the session goes on
+			return o.progress.prefix(b.Count), err // the session goes on
 		}
 		o.drop(s, err)
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %w", s.target, ctx.Err())
+			return o.progress.prefix(b.Count), ctx.Err()
 		}
 		// A session that was kept from an earlier Write may have been lost long
-		// ago, unnoticed: that is no failure of the target.
-		if _, after := o.progress.left(b.Count); fresh || after < before {
-			return fmt.Errorf("%s: %w", s.target, err)
+		// ago, unnoticed: that is no failure of the target. To be silent is.
+		silent := errors.Is(err, errAckTimeout) || errors.Is(err, os.ErrDeadlineExceeded)
+		if _, after := o.progress.left(b.Count); fresh || silent || after < before {
+			return o.progress.prefix(b.Count), err
 		}
 	}
 }
 
 // writeTo sends what is not yet owned of b and waits for the answers.
-func (o *Output) writeTo(ctx context.Context, s *session, b *outputs.Batch) error {
+func (o *lane) writeTo(ctx context.Context, s *session, b *outputs.Batch) error {
 	// A write that blocks ends with ctx.
 	stop := context.AfterFunc(ctx, func() { s.net.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -96,66 +120,113 @@ func (o *Output) writeTo(ctx context.Context, s *session, b *outputs.Batch) erro
 	return o.writePlain(ctx, s, b)
 }
 
-// connect returns the session that is open, or opens one with the first target
-// that answers.
-func (o *Output) connect(ctx context.Context, stream string) (s *session, fresh bool, err error) {
+// connect returns the session that is open, or opens one that goes on with b.
+func (o *lane) connect(ctx context.Context, b *outputs.Batch) (s *session, fresh bool, err error) {
 	if s := o.session; s != nil {
-		if err := s.window.failed(); err == nil && (!s.link || s.stream == stream) {
+		err := s.window.failed()
+		if err == nil && !o.renew.Load() && (!s.link || s.stream == b.Stream) {
 			return s, false, nil
-		} else if err != nil {
+		}
+		if err != nil {
 			o.log.Debug().Str("target", s.target).AnErr("why", err).Msg("relp session ended while idle")
 		}
-		s.abandon()
-		o.session = nil
+		o.leave(s, (*session).abandon)
 	}
-	var errs []error
-	for range o.cfg.Targets {
-		target := o.cfg.Targets[o.target]
-		s, err := o.openSession(ctx, target, stream)
-		if err == nil {
-			o.session = s
-			o.metrics.connects.Inc()
-			o.log.Info().Str("target", target).Bool("link", s.link).Msg("relp session open")
-			return s, true, nil
-		}
+	o.renew.Store(false)
+	if s, err = o.openSession(ctx, b); err != nil {
 		o.metrics.connectFailures.Inc()
-		errs = append(errs, fmt.Errorf("connect to %s: %w", target, err))
-		o.target = (o.target + 1) % len(o.cfg.Targets)
-		if ctx.Err() != nil {
-			break
+		// Whatever it was, it is no answer to a message.
+		return nil, false, fmt.Errorf("connect: %v", err)
+	}
+	if s.link && o.encoder == nil {
+		if o.encoder, err = o.cfg.newEncoder(); err != nil {
+			s.abandon()
+			return nil, false, err
 		}
 	}
-	return nil, false, errors.Join(errs...)
+	o.session = s
+	remote := s.tcp.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	o.remote.Store(&remote)
+	o.metrics.connects.Inc()
+	o.log.Info().Str("target", o.target).Bool("link", s.link).Msg("relp session open")
+	return s, true, nil
 }
 
 // openSession offers the link, and where the target wants no session with such
 // an offer, a plain one.
-func (o *Output) openSession(ctx context.Context, target, stream string) (*session, error) {
-	if o.cfg.Plain || o.plain[target] {
-		return o.dial(ctx, target, "")
+func (o *lane) openSession(ctx context.Context, b *outputs.Batch) (*session, error) {
+	if o.cfg.Plain || o.plain {
+		return o.dial(ctx, nil)
 	}
-	s, err := o.dial(ctx, target, stream)
+	s, err := o.dial(ctx, b)
 	var refused *refusedError
-	if !errors.As(err, &refused) || stream == "" {
+	if !errors.As(err, &refused) {
 		return s, err
 	}
-	if s, err = o.dial(ctx, target, ""); err == nil {
-		o.plain[target] = true
+	if s, err = o.dial(ctx, nil); err == nil {
+		o.plain = true
 	}
 	return s, err
 }
 
-// drop gives a session up after a failure, and lets the next target have its turn.
-func (o *Output) drop(s *session, why error) {
-	s.abandon()
-	o.session = nil
+// drop gives a session up after a failure.
+func (o *lane) drop(s *session, why error) {
+	o.leave(s, (*session).abandon)
 	o.metrics.losses.Inc()
-	o.target = (o.target + 1) % len(o.cfg.Targets)
 	o.log.Debug().Str("target", s.target).AnErr("why", why).Msg("relp session given up")
 }
 
+// leave ends the session by end.
+func (o *lane) leave(s *session, end func(*session)) {
+	o.remote.Store(nil)
+	o.session = nil
+	end(s)
+}
+
+// Check implements targets.Lane: a server that answers "open" is well.
+func (o *lane) Check(ctx context.Context) error {
+	s, err := o.dial(ctx, nil)
+	if err != nil {
+		return err
+	}
+	s.close()
+	return nil
+}
+
+// Remote implements targets.Lane.
+func (o *lane) Remote() netip.Addr {
+	if a := o.remote.Load(); a != nil {
+		return *a
+	}
+	return netip.Addr{}
+}
+
+// Renew implements targets.Lane.
+func (o *lane) Renew() {
+	o.renew.Store(true)
+	if o.mu.TryLock() {
+		defer o.mu.Unlock()
+		o.end()
+	}
+}
+
+// Close implements targets.Lane.
+func (o *lane) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.end()
+	return nil
+}
+
+// end says good-bye where there is a session.
+func (o *lane) end() {
+	if o.session != nil {
+		o.leave(o.session, (*session).close)
+	}
+}
+
 // flush writes what has been put into o.frames.
-func (o *Output) flush(ctx context.Context, s *session) error {
+func (o *lane) flush(ctx context.Context, s *session) error {
 	if len(o.frames) == 0 {
 		return nil
 	}
@@ -183,7 +254,7 @@ var errAckTimeout = errors.New("the server does not answer")
 
 // wait returns when at most want requests are on their way, after handing every
 // answer to f. Time runs out when nothing is answered for as long as AckTimeout.
-func (o *Output) wait(ctx context.Context, s *session, want int, f func(*request)) error {
+func (o *lane) wait(ctx context.Context, s *session, want int, f func(*request)) error {
 	timeout := time.NewTimer(o.cfg.AckTimeout)
 	defer timeout.Stop()
 	for {
@@ -204,13 +275,4 @@ func (o *Output) wait(ctx context.Context, s *session, want int, f func(*request
 			return ctx.Err()
 		}
 	}
-}
-
-// Close ends the session.
-func (o *Output) Close() error {
-	if o.session != nil {
-		o.session.close()
-		o.session = nil
-	}
-	return nil
 }

@@ -21,7 +21,7 @@ const flushOctets = 64 << 10
 // took another in the same Write, or where it is the oldest: a server that
 // refuses everything for a while must not fill the dead letter. In the same way
 // a message is found out that makes the server close the connection.
-func (o *Output) writePlain(ctx context.Context, s *session, b *outputs.Batch) error {
+func (o *lane) writePlain(ctx context.Context, s *session, b *outputs.Batch) error {
 	p := &o.progress
 	oldest, _ := p.left(b.Count)
 	alone := p.lost >= 2
@@ -70,7 +70,7 @@ func (o *Output) writePlain(ctx context.Context, s *session, b *outputs.Batch) e
 
 // sendPlain sends the records not yet owned, or where alone is set only the
 // first of them, and waits for the answers.
-func (o *Output) sendPlain(ctx context.Context, s *session, b *outputs.Batch, alone bool, answered func(*request)) error {
+func (o *lane) sendPlain(ctx context.Context, s *session, b *outputs.Batch, alone bool, answered func(*request)) error {
 	var e syslog.Event
 	run := b.Events
 	for i := 0; i < b.Count; i++ {
@@ -113,7 +113,7 @@ func (o *Output) sendPlain(ctx context.Context, s *session, b *outputs.Batch, al
 // render returns the octets to send: those received where they were a valid
 // message, else with the header that RFC 3164 §4.3 has a relay put before them.
 // The result is valid until the next call.
-func (o *Output) render(e *syslog.Event) []byte {
+func (o *lane) render(e *syslog.Event) []byte {
 	if e.Format != syslog.Unparsed {
 		return e.Raw
 	}

@@ -68,6 +68,17 @@ func (p *progress) left(count int) (first, n int) {
 	return first, n
 }
 
+// prefix is how many events at the beginning are owned: what targets.Lane.Write
+// returns beside an error. Rejections are not passed on; another target finds
+// them again.
+func (p *progress) prefix(count int) int {
+	if len(p.rejected) > 0 {
+		return 0
+	}
+	first, _ := p.left(count)
+	return first
+}
+
 // refuse counts a refusal of record i and rejects it once there were too many.
 func (p *progress) refuse(i, code int, reason string) {
 	if p.refused == nil {

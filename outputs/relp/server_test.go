@@ -27,14 +27,21 @@ type eventStore struct {
 	messages []string
 	events   []string
 	repeated int
-	next     map[string]uint64
-	sources  map[string]int
+	// stored are the ids by stream and position, end the position after the last.
+	stored  map[place]syslog.ID
+	end     map[string]uint64
+	sources map[string]int
 	// refuse, where set, may make a submit fail.
 	refuse func() error
 }
 
+type place struct {
+	stream   string
+	position uint64
+}
+
 func newEventStore() *eventStore {
-	return &eventStore{next: make(map[string]uint64), sources: make(map[string]int)}
+	return &eventStore{stored: make(map[place]syslog.ID), end: make(map[string]uint64), sources: make(map[string]int)}
 }
 
 func (s *eventStore) Submit(_ context.Context, b *inputs.Batch) error {
@@ -59,29 +66,58 @@ func (s *eventStore) SubmitEvents(_ context.Context, b *inputs.EventBatch) error
 			return err
 		}
 	}
-	pos, run := b.First, b.Events
+	dense, had := uint64(b.Count) == b.Next-b.First, 0
+	for at := b.First; at < b.Next; at++ {
+		if _, known := s.stored[place{b.Stream, at}]; known {
+			had++
+		}
+	}
+	if !dense && had > 0 && had < int(b.Next-b.First) {
+		return errors.New("a batch with gaps overlaps what is stored")
+	}
+	at, run := b.First, b.Events
+	var e syslog.Event
 	for len(run) > 0 {
 		var record []byte
 		record, run = syslog.NextRecord(run)
-		if pos++; pos <= s.next[b.Stream] {
+		_, known := s.stored[place{b.Stream, at}]
+		at++
+		if known {
 			s.repeated++
 			continue
 		}
-		var e syslog.Event
 		if err := e.Decode(record, nil); err != nil {
 			return err
+		}
+		if dense {
+			s.stored[place{b.Stream, at - 1}] = e.ID
 		}
 		s.events = append(s.events, string(e.Raw))
 		s.sources[e.Source.String()]++
 	}
-	s.next[b.Stream] = max(s.next[b.Stream], b.Next)
+	for at := b.First; at < b.Next && !dense; at++ {
+		s.stored[place{b.Stream, at}] = e.ID
+	}
+	s.end[b.Stream] = max(s.end[b.Stream], b.Next)
 	return nil
 }
 
-func (s *eventStore) Resume(stream string) uint64 {
+func (s *eventStore) Resume(stream string, from uint64) inputs.Resume {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.next[stream]
+	r := inputs.Resume{End: s.end[stream]}
+	for p := from; p < r.End; p++ {
+		if s.stored[place{stream, p}] == (syslog.ID{}) {
+			continue
+		}
+		if n := len(r.Have); n > 0 && r.Have[n-1].Next == p {
+			r.Have[n-1].Next++
+		} else {
+			r.Have = append(r.Have, inputs.Range{First: p, Next: p + 1})
+		}
+	}
+	r.Last = s.stored[place{stream, r.End - 1}]
+	return r
 }
 
 func (s *eventStore) received() (messages, events []string) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/internal/relp"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
 )
 
 // linkInFlight is how many batches are on their way over the link at once: one
@@ -27,12 +29,15 @@ type session struct {
 	net, tcp net.Conn
 	target   string
 	stream   string
-	// link: the server took the batch command. resume is the position before
-	// which it has everything of the stream.
+	// link: the server took the batch command. Of the positions from on it has
+	// those in have.
 	link   bool
-	resume uint64
+	from   uint64
+	have   []span
 	window *window
 	reader *relp.Reader
+	// opens is how often "open" was sent.
+	opens uint32
 	// reading waits for the goroutine that reads answers.
 	reading sync.WaitGroup
 }
@@ -48,27 +53,28 @@ func (e *refusedError) Error() string { return fmt.Sprintf("refused: %d %s", e.c
 // errServerClose: the server said that it is about to close the connection.
 var errServerClose = errors.New("the server closes the connection")
 
-// dial connects to target and opens a session. With a stream it offers the link.
-func (o *Output) dial(ctx context.Context, target, stream string) (*session, error) {
+// dial connects and opens a session. With a batch it offers the link, to go on
+// with that batch.
+func (o *lane) dial(ctx context.Context, b *outputs.Batch) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.ConnectTimeout)
 	defer cancel()
 	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", target)
+	nc, err := d.DialContext(ctx, "tcp", o.target)
 	if err != nil {
 		return nil, err
 	}
 	// Whatever follows ends with ctx.
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	s := &session{net: nc, tcp: nc, target: target, stream: stream}
-	if err := s.start(ctx, o); err != nil {
+	s := &session{net: nc, tcp: nc, target: o.target}
+	if err := s.start(ctx, o, b); err != nil {
 		nc.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *session) start(ctx context.Context, o *Output) error {
+func (s *session) start(ctx context.Context, o *lane, b *outputs.Batch) error {
 	if o.cfg.TLS != nil {
 		config := o.cfg.TLS
 		if config.ServerName == "" {
@@ -82,7 +88,7 @@ func (s *session) start(ctx context.Context, o *Output) error {
 		s.net = tc
 	}
 	s.reader = relp.NewReader(func([]byte) (int, bool) { return relp.MaxOpenData, false })
-	if err := s.open(); err != nil {
+	if err := s.negotiate(o, b); err != nil {
 		return fmt.Errorf("open session: %w", err)
 	}
 	size := o.cfg.Window
@@ -90,45 +96,102 @@ func (s *session) start(ctx context.Context, o *Output) error {
 		size = linkInFlight
 	}
 	s.window = newWindow(size)
-	s.window.oldest, s.window.next = 2, 2 // "open" was the first
+	s.window.oldest, s.window.next = s.opens+1, s.opens+1
 	s.reading.Go(func() { s.window.fail(s.read()) })
 	return nil
 }
 
+// negotiate opens the session. If the server knows the stream, but by another
+// event than the log holds at that position, the log was restored from a backup
+// and has given positions twice: under another name of the stream its events are
+// new ones.
+func (s *session) negotiate(o *lane, b *outputs.Batch) error {
+	if b == nil {
+		_, err := s.open("", 0)
+		return err
+	}
+	s.stream = b.Stream
+	have, err := s.open(b.Stream, b.First)
+	if err != nil || !s.link || agrees(b, have) {
+		return err
+	}
+	o.log.Warn().Str("target", s.target).Uint64("position", have.position).
+		Msg("the server has had another message at this position: this log was restored from a backup, or lost what was not synced; its stream goes on under another name")
+	_, err = s.open(b.Stream+"+"+have.id.String(), b.First)
+	return err
+}
+
+// span is the positions from first to before next.
+type span struct{ first, next uint64 }
+
+// known is the last event of the stream that a server has, and the highest
+// position that it has.
+type known struct {
+	position uint64
+	id       syslog.ID
+}
+
+// agrees tells whether the log holds the event that the server has. What lies
+// before b was delivered, and is not sent again whatever it was.
+func agrees(b *outputs.Batch, have known) bool {
+	if have.position < b.First || b.HasEvent == nil {
+		return true
+	}
+	return b.HasEvent(have.id, b.First, have.position+1)
+}
+
 // open offers what the output can do and learns what the server takes of it.
-func (s *session) open() error {
+func (s *session) open(stream string, from uint64) (have known, err error) {
 	offers := relp.Offers{
 		{Name: relp.OfferVersion, Values: []string{"0"}},
 		{Name: relp.OfferSoftware, Values: []string{"syslane"}},
 		{Name: relp.OfferCommands, Values: []string{relp.CmdSyslog}},
 	}
-	if s.stream != "" {
+	if stream != "" {
 		offers[2].Values = append(offers[2].Values, relp.CmdBatch)
 		offers = append(offers,
 			relp.Offer{Name: relp.OfferLink, Values: []string{relp.LinkVersion}},
-			relp.Offer{Name: relp.OfferStream, Values: []string{escapeStream(s.stream)}})
+			relp.Offer{Name: relp.OfferStream, Values: []string{escapeStream(stream)}},
+			relp.Offer{Name: relp.OfferFrom, Values: []string{strconv.FormatUint(from, 10)}})
 	}
-	if _, err := s.net.Write(relp.AppendFrame(nil, 1, relp.CmdOpen, offers.AppendTo(nil))); err != nil {
-		return err
+	s.opens++
+	s.have = nil
+	if _, err := s.net.Write(relp.AppendFrame(nil, s.opens, relp.CmdOpen, offers.AppendTo(nil))); err != nil {
+		return have, err
 	}
-	answer, err := s.await(1)
+	answer, err := s.await(s.opens)
 	if err != nil {
-		return err
+		return have, err
 	}
 	if answer.Code != relp.CodeOK {
-		return &refusedError{answer.Code, string(answer.Text)}
+		return have, &refusedError{answer.Code, string(answer.Text)}
 	}
 	accepted, err := relp.ParseOffers(answer.Data)
 	if err != nil {
-		return err
+		return have, err
 	}
-	if s.stream != "" && accepted.Has(relp.OfferCommands, relp.CmdBatch) && accepted.Has(relp.OfferLink, relp.LinkVersion) {
-		s.link = true
-		if s.resume, err = strconv.ParseUint(accepted.Value(relp.OfferResume), 10, 64); err != nil {
-			return fmt.Errorf("bad %s: %w", relp.OfferResume, err)
+	s.link = stream != "" && accepted.Has(relp.OfferCommands, relp.CmdBatch) && accepted.Has(relp.OfferLink, relp.LinkVersion)
+	if !s.link {
+		return have, nil
+	}
+	s.from = from
+	for _, v := range accepted.Values(relp.OfferHave) {
+		var had span
+		if n, err := fmt.Sscanf(v, "%d-%d", &had.first, &had.next); n != 2 || had.next < had.first {
+			return have, fmt.Errorf("bad %s %q: %v", relp.OfferHave, v, err)
+		}
+		had.next++
+		s.have = append(s.have, had)
+	}
+	if last := accepted.Values(relp.OfferLast); len(last) == 2 {
+		if have.position, err = strconv.ParseUint(last[0], 10, 64); err == nil {
+			have.id, err = syslog.ParseID(last[1])
+		}
+		if err != nil {
+			return have, fmt.Errorf("bad %s: %w", relp.OfferLast, err)
 		}
 	}
-	return nil
+	return have, nil
 }
 
 // await reads until the answer to txnr is there.

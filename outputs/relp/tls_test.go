@@ -58,8 +58,8 @@ func TestOverTLSTheClientsNameIsPartOfItsStream(t *testing.T) {
 	if n := expectNumbers(t, events, 1, 10_000); n != 0 {
 		t.Errorf("%d events came twice", n)
 	}
-	if store.Resume("relay1.example.net:0123abcd/out") != 10_001 {
-		t.Errorf("streams are %v", store.next)
+	if store.Resume("relay1.example.net:0123abcd/out", 1).End != 10_001 {
+		t.Errorf("streams are %v", store.end)
 	}
 }
 

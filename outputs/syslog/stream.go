@@ -65,8 +65,8 @@ func (s *stream) Write(ctx context.Context, b *outputs.Batch) (owned int, err er
 			return p.owned(), ctx.Err()
 		}
 		// A connection kept from an earlier Write may have been lost long ago,
-		// unnoticed: that is no failure of the target.
-		if fresh {
+		// unnoticed: that is no failure of the target. To take nothing is.
+		if fresh || errors.Is(err, errStuck) {
 			return p.owned(), err
 		}
 	}
