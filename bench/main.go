@@ -3,14 +3,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/syslane/syslane/bench/cases"
@@ -23,6 +26,7 @@ import (
 type options struct {
 	only, subjects string
 	rounds         int
+	limit          time.Duration
 	messages       int
 	text, dir      string
 	syslane, tools string
@@ -42,6 +46,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "run only the cases with these names, separated by commas")
 	flag.StringVar(&o.subjects, "subjects", "", "run only subjects whose names contain this")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each subject is measured; the medians are shown")
+	flag.DurationVar(&o.limit, "limit", 0, "begin no measurement after this time; default: measure all")
 	flag.IntVar(&o.messages, "messages", maxMessages, "the most messages that a case may send")
 	flag.StringVar(&o.text, "text", "", "files of real log lines to take the texts from, separated by commas; default: generated")
 	flag.StringVar(&o.dir, "dir", "", "folder on the disk to measure; default: a temporary one")
@@ -63,7 +68,6 @@ func run(o *options) error {
 		o.rounds, o.messages = 1, min(o.messages, smokeMessages)
 	}
 	if o.profile != "" {
-		b.Times = profileTimes
 		o.messages *= profileTimes
 	}
 	chosen, err := choose(o)
@@ -84,25 +88,22 @@ func run(o *options) error {
 	}
 	r := &report.Report{Machine: machine(), Rounds: o.rounds,
 		Texts: fmt.Sprintf("messages of %.0f octets, %s", b.Messages.Octets(), b.Messages.What)}
-	for _, c := range chosen {
-		if o.profile == "" {
-			runCase(o, b, c, r.Begin(c))
-			continue
+	if o.profile != "" {
+		for _, c := range chosen {
+			if err := profileCase(o.profile, b, c); err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
 		}
-		if err := profileCase(o.profile, b, c); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
+		return nil
 	}
+	measureAll(o, b, chosen, r)
 	if o.json != "" {
 		if err := writeJSON(o.json, r); err != nil {
 			return err
 		}
 	}
-	switch {
-	case o.smoke:
+	if o.smoke {
 		return smoked(r)
-	case o.profile != "":
-		return nil
 	}
 	return r.Markdown(os.Stdout)
 }
@@ -138,19 +139,36 @@ func choose(o *options) (chosen []cases.Case, err error) {
 	return chosen, nil
 }
 
-// runCase measures the subjects one after the other in each round, so that a busy
-// machine is unkind to all of them alike.
-func runCase(o *options, b *cases.Bench, c cases.Case, to *report.Case) {
+// measureAll measures all subjects one after the other in each round, so that a busy
+// machine is unkind to all of them alike. It begins no measurement after the limit, or
+// once it was told to stop; the table then shows what there is.
+func measureAll(o *options, b *cases.Bench, chosen []cases.Case, r *report.Report) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if o.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.limit)
+		defer cancel()
+	}
+	for _, c := range chosen {
+		r.Begin(c)
+	}
 	for round := range o.rounds {
-		for i, s := range c.Subjects {
-			began := time.Now()
-			res, err := c.Run(b, s)
-			to.Rows[i].Add(res, err)
-			outcome := "ok"
-			if err != nil {
-				outcome = err.Error()
+		for i, c := range chosen {
+			for j, s := range c.Subjects {
+				if ctx.Err() != nil {
+					fmt.Fprintln(os.Stderr, "bench: stopped before the last round was over")
+					return
+				}
+				began := time.Now()
+				res, err := c.Run(b, s)
+				r.Cases[i].Rows[j].Add(res, err)
+				outcome := "ok"
+				if err != nil {
+					outcome = err.Error()
+				}
+				fmt.Fprintf(os.Stderr, "round %d of %d, %s, %s: %s (%.1f s)\n", round+1, o.rounds, c.Name, s.Name, outcome, time.Since(began).Seconds())
 			}
-			fmt.Fprintf(os.Stderr, "%s, round %d of %d, %s: %s (%.1f s)\n", c.Name, round+1, o.rounds, s.Name, outcome, time.Since(began).Seconds())
 		}
 	}
 }

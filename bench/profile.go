@@ -27,6 +27,9 @@ const profileTimes = 3
 // kinds are the profiles that are taken, all at once.
 var kinds = []string{"profile", "allocs", "block", "mutex"}
 
+// samples says what of each is shown.
+var samples = map[string]string{"profile": "cpu", "allocs": "alloc_space", "block": "delay", "mutex": "delay"}
+
 // profileCase runs a case twice for each subject: once with profiles taken, and
 // once with the system calls counted, which makes them slow.
 func profileCase(dir string, b *cases.Bench, c cases.Case) error {
@@ -36,14 +39,14 @@ func profileCase(dir string, b *cases.Bench, c cases.Case) error {
 	for _, s := range c.Subjects {
 		name := strings.NewReplacer(" ", "-", ",", "").Replace(c.Name + "." + s.Name)
 		p := profiler{base: filepath.Join(dir, name)}
-		b.Loading = p.takeProfiles
+		b.Loading, b.Times = p.takeProfiles, profileTimes
 		if _, err := c.Run(b, s); err != nil {
 			return err
 		}
 		if err := p.finish(b.Tools.Syslane); err != nil {
 			return err
 		}
-		b.Loading = p.countCalls
+		b.Loading, b.Times = p.countCalls, 1
 		if _, err := c.Run(b, s); err != nil {
 			return err
 		}
@@ -120,7 +123,7 @@ func (p *profiler) finish(binary string) error {
 		file := p.base + "." + kind
 		var text []byte
 		for _, order := range []string{"-flat", "-cum"} {
-			out, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=25", order, binary, file+".pprof").CombinedOutput()
+			out, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=25", order, "-sample_index="+samples[kind], binary, file+".pprof").CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("go tool pprof %s.pprof: %w: %s", file, err, out)
 			}

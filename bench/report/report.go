@@ -18,8 +18,9 @@ type Report struct {
 	// Machine and Texts say where and with what.
 	Machine string `json:"machine"`
 	Texts   string `json:"texts"`
-	Rounds  int    `json:"rounds"`
-	Cases   []Case `json:"cases"`
+	// Rounds is how many were asked for.
+	Rounds int    `json:"rounds"`
+	Cases  []Case `json:"cases"`
 }
 
 // Case is one case of a run.
@@ -42,13 +43,12 @@ type Row struct {
 }
 
 // Begin adds a case, with a row for each subject.
-func (r *Report) Begin(c cases.Case) *Case {
+func (r *Report) Begin(c cases.Case) {
 	added := Case{Name: c.Name, Title: c.Title, targets: c.Targets}
 	for _, s := range c.Subjects {
 		added.Rows = append(added.Rows, &Row{Subject: s.Name, Durable: s.Durable})
 	}
 	r.Cases = append(r.Cases, added)
-	return &r.Cases[len(r.Cases)-1]
 }
 
 // Add adds what a round brought.
@@ -106,7 +106,7 @@ func (r *Report) JSON(w io.Writer) error {
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
 	median, most := r.others()
-	fmt.Fprintf(&b, "%s; %s; medians of %d rounds. Other programs took %.0f %% of the machine meanwhile (median; at most %.0f %%).\n\n",
+	fmt.Fprintf(&b, "%s; %s; medians of up to %d rounds. Other programs took %.0f %% of the machine meanwhile (median; at most %.0f %%).\n\n",
 		r.Machine, r.Texts, r.Rounds, 100*median, 100*most)
 	fmt.Fprintln(&b, "| case | subject | fsynced | messages/s | CPU-s per million | peak MiB | lost | also |")
 	fmt.Fprintln(&b, "|---|---|---|---:|---:|---:|---:|---|")
