@@ -37,6 +37,33 @@ type Sink interface {
 	Submit(ctx context.Context, b *Batch) error
 }
 
+// QueueSink is for inputs that go on reading while what they have read is made
+// durable.
+type QueueSink interface {
+	Sink
+	// Enqueue is the first half of Submit: when it returns, the messages of b have
+	// their place behind all that was enqueued before, and b is the caller's again.
+	// wait is the second half and returns what Submit does. It must be called soon,
+	// and once: what the log refuses at first is handed to it again there, and is
+	// then behind what was enqueued since.
+	Enqueue(ctx context.Context, b *Batch) (wait func() error)
+}
+
+// Queue returns sink as a QueueSink. One that is none is submitted to at once.
+func Queue(sink Sink) QueueSink {
+	if queue, ok := sink.(QueueSink); ok {
+		return queue
+	}
+	return atOnce{sink}
+}
+
+type atOnce struct{ Sink }
+
+func (s atOnce) Enqueue(ctx context.Context, b *Batch) (wait func() error) {
+	err := s.Submit(ctx, b)
+	return func() error { return err }
+}
+
 // EventSink takes over events that another Syslane has already accepted, with
 // the envelope it gave them.
 type EventSink interface {
@@ -82,6 +109,8 @@ type Batch struct {
 	Frames []Frame
 	// Origins are the peers that Frames refer to.
 	Origins []Origin
+	// More says that more follows at once, with which this batch may be made durable.
+	More bool
 }
 
 // Frame is one message within a batch.

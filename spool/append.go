@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Batch is what Append takes: records that become durable together.
@@ -19,6 +20,10 @@ type Batch struct {
 	// Note is kept with the records and given back by Log.Notes; at most MaxNote
 	// octets. A batch without records may have one.
 	Note []byte
+	// More says that more follows at once. The batch is then made durable together
+	// with that: when a MiB waits, when a batch without More comes, or after two
+	// milliseconds. A sync costs the same for a message as for thousands.
+	More bool
 }
 
 // intake collects what was appended and not yet handed to the writer.
@@ -31,12 +36,22 @@ type intake struct {
 	pending int64         // octets in open, queue and the group being written
 	space   chan struct{} // closed, and made anew, when room may have come
 	closed  bool
+	corked  bool // only batches with Batch.More wait, and uncork will end that
 
-	wake chan struct{} // of the writer; one signal is enough
+	wake   chan struct{} // of the writer; one signal is enough
+	uncork *time.Timer   // wakes the writer
+}
+
+// signal wakes the writer.
+func (in *intake) signal() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
 }
 
 // freeBlocks bounds what is kept for reuse between bursts.
-const freeBlocks = 16
+const freeBlocks = 32
 
 // Append adds b to the log and returns the position of its first record once it
 // is durable under Config.Sync. Until then it blocks, and also while
@@ -52,16 +67,29 @@ const freeBlocks = 16
 // Append borrows b and keeps no reference to its octets. It allocates nothing
 // per call once warm.
 func (l *Log) Append(ctx context.Context, b Batch) (first uint64, err error) {
-	if err := b.check(); err != nil {
-		return 0, err
-	}
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	t, offset, err := l.enqueue(ctx, &b)
+	t, offset, err := l.enqueue(ctx, &b, false)
 	if err != nil {
 		return 0, err
 	}
+	return t.wait(ctx, offset)
+}
+
+// Enqueue is the first half of Append: when it returns, b has its place after all
+// that was enqueued before. wait is the second half; it must be called, once. An
+// Enqueue with an error has no wait.
+//
+// The log reads the octets of b until wait returns, so that it need not copy a large
+// batch; where wait returns because its ctx ended, the log keeps them.
+func (l *Log) Enqueue(ctx context.Context, b Batch) (wait func(context.Context) (first uint64, err error), err error) {
+	t, offset, err := l.enqueue(ctx, &b, true)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (uint64, error) { return t.wait(ctx, offset) }, nil
+}
+
+// wait returns the position of the record at offset in the block once it is durable.
+func (t *ticket) wait(ctx context.Context, offset uint64) (first uint64, err error) {
 	select {
 	case <-t.done:
 	case <-ctx.Done():
@@ -86,9 +114,15 @@ func (b *Batch) check() error {
 	return nil
 }
 
-// enqueue copies b into the open block. It returns the ticket of the block and
-// where in it b starts.
-func (l *Log) enqueue(ctx context.Context, b *Batch) (*ticket, uint64, error) {
+// enqueue copies b into the open block, or makes a block of it where it is lent, and
+// large. It returns the ticket of the block and where in it b starts.
+func (l *Log) enqueue(ctx context.Context, b *Batch, lent bool) (*ticket, uint64, error) {
+	if err := b.check(); err != nil {
+		return nil, 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
 	in := &l.in
 	in.mu.Lock()
 	if err := l.waitForRoom(ctx, b.octets(), b.Count); err != nil {
@@ -96,24 +130,33 @@ func (l *Log) enqueue(ctx context.Context, b *Batch) (*ticket, uint64, error) {
 		return nil, 0, err
 	}
 	var full [2]*block // those that this append closes, and so has to seal
-	if in.open != nil && !in.open.fits(b, l.cfg.BlockSize) {
+	whole := lent && int64(len(b.Records)) >= l.cfg.BlockSize/2 && l.comp.codec != codecNone
+	if in.open != nil && (whole || !in.open.fits(b, l.cfg.BlockSize)) {
 		full[0] = in.closeOpen()
 	}
 	if in.open == nil {
-		in.open = in.newBlock(l.cfg.BlockSize)
+		in.open = in.newBlock()
 	}
 	blk := in.open
 	offset := uint64(blk.hdr.count)
-	blk.add(b)
+	if whole {
+		blk.borrow(b)
+	} else {
+		blk.add(b, l.cfg.BlockSize)
+	}
 	in.pending += b.octets()
 	t := blk.t
-	if int64(blk.raw()) >= l.cfg.BlockSize {
+	if whole || int64(blk.raw()) >= l.cfg.BlockSize {
 		full[1] = in.closeOpen()
 	}
+	hold := b.More && in.pending < corkLimit
+	if hold && !in.corked {
+		in.uncork.Reset(corkTime)
+	}
+	in.corked = hold
 	in.mu.Unlock()
-	select {
-	case in.wake <- struct{}{}:
-	default:
+	if !hold {
+		in.signal()
 	}
 	for _, f := range full {
 		if f != nil {
@@ -144,6 +187,7 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 		}
 		space := in.space
 		in.mu.Unlock()
+		in.signal() // what waits may all be corked
 		var err error
 		select {
 		case <-space:
@@ -165,12 +209,10 @@ func (in *intake) closeOpen() *block {
 	return b
 }
 
-func (in *intake) newBlock(size int64) *block {
-	var b *block
+func (in *intake) newBlock() *block {
+	b := &block{}
 	if n := len(in.free); n > 0 {
 		b, in.free = in.free[n-1], in.free[:n-1]
-	} else {
-		b = newBlock(size)
 	}
 	b.reset()
 	return b
@@ -181,6 +223,7 @@ func (in *intake) newBlock(size int64) *block {
 func (in *intake) take(dst []*block) (group []*block, mine *block, closed bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.corked = false
 	if in.open != nil {
 		mine = in.closeOpen()
 	}
@@ -196,6 +239,7 @@ func (in *intake) release(group []*block, size int64) {
 	defer in.mu.Unlock()
 	for _, b := range group {
 		in.pending -= b.taken
+		b.lent = nil
 		if len(in.free) < freeBlocks && int64(cap(b.buf)) <= 2*(size+blockHeaderSize) {
 			in.free = append(in.free, b)
 		}

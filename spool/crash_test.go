@@ -141,9 +141,11 @@ func (w *world) append(n, size int) {
 		records = append(records, rec)
 		w.submitted[rec] = true
 	}
-	note := strconv.Itoa(w.seq)
+	b := Batch{Records: run(records...), Count: n, Note: strconv.AppendInt(nil, int64(w.seq), 10)}
+	lend := w.rng.IntN(2) == 0
+	b.More = lend && w.rng.IntN(4) == 0
 	w.mu.Unlock()
-	first, err := w.l.Append(context.Background(), Batch{Records: run(records...), Count: n, Note: []byte(note)})
+	first, err := w.put(b, lend)
 	if err != nil {
 		w.tolerate(err)
 		return
@@ -154,6 +156,23 @@ func (w *world) append(n, size int) {
 	}
 	w.mu.Unlock()
 	w.promise()
+}
+
+// put appends a batch, in one step or, where it is lent, in two.
+func (w *world) put(b Batch, lend bool) (first uint64, err error) {
+	ctx := context.Background()
+	if !lend {
+		return w.l.Append(ctx, b)
+	}
+	wait, err := w.l.Enqueue(ctx, b)
+	if err != nil {
+		return 0, err
+	}
+	first, err = wait(ctx)
+	for i := range b.Records {
+		b.Records[i] = '?' // they are the caller's again
+	}
+	return first, err
 }
 
 // promise follows what has become durable: under SyncCommit with each append, under

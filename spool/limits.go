@@ -50,6 +50,9 @@ const (
 	// segmentsPerLog is how many segments a log bounded by Config.MaxSize has at
 	// least when it is full: space comes back in steps of one segment.
 	segmentsPerLog = 4
+	// corkLimit is how many octets may wait under Batch.More, corkTime for how long.
+	corkLimit = 1 << 20
+	corkTime  = 2 * time.Millisecond
 	// readWindow is what a reader reads ahead.
 	readWindow = 256 << 10
 	// markEvery is the distance in octets between two marks of the index in

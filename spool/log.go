@@ -91,11 +91,9 @@ func (l *Log) Close() error {
 	l.in.closed = true
 	l.in.broadcast()
 	l.in.mu.Unlock()
-	select {
-	case l.in.wake <- struct{}{}:
-	default:
-	}
+	l.in.signal()
 	<-l.writerDone
+	l.in.uncork.Stop()
 	close(l.stop)
 	l.maintenance.Wait()
 	err := errors.Join(l.closeErr, l.syncCursors())

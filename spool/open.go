@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/syslane/syslane/internal/vfs"
 )
@@ -42,6 +43,8 @@ func open(cfg Config) (_ *Log, err error) {
 	l.ring.size = cfg.HotSize
 	l.in.space = make(chan struct{})
 	l.in.wake = make(chan struct{}, 1)
+	l.in.uncork = time.AfterFunc(time.Hour, l.in.signal)
+	l.in.uncork.Stop()
 	if err := vfs.MkdirAllSync(cfg.FS, filepath.Join(cfg.Dir, cursorsDir), dirPerm); err != nil {
 		return nil, err
 	}

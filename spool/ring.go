@@ -73,7 +73,7 @@ func (g *ring) add(group []*block) {
 // push copies a block in place of the oldest. One that is larger than the ring
 // leaves it empty.
 func (g *ring) push(b *block) {
-	raw := b.buf[blockHeaderSize:][:b.hdr.raw]
+	raw := b.records()[:b.hdr.raw]
 	if len(raw) > len(g.buf) {
 		g.blocks, g.end = g.blocks[:0], 0
 		return

@@ -72,10 +72,10 @@ func TestTheRingHoldsTheNewestBlocksOnly(t *testing.T) {
 				pos += 3
 				clear(want)
 			}
-			b := newBlock(10)
+			b := &block{}
 			b.reset()
 			text := strings.Repeat(fmt.Sprint(pos%10), rapid.IntRange(0, 40).Draw(t, "length"))
-			b.add(&Batch{Records: run(text), Count: 1})
+			b.add(&Batch{Records: run(text), Count: 1}, 10)
 			b.hdr.first, b.hdr.raw = pos, uint32(b.raw())
 			g.add([]*block{b})
 			want[pos] = text

@@ -13,11 +13,14 @@ const (
 	// maxFrames is the most messages in one submit: with very short messages a
 	// buffer takes several, and the memory for frames stays bounded.
 	maxFrames = 16 << 10
+	// largest is the largest buffer: what is made of it while it is parsed and
+	// stored still fits into the cache of a processor.
+	largest = 192 << 10
 	// largeBudget bounds the buffers of one input that are larger than a message
 	// needs, for speed alone. Beyond it connections work with smaller ones, so that
 	// the memory of an input is at most max_connections × max_message_size, and
 	// this. A connection that is silent has 4 KiB.
-	largeBudget = 128 << 20
+	largeBudget = 32 << 20
 )
 
 // buffer holds what a connection has received, and the batch made of it.
@@ -39,7 +42,7 @@ type buffers struct {
 func newBuffers(maxMessageSize int) *buffers {
 	const page = 4 << 10
 	need := (syslog.NewFramer(0, maxMessageSize).MinBuffer() + page - 1) &^ (page - 1)
-	b := &buffers{sizes: []int{page, 32 << 10, need, 512 << 10, 2 << 20}}
+	b := &buffers{sizes: []int{page, 32 << 10, need, largest}}
 	slices.Sort(b.sizes)
 	b.sizes = slices.Compact(b.sizes)
 	b.needed = slices.Index(b.sizes, need)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/syslane/syslane/inputs"
@@ -20,6 +21,11 @@ const (
 	// and lastWords in all.
 	lastPause = 100 * time.Millisecond
 	lastWords = time.Second
+	// maxAhead is how many batches a connection that sends without a pause may have
+	// under way to the disk while the next is read, and aheadPause how long it may
+	// pause until they are waited for.
+	maxAhead   = 8
+	aheadPause = 5 * time.Millisecond
 )
 
 // stream is what messages are read from (receive.Conn).
@@ -32,17 +38,18 @@ type conn struct {
 	in     *Input
 	net    *receive.Conn
 	stream stream // net, or what decompresses it
-	sink   inputs.Sink
+	queue  inputs.QueueSink
 	framer *syslog.Framer
 	batch  inputs.Batch
 	buf    *buffer
-	held   int // octets of buf.data in use: the beginning of a message
+	held   int            // octets of buf.data in use: the beginning of a message
+	ahead  []func() error // the waits for what is under way to the disk, oldest first
 }
 
 // serve reads a connection to its end. ctx ends the reading, submitting the
 // submits that are still under way then.
-func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, sink inputs.Sink) {
-	c := &conn{in: in, net: nc, stream: nc, sink: sink, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0)}
+func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, queue inputs.QueueSink) {
+	c := &conn{in: in, net: nc, stream: nc, queue: queue, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0)}
 	if in.cfg.Compression == CompressionZlib {
 		c.stream = newInflater(ctx, nc, in.cfg.IdleTimeout)
 	}
@@ -58,6 +65,7 @@ func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, sink i
 	}
 	switch {
 	case errors.Is(err, inputs.ErrClosed), errors.Is(err, context.Canceled):
+		c.abandon()
 		return // nothing can be submitted any more
 	case errors.Is(err, errIdle):
 		in.log.Debug().Stringer("peer", nc.Source).Msg("idle connection closed")
@@ -85,6 +93,8 @@ func (c *conn) read(ctx, submitting context.Context) error {
 		}
 		var deadline time.Time
 		switch {
+		case len(c.ahead) > 0:
+			deadline = time.Now().Add(aheadPause)
 		case c.buf.class > 0 && c.held < c.in.buffers.sizes[0]:
 			deadline = time.Now().Add(silence)
 		case c.in.cfg.IdleTimeout > 0:
@@ -101,7 +111,7 @@ func (c *conn) read(ctx, submitting context.Context) error {
 		if n > 0 {
 			last = time.Now()
 			full := c.held+n == len(c.buf.data)
-			if err := c.take(submitting, n, last); err != nil {
+			if err := c.take(submitting, n, last, full); err != nil {
 				return err
 			}
 			if full {
@@ -109,6 +119,12 @@ func (c *conn) read(ctx, submitting context.Context) error {
 			}
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+			if len(c.ahead) > 0 {
+				if err := c.settle(submitting, 0); err != nil {
+					return err
+				}
+				continue
+			}
 			if c.in.cfg.IdleTimeout > 0 && time.Since(last) >= c.in.cfg.IdleTimeout {
 				return errIdle
 			}
@@ -140,7 +156,7 @@ func (c *conn) readLast(submitting context.Context) error {
 			continue // the deadline that ended the reading came late
 		}
 		if n > 0 {
-			if err := c.take(submitting, n, time.Now()); err != nil {
+			if err := c.take(submitting, n, time.Now(), false); err != nil {
 				return err
 			}
 		}
@@ -150,9 +166,9 @@ func (c *conn) readLast(submitting context.Context) error {
 	}
 }
 
-// take submits the messages that n more octets in the buffer have completed, and
-// moves what is left to its front.
-func (c *conn) take(ctx context.Context, n int, received time.Time) error {
+// take enqueues the messages that n more octets in the buffer have completed, and
+// moves what is left to its front. It waits for the disk unless more follows.
+func (c *conn) take(ctx context.Context, n int, received time.Time, follows bool) error {
 	data := c.buf.data[:c.held+n]
 	at := 0
 	for more := true; more; {
@@ -170,7 +186,8 @@ func (c *conn) take(ctx context.Context, n int, received time.Time) error {
 			}
 		}
 		c.buf.frames = frames
-		if err := c.submit(ctx, data[:at], frames, received); err != nil {
+		c.batch.More = more || follows
+		if err := c.enqueue(ctx, data[:at], frames, received); err != nil {
 			return err
 		}
 		if framing != nil {
@@ -183,30 +200,54 @@ func (c *conn) take(ctx context.Context, n int, received time.Time) error {
 	return nil
 }
 
-// submit hands messages to the Sink. It returns an error where it never will take
-// any again.
-func (c *conn) submit(ctx context.Context, data []byte, frames []inputs.Frame, received time.Time) error {
-	if len(frames) == 0 {
-		return nil
+// enqueue hands messages to the queue. It returns an error where that never will
+// take any again.
+func (c *conn) enqueue(ctx context.Context, data []byte, frames []inputs.Frame, received time.Time) error {
+	if len(frames) > 0 {
+		c.batch.Data, c.batch.Frames, c.batch.Received = data, frames, received
+		c.ahead = append(c.ahead, c.queue.Enqueue(ctx, &c.batch))
 	}
-	c.batch.Data, c.batch.Frames, c.batch.Received = data, frames, received
-	err := c.sink.Submit(ctx, &c.batch)
-	if err == nil || errors.Is(err, inputs.ErrClosed) {
-		return err
+	if c.batch.More {
+		return c.settle(ctx, maxAhead-1)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
+	return c.settle(ctx, 0)
+}
+
+// settle waits until at most rest batches are under way.
+func (c *conn) settle(ctx context.Context, rest int) error {
+	for len(c.ahead) > rest {
+		err := c.ahead[0]()
+		c.ahead = slices.Delete(c.ahead, 0, 1)
+		switch {
+		case err == nil:
+		case errors.Is(err, inputs.ErrClosed):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		default:
+			c.in.repeats.Warn("messages could not be stored and are lost", c.net.Source.String(), err)
+		}
 	}
-	c.in.repeats.Warn("messages could not be stored and are lost", c.net.Source.String(), err)
 	return nil
 }
 
-// finish submits a message that the end of the connection has cut.
+// abandon lets go of what is under way.
+func (c *conn) abandon() {
+	for _, wait := range c.ahead {
+		wait()
+	}
+}
+
+// finish submits a message that the end of the connection has cut, and waits for all
+// that is under way.
 func (c *conn) finish(ctx context.Context) {
 	data := c.buf.data[:c.held]
+	var last []inputs.Frame
 	if msg, w, ok := c.framer.Finish(data); ok {
-		c.submit(ctx, data, append(c.buf.frames[:0], inputs.Frame{Span: msg, Warnings: w}), time.Now())
+		last = append(c.buf.frames[:0], inputs.Frame{Span: msg, Warnings: w})
 	}
+	c.batch.More = false
+	c.enqueue(ctx, data, last, time.Now())
 	c.in.framing.Add(&c.framer.Stats)
 }
 

@@ -67,8 +67,9 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 		context.AfterFunc(submitting, func() { timer.Stop() })
 	})
 	defer stop()
+	queue := inputs.Queue(sink)
 	err := in.listener.Serve(ctx, func(ctx context.Context, c *receive.Conn) {
-		in.serve(ctx, submitting, c, sink)
+		in.serve(ctx, submitting, c, queue)
 	})
 	in.repeats.Flush()
 	return err

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,8 @@ import (
 type Log interface {
 	// Append returns nil once the batch is durable under the log's policy.
 	Append(ctx context.Context, b spool.Batch) (first uint64, err error)
+	// Enqueue is the first half of Append; wait is the second.
+	Enqueue(ctx context.Context, b spool.Batch) (wait func(context.Context) (first uint64, err error), err error)
 }
 
 // Config says what a Pipeline works with.
@@ -47,7 +50,7 @@ type Config struct {
 	Logger     zerolog.Logger
 }
 
-// Pipeline implements inputs.EventSink and inputs.SequenceSink.
+// Pipeline implements inputs.QueueSink, inputs.EventSink and inputs.SequenceSink.
 type Pipeline struct {
 	cfg     Config
 	count   atomic.Uint32
@@ -95,10 +98,48 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 	defer p.release(buf)
 	j := p.begin()
 	defer p.judges.Put(j)
-	batch := spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}
+	batch := p.encode(b, j, buf)
+	batch.Note = note
+	return p.finish(ctx, batch, j, counters)
+}
+
+// Enqueue implements inputs.QueueSink.
+func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() error) {
+	counters := p.metrics.of(b.Input)
+	counters.receive(len(b.Frames), len(b.Data))
+	buf := p.buffers.Get().(*[]byte)
+	j := p.begin()
+	defer p.judges.Put(j)
+	batch := p.encode(b, j, buf)
+	batch.More = b.More
+	j.count(counters)
+	if batch.Count == 0 {
+		p.release(buf)
+		return func() error { return nil }
+	}
+	enqueued, err := p.cfg.Log.Enqueue(p.closing, batch)
+	return func() error {
+		if err == nil {
+			if _, err = enqueued(p.closing); err == nil {
+				p.appended(batch, counters)
+				p.release(buf)
+				return nil
+			}
+		}
+		// The buffer may still be the log's.
+		return p.append(ctx, batch, counters) // again, as long as it takes
+	}
+}
+
+// envelope is about how many octets an event has beside those of its message.
+const envelope = 48
+
+// encode makes records of the messages of b that j keeps, in buf.
+func (p *Pipeline) encode(b *inputs.Batch, j *judge, buf *[]byte) spool.Batch {
+	batch := spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64}
 	reader := newReader(p.cfg.Readings[b.Input], b.Received)
 	count := p.count.Add(uint32(len(b.Frames))) - uint32(len(b.Frames))
-	records := (*buf)[:0]
+	records := slices.Grow((*buf)[:0], len(b.Data)+envelope*len(b.Frames))
 	var e syslog.Event
 	for i := range b.Frames {
 		f := &b.Frames[i]
@@ -113,7 +154,7 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 		}
 	}
 	*buf, batch.Records = records, records
-	return p.finish(ctx, batch, j, counters)
+	return batch
 }
 
 // appendTo appends e to the records of a batch.
@@ -145,7 +186,7 @@ func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, coun
 func (p *Pipeline) append(ctx context.Context, b spool.Batch, counters *inputCounters) error {
 	err := p.appendWhenPossible(ctx, b)
 	if err == nil {
-		counters.stored.Add(float64(b.Count))
+		p.appended(b, counters)
 		return nil
 	}
 	counters.drop(err, b.Count)
@@ -155,6 +196,14 @@ func (p *Pipeline) append(ctx context.Context, b spool.Batch, counters *inputCou
 	return err
 }
 
+// appended counts a batch that is durable.
+func (p *Pipeline) appended(b spool.Batch, counters *inputCounters) {
+	counters.stored.Add(float64(b.Count))
+	if p.failing.Load() && p.failing.CompareAndSwap(true, false) {
+		p.cfg.Logger.Info().Msg("the log takes messages again")
+	}
+}
+
 // appendWhenPossible hands the batch to the log, again and again while the log fails:
 // a full or faulty disk must hold the senders back, not lose what they sent.
 func (p *Pipeline) appendWhenPossible(ctx context.Context, b spool.Batch) error {
@@ -162,9 +211,6 @@ func (p *Pipeline) appendWhenPossible(ctx context.Context, b spool.Batch) error 
 		_, err := p.cfg.Log.Append(p.closing, b)
 		switch {
 		case err == nil:
-			if p.failing.CompareAndSwap(true, false) {
-				p.cfg.Logger.Info().Msg("the log takes messages again")
-			}
 			return nil
 		case p.closing.Err() != nil || errors.Is(err, spool.ErrClosed):
 			return inputs.ErrClosed

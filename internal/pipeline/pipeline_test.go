@@ -48,6 +48,11 @@ func (l *memoryLog) Append(_ context.Context, b spool.Batch) (uint64, error) {
 	return uint64(len(l.batches)), nil
 }
 
+func (l *memoryLog) Enqueue(ctx context.Context, b spool.Batch) (func(context.Context) (uint64, error), error) {
+	first, err := l.Append(ctx, b)
+	return func(context.Context) (uint64, error) { return first, err }, nil
+}
+
 // events decodes what the log holds.
 func (l *memoryLog) events(t *testing.T) []syslog.Event {
 	t.Helper()

@@ -145,6 +145,10 @@ type noLog struct{}
 
 func (noLog) Append(context.Context, spool.Batch) (uint64, error) { return 1, nil }
 
+func (noLog) Enqueue(context.Context, spool.Batch) (func(context.Context) (uint64, error), error) {
+	return func(context.Context) (uint64, error) { return 1, nil }, nil
+}
+
 // BenchmarkSubmit is the cost of one message on its way through the pipeline, by
 // the number of routes, of which none but the last takes it.
 func BenchmarkSubmit(b *testing.B) {
