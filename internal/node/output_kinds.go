@@ -9,6 +9,7 @@ import (
 	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/outputs/elasticsearch"
+	"github.com/syslane/syslane/outputs/file"
 	"github.com/syslane/syslane/outputs/relp"
 	"github.com/syslane/syslane/outputs/syslog"
 	"github.com/syslane/syslane/spool"
@@ -48,6 +49,7 @@ type outputKind func(t config.Table, name string, s services) (*outputSettings, 
 // outputKinds are the types that [[output]] knows.
 var outputKinds = map[string]outputKind{
 	"elasticsearch": elasticsearchOutput,
+	"file":          fileOutput,
 	"relp":          relpOutput,
 	"syslog":        syslogOutput,
 }
@@ -136,6 +138,30 @@ func syslogOutput(t config.Table, name string, s services) (*outputSettings, fun
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
 	return &c.outputSettings, func() (outputs.Output, error) { return syslog.New(full) }, nil
+}
+
+func fileOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
+	var c struct {
+		outputSettings
+		Path     string        `toml:"path,required"`
+		Format   string        `toml:"format"`
+		MaxSize  config.Size   `toml:"max_size"`
+		MaxAge   time.Duration `toml:"max_age"`
+		Keep     int           `toml:"keep"`
+		Compress string        `toml:"compress"`
+	}
+	if err := t.Decode(&c); err != nil {
+		return nil, nil, err
+	}
+	c.frequent()
+	full := file.Config{
+		Name: name, Path: c.Path, Format: c.Format, MaxSize: int64(c.MaxSize), MaxAge: c.MaxAge, Keep: c.Keep,
+		Compress: c.Compress, Observer: s.host, Logger: s.logger, Registerer: s.registerer,
+	}
+	if err := full.Validate(); err != nil {
+		return nil, nil, t.Errorf("path", "%v", err)
+	}
+	return &c.outputSettings, func() (outputs.Output, error) { return file.New(full) }, nil
 }
 
 // clientTLS makes the configuration of a tls table; nil where there is none.

@@ -70,9 +70,9 @@ func Event(position uint64) *syslog.Event {
 	e := &syslog.Event{ID: syslog.MakeID(time.Unix(1_700_000_000, int64(position)), [4]byte{1}, uint32(position)), Input: "udp"}
 	e.Format, e.Facility, e.Severity, e.Timestamp = syslog.RFC5424, syslog.Local0, syslog.Informational, syslog.NoTimestamp
 	e.Raw = fmt.Appendf(nil, "<134>1 - host app - - - message number %d", position)
-	e.Hostname = syslog.Span{Start: 10, End: 14}
-	e.AppName = syslog.Span{Start: 15, End: 18}
-	e.Text = syslog.Span{Start: 25, End: uint32(len(e.Raw))}
+	e.Hostname = syslog.Span{Start: 9, End: 13}
+	e.AppName = syslog.Span{Start: 14, End: 17}
+	e.Text = syslog.Span{Start: 24, End: uint32(len(e.Raw))}
 	return e
 }
 

@@ -1,0 +1,360 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
+)
+
+const (
+	// maxOpen bounds the files kept open; those used longest ago are closed.
+	maxOpen = 256
+	// syncsAtOnce is how many files are synced at the same time: the disk puts
+	// them together.
+	syncsAtOnce = 16
+)
+
+// Output writes events into files. It implements outputs.Output.
+type Output struct {
+	cfg      Config
+	log      zerolog.Logger
+	metrics  *metrics
+	template *template
+	notebook *notebook
+	// resumed: the first Write after the start has been compared with the note.
+	resumed bool
+	files   map[string]*file
+	// batches counts Writes; compressing the rotated files under way.
+	batches     uint64
+	compressing sync.WaitGroup
+	tidying     sync.Mutex
+	stop        context.CancelFunc
+	stopped     context.Context
+
+	names syslog.Interner
+	path  []byte
+}
+
+// file is a file that is open, or about to be.
+type file struct {
+	path string
+	f    *os.File
+	size int64
+	// begun is when the first line was written.
+	begun time.Time
+	// lines are those of the batch under way, used the batch that last had any.
+	lines []byte
+	used  uint64
+	// indexes are the events in lines, for a rejection.
+	indexes []int
+}
+
+// New checks the configuration and returns an output.
+func New(cfg Config) (*Output, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	t, err := parseTemplate(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (*Output, error) { return nil, fmt.Errorf("file output %q: %w", cfg.Name, err) }
+	m, err := newMetrics(cfg.Name, cfg.Registerer)
+	if err != nil {
+		return fail(err)
+	}
+	if err := os.MkdirAll(t.base, cfg.DirMode); err != nil {
+		return fail(err)
+	}
+	o := &Output{cfg: cfg, metrics: m, template: t, files: make(map[string]*file), log: cfg.Logger.With().Str("output", cfg.Name).Logger()}
+	if o.notebook, err = openNotebook(filepath.Join(t.base, ".syslane-"+cfg.Name)); err != nil {
+		return fail(err)
+	}
+	o.stopped, o.stop = context.WithCancel(context.Background())
+	return o, nil
+}
+
+// Write implements outputs.Output. What a Write that failed had written is taken
+// back, so that the next finds the files as this one did.
+func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	start, err := o.resume(b)
+	if err != nil {
+		return err
+	}
+	rejected, err := o.gather(b, start)
+	if err != nil {
+		return err
+	}
+	touched := o.touched()
+	if touched, err = o.prepare(b, touched, &rejected); err != nil {
+		return err
+	}
+	if len(touched) > 0 {
+		if err := o.append(b, b.Position(start), touched); err != nil {
+			_, undone := o.notebook.undo()
+			o.forget(touched)
+			return errors.Join(err, undone)
+		}
+	}
+	o.evict()
+	if len(rejected) == 0 {
+		return nil
+	}
+	slices.SortFunc(rejected, func(a, b outputs.Rejection) int { return a.Index - b.Index })
+	return &outputs.Rejected{Items: rejected}
+}
+
+// resume compares the first batch after the start with the note, and returns the
+// index of the first event that is not in a file.
+func (o *Output) resume(b *outputs.Batch) (start int, err error) {
+	n := &o.notebook.note
+	if n.Stream != b.Stream {
+		return 0, nil
+	}
+	if !o.resumed && b.First <= n.First {
+		cut, err := o.notebook.undo()
+		if err != nil {
+			return 0, err
+		}
+		if cut > 0 {
+			o.log.Info().Int64("octets", cut).Msg("cut off the lines of the batch that the last run was writing: it comes again")
+		}
+	}
+	o.resumed = true
+	for start < b.Count && b.Position(start) < n.First {
+		start++
+	}
+	return start, nil
+}
+
+// gather renders the events of b, each for its file.
+func (o *Output) gather(b *outputs.Batch, start int) (rejected []outputs.Rejection, err error) {
+	o.batches++
+	var e syslog.Event
+	run := b.Events
+	for i := range b.Count {
+		var record []byte
+		if record, run = syslog.NextRecord(run); record == nil {
+			return nil, fmt.Errorf("batch at position %d holds %d of %d records", b.First, i, b.Count)
+		}
+		if i < start {
+			continue
+		}
+		if err := e.Decode(record, &o.names); err != nil {
+			rejected = append(rejected, outputs.Rejection{Index: i, Reason: err.Error()})
+			continue
+		}
+		o.path = o.template.appendPath(o.path[:0], &e, o.cfg.Location)
+		f := o.files[string(o.path)]
+		if f == nil {
+			f = &file{path: string(o.path)}
+			o.files[f.path] = f
+		}
+		if f.used != o.batches {
+			f.used, f.lines, f.indexes = o.batches, f.lines[:0], f.indexes[:0]
+		}
+		f.lines = o.appendLine(f.lines, &e)
+		f.indexes = append(f.indexes, i)
+	}
+	return rejected, nil
+}
+
+// touched returns the files of the batch under way, in the order of their names.
+func (o *Output) touched() (list []*file) {
+	for _, f := range o.files {
+		if f.used == o.batches {
+			list = append(list, f)
+		}
+	}
+	slices.SortFunc(list, func(a, b *file) int {
+		if a.path < b.path {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// prepare opens the files and rotates those that are due. Events whose file can
+// never be, for its name, are rejected.
+func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.Rejection) (good []*file, err error) {
+	settled := false
+	for _, f := range touched {
+		err := o.open(f)
+		if err == nil && o.due(f) {
+			if !settled {
+				// The batch before is finished: it must not be looked for in files
+				// that are about to get other names.
+				if err := o.settle(b); err != nil {
+					return nil, err
+				}
+				settled = true
+			}
+			if err = o.rotate(f); err == nil {
+				err = o.open(f)
+			}
+		}
+		switch {
+		case err == nil:
+			good = append(good, f)
+		case errors.Is(err, syscall.ENAMETOOLONG):
+			for _, i := range f.indexes {
+				*rejected = append(*rejected, outputs.Rejection{Index: i, Reason: err.Error()})
+			}
+			delete(o.files, f.path)
+		default:
+			return nil, err
+		}
+	}
+	return good, nil
+}
+
+// settle notes that all before b is in the files.
+func (o *Output) settle(b *outputs.Batch) error {
+	n := &o.notebook.note
+	n.Stream, n.First, n.Writing = b.Stream, max(b.First, n.First), nil
+	return o.notebook.write()
+}
+
+// open opens f where it is not open, or where its name now stands for another
+// file, since somebody else has rotated it.
+func (o *Output) open(f *file) error {
+	if f.f != nil {
+		named, err := os.Stat(f.path)
+		own, ownErr := f.f.Stat()
+		if err == nil && ownErr == nil && os.SameFile(named, own) {
+			f.size = own.Size()
+			return nil
+		}
+		f.close()
+	}
+	folder := filepath.Dir(f.path)
+	if err := o.makeFolder(folder); err != nil {
+		return err
+	}
+	opened, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0)
+	isNew := errors.Is(err, os.ErrNotExist)
+	if isNew {
+		if opened, err = os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, o.cfg.Mode); err == nil {
+			err = syncFolder(folder)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	info, err := opened.Stat()
+	if err != nil {
+		opened.Close()
+		return err
+	}
+	f.f, f.size, f.begun = opened, info.Size(), begun(opened, info)
+	return nil
+}
+
+// makeFolder makes a folder and those above it, durably.
+func (o *Output) makeFolder(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(path, o.cfg.DirMode); err != nil {
+		return err
+	}
+	for ; path != o.template.base && len(path) > len(o.template.base); path = filepath.Dir(path) {
+		if err := syncFolder(filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// append writes the lines of the batch under way, note first, and syncs. They
+// are those of the events from position first on.
+func (o *Output) append(b *outputs.Batch, first uint64, touched []*file) error {
+	n := &o.notebook.note
+	*n = note{Stream: b.Stream, First: first, Writing: n.Writing[:0]}
+	for _, f := range touched {
+		info, err := f.f.Stat()
+		if err != nil {
+			return err
+		}
+		n.Writing = append(n.Writing, tail{Path: f.path, Inode: inode(info), Size: info.Size(), Added: int64(len(f.lines))})
+	}
+	if err := o.notebook.write(); err != nil {
+		n.Writing = nil // nothing was written
+		return err
+	}
+	var syncs errgroup.Group
+	syncs.SetLimit(syncsAtOnce)
+	for _, f := range touched {
+		syncs.Go(func() error {
+			if _, err := f.f.Write(f.lines); err != nil {
+				return err
+			}
+			f.size += int64(len(f.lines))
+			return f.f.Sync()
+		})
+	}
+	if err := syncs.Wait(); err != nil {
+		return err
+	}
+	for _, f := range touched {
+		o.metrics.octets.Add(float64(len(f.lines)))
+	}
+	return nil
+}
+
+// forget closes files after a failure: what is known of them is doubtful.
+func (o *Output) forget(touched []*file) {
+	for _, f := range touched {
+		f.close()
+	}
+}
+
+func (f *file) close() {
+	if f.f != nil {
+		f.f.Close()
+		f.f = nil
+	}
+}
+
+// evict closes the files used longest ago.
+func (o *Output) evict() {
+	if len(o.files) <= maxOpen {
+		return
+	}
+	order := make([]*file, 0, len(o.files))
+	for _, f := range o.files {
+		order = append(order, f)
+	}
+	slices.SortFunc(order, func(a, b *file) int { return int(int64(b.used) - int64(a.used)) })
+	for _, f := range order[maxOpen/2:] {
+		f.close()
+		delete(o.files, f.path)
+	}
+}
+
+// Close closes the files. Rotated ones that are being compressed stay as they are,
+// and are compressed at the next rotation.
+func (o *Output) Close() error {
+	o.stop()
+	o.compressing.Wait()
+	for _, f := range o.files {
+		f.close()
+	}
+	return nil
+}

@@ -1,0 +1,386 @@
+package file_test
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
+
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/outputs/file"
+	"github.com/syslane/syslane/outputs/outputtest"
+)
+
+var _ outputs.Output = (*file.Output)(nil)
+
+func open(t *testing.T, cfg file.Config) *file.Output {
+	t.Helper()
+	cfg.Name, cfg.Logger = "out", zerolog.New(zerolog.NewTestWriter(t))
+	o, err := file.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// lines returns the lines of all files beneath dir but the note, in the order of
+// the names of the files; compressed ones are read as what they hold.
+func lines(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".syslane-") {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		var r io.Reader = f
+		switch {
+		case strings.HasSuffix(path, ".gz"):
+			if r, err = gzip.NewReader(f); err != nil {
+				return err
+			}
+		case strings.HasSuffix(path, ".zst"):
+			z, err := zstd.NewReader(f)
+			if err != nil {
+				return err
+			}
+			defer z.Close()
+			r = z
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(b)) {
+			if !strings.HasSuffix(line, "\n") {
+				t.Errorf("%s ends within a line: %q", path, line)
+			}
+			all = append(all, strings.TrimSuffix(line, "\n"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestConformance(t *testing.T) {
+	for _, format := range []string{file.Text, file.JSON, file.Raw} {
+		t.Run(format, func(t *testing.T) {
+			outputtest.Run(t, func(t *testing.T) outputtest.Subject {
+				dir := t.TempDir()
+				away := filepath.Join(t.TempDir(), "away")
+				logs := filepath.Join(dir, "logs")
+				o := open(t, file.Config{Path: filepath.Join(logs, "{host}.log"), Format: format})
+				return outputtest.Subject{
+					Output:   o,
+					Received: func() []string { return lines(t, logs) },
+					Break: func() {
+						// Its folder is gone, and cannot be made.
+						if err := os.Rename(logs, away); err != nil {
+							t.Fatal(err)
+						}
+						if err := os.Symlink("/dev/full/none", logs); err != nil {
+							t.Fatal(err)
+						}
+					},
+					Mend: func() {
+						os.Remove(logs)
+						if err := os.Rename(away, logs); err != nil {
+							t.Error(err)
+						}
+					},
+				}
+			})
+		})
+	}
+}
+
+// expectOnce checks that the lines are those of the events from 1 to before next,
+// each once and in order.
+func expectOnce(t *testing.T, lines []string, next uint64) {
+	t.Helper()
+	for i, line := range lines {
+		if want := fmt.Sprintf("message number %d", i+1); !strings.HasSuffix(line, want) {
+			t.Fatalf("line %d is %q, want %q", i+1, line, want)
+		}
+	}
+	if uint64(len(lines)) != next-1 {
+		t.Fatalf("there are %d lines, want %d", len(lines), next-1)
+	}
+}
+
+func write(t *testing.T, o *file.Output, first uint64, n int) {
+	t.Helper()
+	if r := outputtest.WriteAll(t, o, outputtest.Batch(first, n)); r != nil {
+		t.Fatal(r)
+	}
+}
+
+// What a crash leaves is the state of the files at some moment; the log goes on
+// at its cursor, which may be some batches behind.
+func TestACrashNeitherLosesNorDoublesALine(t *testing.T) {
+	f := func(name string, crash func(t *testing.T, dir string, o *file.Output), resume, n int, next uint64) {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "all.log")
+			o := open(t, file.Config{Path: path})
+			write(t, o, 1, 100)
+			write(t, o, 101, 100)
+			write(t, o, 201, 100)
+			crash(t, path, o)
+			again := open(t, file.Config{Path: path})
+			defer again.Close()
+			write(t, again, uint64(resume), n)
+			write(t, again, next, 50)
+			expectOnce(t, lines(t, dir), next+50)
+		})
+	}
+	nothing := func(*testing.T, string, *file.Output) {}
+	torn := func(t *testing.T, path string, _ *file.Output) {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, info.Size()-1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f("after the batch, before the cursor moved", nothing, 201, 100, 301)
+	f("and the batch comes again larger", nothing, 201, 300, 501)
+	f("within the batch", torn, 201, 100, 301)
+	f("with the cursor two batches behind", nothing, 1, 300, 301)
+	f("within the batch, with the cursor behind", torn, 101, 250, 351)
+	f("after the cursor moved", nothing, 301, 100, 401)
+	f("after the end", func(_ *testing.T, _ string, o *file.Output) { o.Close() }, 301, 10, 311)
+}
+
+func TestLinesThatSomebodyElseHasWrittenAreNotCutOff(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "all.log")
+	o := open(t, file.Config{Path: path})
+	write(t, o, 1, 10)
+	other, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(other, "not ours")
+	other.Close()
+	again := open(t, file.Config{Path: path})
+	defer again.Close()
+	write(t, again, 1, 10)
+	if all := lines(t, dir); !slices.Contains(all, "not ours") || len(all) != 21 {
+		t.Errorf("there are %d lines: %q", len(all), all)
+	}
+}
+
+func TestFilesAreRotatedCompressedAndTheOldestDeleted(t *testing.T) {
+	for _, compress := range []string{file.None, file.Gzip, file.Zstd} {
+		t.Run(compress, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "all.log")
+			o := open(t, file.Config{Path: path, MaxSize: 10_000, Compress: compress})
+			for i := range uint64(10) {
+				write(t, o, 1+100*i, 100) // more than 5000 octets each
+			}
+			ending := map[string]string{file.None: "", file.Gzip: ".gz", file.Zstd: ".zst"}[compress]
+			deadline := time.Now().Add(time.Minute)
+			for {
+				names, _ := filepath.Glob(path + "-*")
+				if len(names) == 9 && !slices.ContainsFunc(names, func(n string) bool { return !strings.HasSuffix(n, ending) }) {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("the rotated files are %q", names)
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			o.Close()
+			all := lines(t, dir)
+			if len(all) != 1000 {
+				t.Errorf("there are %d lines, want 1000", len(all))
+			}
+			slices.Sort(all)
+			if n := len(slices.Compact(all)); n != 1000 {
+				t.Errorf("there are %d different lines, want 1000", n)
+			}
+
+			o = open(t, file.Config{Path: path, MaxSize: 1, Keep: 3, Compress: compress})
+			write(t, o, 1001, 1)
+			deadline = time.Now().Add(time.Minute)
+			for {
+				names, _ := filepath.Glob(path + "-*")
+				if len(names) == 3 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("the rotated files are %q, want 3", names)
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			o.Close()
+		})
+	}
+}
+
+func TestACrashAroundARotationNeitherLosesNorDoublesALine(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "all.log")
+	o := open(t, file.Config{Path: path, MaxSize: 10_000})
+	write(t, o, 1, 150)
+	write(t, o, 151, 150) // the first is rotated
+	_ = o
+	again := open(t, file.Config{Path: path, MaxSize: 10_000})
+	write(t, again, 1, 400) // the cursor had not moved
+	again.Close()
+	all := lines(t, dir)
+	slices.Sort(all)
+	if n := len(slices.Compact(slices.Clone(all))); n != 400 || len(all) != 400 {
+		t.Errorf("there are %d lines, %d of them different, want 400", len(all), n)
+	}
+}
+
+func TestAFileThatWasMovedAwayIsMadeAnew(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "all.log")
+	o := open(t, file.Config{Path: path})
+	defer o.Close()
+	write(t, o, 1, 10)
+	if err := os.Rename(path, path+".1"); err != nil { // as logrotate does
+		t.Fatal(err)
+	}
+	write(t, o, 11, 10)
+	if b, err := os.ReadFile(path); err != nil || strings.Count(string(b), "\n") != 10 {
+		t.Errorf("the new file holds %q, %v", b, err)
+	}
+	if n := len(lines(t, dir)); n != 20 {
+		t.Errorf("there are %d lines, want 20", n)
+	}
+}
+
+// eventOf is an event with these fields.
+func eventOf(host, app, text string) *syslog.Event {
+	e := &syslog.Event{ID: syslog.MakeID(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), [4]byte{1}, 1), Input: "udp"}
+	e.Raw, e.Timestamp, e.Format = []byte(host+app+text), syslog.NoTimestamp, syslog.RFC3164
+	h, a := uint32(len(host)), uint32(len(host)+len(app))
+	e.Hostname, e.AppName, e.Text = syslog.Span{End: h}, syslog.Span{Start: h, End: a}, syslog.Span{Start: a, End: uint32(len(e.Raw))}
+	return e
+}
+
+func batchOf(events ...*syslog.Event) *outputs.Batch {
+	b := &outputs.Batch{Stream: "0123abcd/out", First: 1, Next: 1 + uint64(len(events)), Count: len(events)}
+	for _, e := range events {
+		b.Events = syslog.AppendRecord(b.Events, e)
+	}
+	return b
+}
+
+func TestNamesHoldTheFieldsOfTheMessage(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, file.Config{Path: filepath.Join(dir, "hosts/{host}/{year}-{month}-{day}/{app}.log"), Location: time.UTC})
+	defer o.Close()
+	if err := o.Write(t.Context(), batchOf(eventOf("web1", "nginx", "a\nb\x1b[2J\ttab"), eventOf("..", "../../../etc/passwd", "x"))); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "hosts/web1/2026-03-04/nginx.log"))
+	if want := "2026-03-04T05:06:07.000000+00:00 web1 nginx: a#012b#033[2J\ttab\n"; err != nil || string(b) != want {
+		t.Errorf("the line is %q, want %q, %v", b, want, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "hosts/_./2026-03-04/_._.._.._etc_passwd.log")); err != nil {
+		filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error { t.Log(path); return nil })
+		t.Error(err)
+	}
+}
+
+func TestNoMessageLeadsOutOfTheFolder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		outer, err := os.MkdirTemp("", "file-test")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer os.RemoveAll(outer)
+		dir := filepath.Join(outer, "a", "b")
+		o, err := file.New(file.Config{Name: "out", Path: filepath.Join(dir, "{host}", "{app}"), Logger: zerolog.Nop()})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer o.Close()
+		name := rapid.OneOf(rapid.StringMatching(`[./~a\x00\n-]{0,80}`), rapid.String())
+		e := eventOf(name.Draw(rt, "host"), name.Draw(rt, "app"), "x")
+		if err := o.Write(t.Context(), batchOf(e)); err != nil {
+			rt.Fatal(err)
+		}
+		n := 0
+		err = filepath.WalkDir(outer, func(path string, d fs.DirEntry, err error) error {
+			rel, _ := filepath.Rel(outer, path)
+			if depth := strings.Count(rel, "/"); !d.IsDir() && d.Name() != ".syslane-out" {
+				if n++; depth != 3 {
+					rt.Errorf("%q is written for host %q and app %q", rel, e.Field(e.Hostname), e.Field(e.AppName))
+				}
+			}
+			return err
+		})
+		if err != nil || n != 1 {
+			rt.Errorf("%d files, %v", n, err)
+		}
+	})
+}
+
+func TestManyHostsKeepFewFilesOpen(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log")})
+	defer o.Close()
+	const hosts = 600
+	for round := range 2 {
+		var events []*syslog.Event
+		for i := range hosts {
+			events = append(events, eventOf(fmt.Sprintf("h%d", i), "a", "x"))
+		}
+		b := batchOf(events...)
+		b.First += uint64(round * hosts)
+		b.Next += uint64(round * hosts)
+		if err := o.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(lines(t, dir)); n != 2*hosts {
+		t.Errorf("there are %d lines, want %d", n, 2*hosts)
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err == nil && len(open) > 400 {
+		t.Errorf("%d files are open", len(open))
+	}
+}
+
+func TestMistakesInTheConfigurationAreErrors(t *testing.T) {
+	f := func(want string, cfg file.Config) {
+		t.Helper()
+		cfg.Name = "out"
+		if cfg.Path == "" {
+			cfg.Path = "/var/log/all.log"
+		}
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	f("is not absolute", file.Config{Path: "logs/all.log"})
+	f("{hots} is none of {host}", file.Config{Path: "/var/log/{hots}.log"})
+	f(`format "xml"`, file.Config{Format: "xml"})
+	f(`compress "lzma"`, file.Config{Compress: "lzma"})
+	f(`must not end in a field`, file.Config{Path: "/var/log/{host}", MaxSize: 1})
+}
