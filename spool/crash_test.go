@@ -303,7 +303,7 @@ func (w *world) check(c crash) promises {
 	high, last := 0, uint64(0)
 	r := l.NewReader(1)
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for r.Position() < head {
 		b, err := r.Next(ctx)
