@@ -209,3 +209,10 @@ func statusKiB(pid int, field string) (int64, error) {
 	}
 	return 0, errors.New("no " + field + " in /proc")
 }
+
+// Freeze stops the whole group where it stands: its sockets stay open and nobody
+// serves them.
+func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (p *Process) Thaw() { p.signal(syscall.SIGCONT) }
