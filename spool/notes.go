@@ -92,8 +92,8 @@ func (l *Log) segmentNotes(sc *scanner, s *segment, bound uint64, checkpoint boo
 		if err != nil {
 			return err
 		}
-		if h.first >= bound {
-			break
+		if h.first > bound || h.first == bound && h.count > 0 {
+			break // but one without records at the bound has notes all the same
 		}
 		if h.notes > 0 {
 			_, notes, err := sc.body(off, &h, end)

@@ -72,8 +72,8 @@ func (m *Message) credential(v uint32) int {
 	return int(v)
 }
 
-// element tells whether the structured data has an element.
-func (m *Message) element(id string) (found bool) {
+// Element tells whether the structured data has an element.
+func (m *Message) Element(id string) (found bool) {
 	syslog.EachElement(m.event.Field(m.event.StructuredData), func(e syslog.Element) bool {
 		found = string(e.ID) == id
 		return !found

@@ -172,7 +172,7 @@ func (c *compiler) in(n *ast.BinaryNode) condition {
 		return func(m *Message) bool { v := a(m); return v >= low(m) && v <= high(m) }
 	case *ast.IdentifierNode:
 		if s, ok := n.Left.(*ast.StringNode); ok && set.Value == "sd" {
-			return func(m *Message) bool { return m.element(s.Value) }
+			return func(m *Message) bool { return m.Element(s.Value) }
 		} else if ok && set.Value == "tags" {
 			return func(m *Message) bool { return m.tagged(s.Value) }
 		}

@@ -26,6 +26,8 @@ type Config struct {
 	// Rules, in the order in which they are applied.
 	Transforms []config.Table `toml:"transform"`
 	Routes     []config.Table `toml:"route"`
+	// Dedupe says where repeats are suppressed, unless input or route say otherwise.
+	Dedupe *dedupeKeys `toml:"dedupe"`
 }
 
 // LogConfig is the table [log]: how the log on disk is kept.

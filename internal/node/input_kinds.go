@@ -40,6 +40,9 @@ type inputSettings struct {
 	// Extract names the kinds of texts out of which fields are taken: "kv", "json"
 	// and "cef". Default none.
 	Extract []string `toml:"extract"`
+	// Dedupe suppresses repeats among the input's messages, or with window = "0s"
+	// none, whatever the table [dedupe] says.
+	Dedupe *dedupeKeys `toml:"dedupe"`
 
 	reading pipeline.Reading
 }
@@ -82,7 +85,7 @@ func planInput(t config.Table, names *names, s services) (PlannedInput, error) {
 	if err := settings.check(t); err != nil {
 		return PlannedInput{}, err
 	}
-	return PlannedInput{Name: name, settings: *settings, open: open}, nil
+	return PlannedInput{Name: name, settings: *settings, table: t, open: open}, nil
 }
 
 // check refuses values that no input can work with.

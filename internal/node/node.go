@@ -261,6 +261,12 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		return running.Wait()
 	})
+	own, stopOwn := context.WithCancel(context.Background())
+	ownDone := make(chan struct{})
+	go func() {
+		defer close(ownDone)
+		n.pipeline.Run(own)
+	}()
 	parts.Go(func() error {
 		<-ctx.Done()
 		n.logger.Info().Msg("stopping: inputs hand over what they have read")
@@ -269,6 +275,8 @@ func (n *Node) Run(ctx context.Context) error {
 		case <-time.After(inputGrace):
 			n.logger.Warn().Msg("the log did not take everything in time: what was not acknowledged is left to the senders")
 		}
+		stopOwn()
+		<-ownDone
 		n.pipeline.Close()
 		<-inputsDone
 		stopDeliveries()

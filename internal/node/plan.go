@@ -46,6 +46,7 @@ type PlannedInput struct {
 	Name string
 	// settings hold for every type of input.
 	settings inputSettings
+	table    config.Table
 	// open makes the input; it does not listen yet.
 	open func() (inputs.Input, error)
 }
@@ -98,7 +99,7 @@ func Load(f *config.File, o Options) (*Plan, error) {
 			p.Outputs = append(p.Outputs, out)
 		}
 	}
-	p.planRules()
+	p.planRules(f)
 	if err := f.Check(); err != nil {
 		return nil, err
 	}

@@ -5,15 +5,17 @@ import (
 	"fmt"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/dedupe"
 	"github.com/syslane/syslane/internal/match"
 	"github.com/syslane/syslane/internal/route"
 )
 
 // planRules turns the tables of rules into what the pipeline applies. Errors are
 // kept by the file.
-func (p *Plan) planRules() {
+func (p *Plan) planRules(f *config.File) {
 	p.planTransforms()
 	p.planRoutes()
+	p.planDedupe(f)
 }
 
 // ruleKeys are the keys that every kind of rule has.
@@ -44,7 +46,7 @@ func (p *Plan) planRoutes() {
 		return
 	}
 	names, outputs := newNames("route"), p.outputNames()
-	routes := make([]route.Route, 0, len(tables))
+	routes, repeats := make([]route.Route, 0, len(tables)), make(map[int]*dedupe.Table)
 	for _, t := range tables {
 		var c struct {
 			ruleKeys
@@ -54,6 +56,8 @@ func (p *Plan) planRoutes() {
 			Drop bool `toml:"drop"`
 			// Continue asks the routes behind as well.
 			Continue bool `toml:"continue"`
+			// Dedupe suppresses repeats among what the route takes.
+			Dedupe *dedupeKeys `toml:"dedupe"`
 		}
 		if t.Decode(&c) != nil {
 			continue
@@ -71,6 +75,9 @@ func (p *Plan) planRoutes() {
 				t.Errorf(fmt.Sprintf("to[%d]", i), "no output has this name%s", config.Suggest(name, kinds(outputs)))
 			}
 		}
+		if c.Dedupe != nil {
+			repeats[len(routes)] = c.Dedupe.table(t, "dedupe.")
+		}
 		routes = append(routes, r)
 	}
 	if len(routes) < len(tables) {
@@ -80,7 +87,7 @@ func (p *Plan) planRoutes() {
 		tables[i].ErrorHere("%v", err)
 		return
 	}
-	p.Rules.Routes = route.New(routes)
+	p.Rules.Routes, p.Rules.Dedupe.Routes = route.New(routes), repeats
 }
 
 // outputNames are the names that a rule can send messages to. Outputs whose tables

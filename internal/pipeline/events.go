@@ -36,7 +36,7 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
 	j := p.begin()
-	defer p.judges.Put(j)
+	defer p.end(j)
 	var batch spool.Batch
 	foreign := false
 	if j.idle() {

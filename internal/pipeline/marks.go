@@ -27,7 +27,7 @@ func (p *Pipeline) SubmitMarked(ctx context.Context, b *inputs.Batch, marks []in
 		}
 		note = appendMark(note, m)
 	}
-	return p.store(ctx, b, counters, note)
+	return p.take(ctx, b, counters, note)
 }
 
 // Marks implements inputs.MarkSink.

@@ -57,6 +57,8 @@ type Pipeline struct {
 	buffers sync.Pool
 	judges  sync.Pool
 	metrics metrics
+	// untold are the windows of processes before, whose counts Run tells.
+	untold []uint64
 
 	// closing ends the waits of submits that the log does not take.
 	closing context.Context
@@ -72,6 +74,8 @@ func New(cfg Config) *Pipeline {
 	p.count.Store(rand.Uint32())
 	p.buffers.New = func() any { return new([]byte) }
 	p.judges.New = func() any { return &judge{Rules: &p.cfg.Rules} }
+	p.cfg.Rules.dedupes = len(p.cfg.Rules.Dedupe.tables()) > 0
+	p.untold = cfg.Streams.repeats.ids()
 	p.closing, p.close = context.WithCancel(context.Background())
 	return p
 }
@@ -86,18 +90,18 @@ func (p *Pipeline) Close() { p.close() }
 func (p *Pipeline) Submit(ctx context.Context, b *inputs.Batch) error {
 	counters := p.metrics.of(b.Input)
 	counters.receive(len(b.Frames), len(b.Data))
-	return p.store(ctx, b, counters, nil)
+	return p.take(ctx, b, counters, nil)
 }
 
-// store encodes the messages of b and makes them durable, with note beside them.
-func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCounters, note []byte) error {
+// take encodes the messages of b and makes them durable, with note beside them.
+func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCounters, note []byte) error {
 	if len(b.Frames) == 0 {
 		return nil
 	}
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
 	j := p.begin()
-	defer p.judges.Put(j)
+	defer p.end(j)
 	batch := p.encode(b, j, buf)
 	batch.Note = note
 	return p.finish(ctx, batch, j, counters)
@@ -105,11 +109,17 @@ func (p *Pipeline) store(ctx context.Context, b *inputs.Batch, counters *inputCo
 
 // Enqueue implements inputs.QueueSink.
 func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() error) {
+	if p.cfg.Rules.dedupes {
+		// Repeats wait for the messages that they repeat, which may be in a batch that
+		// nobody waits for yet: none may be left at half.
+		err := p.Submit(ctx, b)
+		return func() error { return err }
+	}
 	counters := p.metrics.of(b.Input)
 	counters.receive(len(b.Frames), len(b.Data))
 	buf := p.buffers.Get().(*[]byte)
 	j := p.begin()
-	defer p.judges.Put(j)
+	defer p.end(j)
 	batch := p.encode(b, j, buf)
 	batch.More = b.More
 	j.count(counters)
@@ -121,13 +131,13 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 	return func() error {
 		if err == nil {
 			if _, err = enqueued(p.closing); err == nil {
-				p.appended(batch, counters)
+				p.works()
 				p.release(buf)
-				return nil
+				return counters.outcome(nil, batch.Count)
 			}
 		}
 		// The buffer may still be the log's.
-		return p.append(ctx, batch, counters) // again, as long as it takes
+		return counters.outcome(p.append(ctx, batch), batch.Count) // again, as long as it takes
 	}
 }
 
@@ -172,45 +182,70 @@ func (p *Pipeline) begin() *judge {
 	return j
 }
 
+// end takes a judge back. What it judged and finish was not called for is not stored.
+func (p *Pipeline) end(j *judge) {
+	j.settle(false)
+	p.judges.Put(j)
+}
+
 // finish makes a batch durable and counts what became of its messages.
 func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, counters *inputCounters) error {
 	j.count(counters)
-	if batch.Count == 0 && len(batch.Note) == 0 {
-		return nil
+	err := p.store(ctx, batch, j)
+	j.settle(err == nil)
+	if err != nil && j.suppressed > 0 {
+		counters.drop(err, j.suppressed)
 	}
-	return p.append(ctx, batch, counters)
+	if err != nil || j.suppressed == 0 {
+		return counters.outcome(err, batch.Count)
+	}
+	counters.stored.Add(float64(batch.Count))
+	if err := j.repeats.Wait(p.closing); err != nil {
+		if p.closing.Err() != nil {
+			err = inputs.ErrClosed
+		}
+		counters.drop(err, j.suppressed)
+		return err
+	}
+	counters.suppressed.Add(float64(j.suppressed))
+	return nil
 }
 
-// append makes the batch durable and counts it. What a full log drops by its policy
-// is done with: its sender, were it told of a failure, would only send it again.
-func (p *Pipeline) append(ctx context.Context, b spool.Batch, counters *inputCounters) error {
-	err := p.appendWhenPossible(ctx, b)
-	if err == nil {
-		p.appended(b, counters)
-		return nil
+// store appends a batch, and what it adds to the counts of repeats.
+func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) error {
+	var more [][]byte
+	if j.suppressed > 0 {
+		notes := repeatNotes(j.repeats, len(batch.Note))
+		batch.Note, more = append(batch.Note, notes[0]...), notes[1:]
 	}
-	counters.drop(err, b.Count)
-	if errors.Is(err, spool.ErrDropped) {
-		return nil
+	if batch.Count > 0 || len(batch.Note) > 0 {
+		if err := p.append(ctx, batch); err != nil {
+			return err
+		}
 	}
-	return err
+	for _, note := range more {
+		if err := p.append(ctx, spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// appended counts a batch that is durable.
-func (p *Pipeline) appended(b spool.Batch, counters *inputCounters) {
-	counters.stored.Add(float64(b.Count))
+// works notes that the log takes messages.
+func (p *Pipeline) works() {
 	if p.failing.Load() && p.failing.CompareAndSwap(true, false) {
 		p.cfg.Logger.Info().Msg("the log takes messages again")
 	}
 }
 
-// appendWhenPossible hands the batch to the log, again and again while the log fails:
-// a full or faulty disk must hold the senders back, not lose what they sent.
-func (p *Pipeline) appendWhenPossible(ctx context.Context, b spool.Batch) error {
+// append hands the batch to the log, again and again while the log fails: a full
+// or faulty disk must hold the senders back, not lose what they sent.
+func (p *Pipeline) append(ctx context.Context, b spool.Batch) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		_, err := p.cfg.Log.Append(p.closing, b)
 		switch {
 		case err == nil:
+			p.works()
 			return nil
 		case p.closing.Err() != nil || errors.Is(err, spool.ErrClosed):
 			return inputs.ErrClosed

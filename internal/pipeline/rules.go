@@ -3,6 +3,7 @@ package pipeline
 import (
 	"time"
 
+	"github.com/syslane/syslane/internal/dedupe"
 	"github.com/syslane/syslane/internal/match"
 	"github.com/syslane/syslane/internal/route"
 	"github.com/syslane/syslane/internal/syslog"
@@ -16,10 +17,15 @@ type Rules struct {
 	Transforms *transform.Chain
 	// Routes say which outputs a message is for; nil for all.
 	Routes *route.Table
+	// Dedupe says where repeats are suppressed.
+	Dedupe Dedupe
+
+	// dedupes says that Dedupe has a table.
+	dedupes bool
 }
 
 // idle tells whether the rules change nothing.
-func (r *Rules) idle() bool { return r.Transforms == nil && r.Routes == nil }
+func (r *Rules) idle() bool { return r.Transforms == nil && r.Routes == nil && !r.dedupes }
 
 // judge applies the rules to the events of one batch.
 type judge struct {
@@ -31,6 +37,11 @@ type judge struct {
 	// filtered counts what rules dropped: transforms by their index, and routes by
 	// theirs behind.
 	filtered []int
+	// repeats is what the batch adds to windows, nil where none are looked for;
+	// suppressed counts its messages, and settled says that it is done.
+	repeats    *dedupe.Batch
+	suppressed int
+	settled    bool
 }
 
 // begin prepares for a batch.
@@ -39,6 +50,17 @@ func (j *judge) begin() {
 		j.filtered = make([]int, transform.MaxTransforms+j.routes())
 	}
 	clear(j.filtered)
+	if j.dedupes {
+		j.repeats, j.suppressed, j.settled = dedupe.NewBatch(time.Now()), 0, false
+	}
+}
+
+// settle says whether what was judged since begin is stored.
+func (j *judge) settle(stored bool) {
+	if j.repeats != nil && !j.settled {
+		j.settled = true
+		j.repeats.Done(stored)
+	}
 }
 
 func (r *Rules) routes() int {
@@ -61,14 +83,32 @@ func (j *judge) keep(r *reader, e *syslog.Event) bool {
 	if !j.transform(r, e) {
 		return false
 	}
+	taken := -1
 	if j.Routes != nil {
 		d := j.Routes.Decide(&j.message)
 		if d.Drop {
 			j.filtered[transform.MaxTransforms+d.Taken]++
 			return false
 		}
-		e.Route = d.To
+		e.Route, taken = d.To, d.Taken
 	}
+	return !j.dedupes || !j.suppress(taken, e)
+}
+
+// suppress tells whether e repeats a message that was let through.
+func (j *judge) suppress(route int, e *syslog.Event) bool {
+	table := j.Dedupe.table(e.Input, route)
+	if table == nil || j.message.Element(RepeatID) {
+		return false // what tells of repeats is no repeat
+	}
+	r := table.Repeats(j.repeats, &j.message, e)
+	if r == nil {
+		return false
+	}
+	if r.Describe && r.Description == nil {
+		r.Description = describe(e)
+	}
+	j.suppressed++
 	return true
 }
 

@@ -212,7 +212,7 @@ func (p *Pipeline) SubmitSequence(ctx context.Context, b *inputs.Batch, places [
 			note = appendSequence(note, id, known[i])
 		}
 	}
-	return p.store(ctx, &fresh, counters, note)
+	return p.take(ctx, &fresh, counters, note)
 }
 
 // The entry of a sequence in a note or checkpoint is told from that of a stream

@@ -29,7 +29,8 @@ var (
 // may fill them later when another receiver fails. The truth is the log: every
 // batch carries its positions as a note in the same block, durable with the
 // events or not at all, and each new segment begins with the whole table. So it is
-// with the sequences of other senders, and with the marks of inputs.
+// with the sequences of other senders, with the marks of inputs, and with the
+// counts of repeats.
 //
 // The table of a checkpoint is made from the notes that the log reports as
 // durable (Note), in the log's own order, never from what submitters believe:
@@ -44,6 +45,7 @@ type Streams struct {
 	marks map[string]uint64
 
 	sequences sequences
+	repeats   repeats
 }
 
 // stream is one sender's log and output.
@@ -65,16 +67,25 @@ type history struct {
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
 	return &Streams{streams: make(map[string]*stream), durable: make(map[string]history),
-		marks: make(map[string]uint64), sequences: newSequences()}
+		marks: make(map[string]uint64), sequences: newSequences(), repeats: repeats{untold: make(map[uint64]*count)}}
 }
 
 // Restore sets the tables from a checkpoint of the log.
 func (s *Streams) Restore(checkpoint []byte) error { return s.Note(checkpoint) }
 
 // Note takes a note that has become durable in the log, or was found there at
-// the start: entries of streams, sequences and marks, one after the other.
+// the start: entries of streams, sequences, marks and repeats, one after the
+// other.
 func (s *Streams) Note(note []byte) error {
 	for len(note) > 0 {
+		if isRepeat(note) {
+			rest, err := s.repeats.note(note)
+			if err != nil {
+				return err
+			}
+			note = rest
+			continue
+		}
 		if isMark(note) {
 			m, rest, err := readMark(note)
 			if err != nil {
@@ -114,7 +125,7 @@ func (s *Streams) Checkpoint() []byte {
 		b = appendMark(b, inputs.Mark{Key: key, Value: value})
 	}
 	s.mu.Unlock()
-	return s.sequences.checkpoint(b)
+	return s.repeats.checkpoint(s.sequences.checkpoint(b))
 }
 
 // set adds what has become durable of a stream.

@@ -1,0 +1,84 @@
+package pipeline
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
+)
+
+const (
+	// checkInterval is how often windows are looked at.
+	checkInterval = 250 * time.Millisecond
+	// maxTold is how many counts are told in one batch: their notes must fit.
+	maxTold = 1000
+	// lastGrace is how long the last events may take to be stored when Run ends.
+	lastGrace = 5 * time.Second
+)
+
+// Run stores the events that Syslane itself has to tell: how often messages were
+// repeated. First it tells the counts that were left in the log, and when ctx ends
+// those of all open windows; it must have ended before Close. What cannot be
+// stored by then is told after the next start.
+func (p *Pipeline) Run(ctx context.Context) {
+	left := p.untold
+	p.untold = nil
+	tick := time.NewTicker(checkInterval)
+	defer tick.Stop()
+	for {
+		left = p.tell(ctx, append(left, p.expired(time.Now())...))
+		select {
+		case <-tick.C:
+			continue
+		case <-ctx.Done():
+		}
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastGrace)
+		defer cancel()
+		p.tell(last, append(left, p.expired(time.Time{})...))
+		return
+	}
+}
+
+// expired returns the windows whose counts are to be told, all of them for the
+// zero time.
+func (p *Pipeline) expired(now time.Time) (ids []uint64) {
+	for _, t := range p.cfg.Rules.Dedupe.tables() {
+		for _, w := range t.Expire(now) {
+			ids = append(ids, w.ID)
+		}
+	}
+	return ids
+}
+
+// tell stores how often messages of these windows were repeated, and returns those
+// for which that could not be stored.
+func (p *Pipeline) tell(ctx context.Context, ids []uint64) []uint64 {
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), maxTold)]
+		batch := spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64}
+		now := time.Now()
+		for _, id := range part {
+			c, ok := p.cfg.Streams.repeats.of(id)
+			if !ok {
+				continue // nothing was stored of it
+			}
+			var e syslog.Event
+			if err := p.repeated(&e, &c, now); err != nil {
+				p.cfg.Logger.Error().Err(err).Uint64("count", c.n).Msg("what was repeated is not known: its count is told here alone")
+			} else {
+				batch.Records = appendTo(&batch, batch.Records, &e)
+			}
+			batch.Note = appendTold(batch.Note, id)
+		}
+		if len(batch.Note) > 0 {
+			if err := p.append(ctx, batch); err != nil {
+				return ids
+			}
+			p.metrics.generated.WithLabelValues("repeat").Add(float64(batch.Count))
+		}
+		ids = ids[len(part):]
+	}
+	return nil
+}
