@@ -40,7 +40,10 @@ func (c *conn) answer(ctx context.Context) error {
 // submit returns nil once what w holds is durable.
 func (c *conn) submit(ctx context.Context, w *work) error {
 	switch {
-	case w.kind == messages && len(w.batch.Frames) > 0:
+	case w.kind == messages && len(w.batch.Frames)+w.tail.Resent > 0:
+		if c.tails != nil {
+			return c.tails.SubmitTail(ctx, &w.batch, w.tail)
+		}
 		return c.sink.Submit(ctx, &w.batch)
 	case w.kind == events:
 		return c.sink.(inputs.EventSink).SubmitEvents(ctx, &w.events)

@@ -11,6 +11,58 @@
 // The octets of a message are exactly DATA of its frame but for one LF at the
 // end, if there is one: rsyslog's own receiver removes that too, and a template
 // made for files brings it along.
+//
+// # What a peer sends again
+//
+// A peer sends again on a new session, in order and before anything new, the end
+// of what it had sent: what it has read no answer for. Some of that may be stored
+// here. It is recognised by its order, with what the log keeps beside the messages
+// (inputs.TailSink), so also after a crash: for each connection the hashes of its
+// last messages, its tail.
+//
+// The first messages of a session are held while they may be a stretch of the
+// tail of an ended connection of the same peer. Where the stretch goes on to the
+// very end of the tail, and witnesses show that it cannot but be the same, all of
+// it is acknowledged and not stored again, and the session goes on with that tail,
+// which then is no other's. In every other case all is stored. A witness is a
+// message that stands once in the tail and whose header has its own fraction of a
+// second: one to the microsecond is enough, of coarser ones it takes two that
+// differ. Of several stretches the shortest counts.
+//
+// The same peer is the same TLS identity, and without one the same address. A
+// session waits for those former connections of its peer that the kernel knows to
+// be ended, or that have octets to be read, or that have brought the message it
+// begins with, until they have ended and what they brought is stored or given up;
+// but no longer than settleTime. So workers of one rsyslog, and hosts behind one
+// address, do not take each other's live connections for their own former ones.
+//
+// Doubt never costs a message. A message is stored twice
+//
+//   - where what is sent again has no witness: no fractions of a second, or only
+//     lines that repeat to the last octet;
+//   - where the shorter of two stretches was not the true one, as in a tail that
+//     ends with equal lines;
+//   - where the end of the former connection did not become known in time, or the
+//     peer comes back from another address;
+//   - where it had more than inputs.MaxTail messages or maxHeld octets under way,
+//     or the tail was forgotten for those of too many other peers;
+//   - where it closed its session in order, and yet sends again.
+//
+// What a lone witness cannot tell is whether the peer sends its last message again
+// or, having read the answer to it, a new one that is the same to the last octet,
+// microsecond included, with the cut just between the two. The second is taken for
+// the first and lost; so may be the copy of it that two actions of a peer sent on
+// two connections. Nothing else is: a longer stretch would have to be written
+// anew whole and in its order, with the timestamps it had. TCP does not help here.
+// That an answer is confirmed does not say that the program, or anyone behind a
+// proxy, has read it; that it is not says something only as long as this process
+// lives, and only of that one connection, not of who comes next from its address.
+//
+// The hash has 64 bits and a secret seed. Nobody can forge messages of another
+// peer. One who writes lines on a peer's host would need a line of his to be the
+// last before a cut, and to have the hash of the line that is the first after it,
+// which is not written yet, bears a microsecond he does not know, and is hashed
+// with a seed he does not know.
 package relp
 
 import (
@@ -71,6 +123,9 @@ type Config struct {
 
 	Logger     zerolog.Logger
 	Registerer prometheus.Registerer
+
+	// holdTime and settleTime are those of limits.go where tests set no others.
+	holdTime, settleTime time.Duration
 }
 
 // loopback is where a peer is trusted with envelopes by default.
@@ -96,6 +151,12 @@ func (c *Config) setDefaults() error {
 	}
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = DefaultShutdownTimeout
+	}
+	if c.holdTime == 0 {
+		c.holdTime = holdTime
+	}
+	if c.settleTime == 0 {
+		c.settleTime = settleTime
 	}
 	if c.LinkFrom == nil {
 		c.LinkFrom = loopback()

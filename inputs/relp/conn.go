@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/receive"
 	"github.com/syslane/syslane/internal/relp"
@@ -34,9 +36,20 @@ type conn struct {
 	names   syslog.Interner
 	stats   syslog.FramingStats
 
+	// tails is the Sink where that knows tails, and tail what the messages of the
+	// connection prolong; resuming is set until it is known whether its first ones
+	// were stored before. seed and digest are for hashOf.
+	tails    inputs.TailSink
+	tail     inputs.TailID // written under the lock of the sessions
+	resuming *resumption
+	seed     uint64
+	digest   xxhash.Digest
+	// leaving and gone are what the sessions know; guarded by their lock.
+	leaving, gone bool
+
 	mu sync.Mutex
-	// stopped is set when nothing more shall be read; guarded by mu.
-	stopped bool
+	// stopping is closed when nothing more shall be read; guarded by mu.
+	stopping chan struct{}
 }
 
 // The ways in which a connection ends in order.
@@ -52,9 +65,14 @@ var (
 // serve runs a connection to its end. ctx ends the reading, submitting the
 // submits that are still under way then.
 func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink inputs.Sink) {
-	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(),
+	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(), stopping: make(chan struct{}),
 		origin: inputs.Origin{Source: rc.Source, Identity: rc.Identity}}
 	c.reader = relp.NewReader(c.limit)
+	c.tail = newTail(in.sender(&c.origin))
+	if tails, ok := sink.(inputs.TailSink); ok {
+		c.tails, c.seed, c.resuming = tails, tails.TailSeed(), &resumption{}
+	}
+	in.sessions.enter(c)
 	defer c.decoder.Close()
 	stopReading := context.AfterFunc(ctx, c.stop)
 	defer stopReading()
@@ -68,11 +86,17 @@ func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink in
 		}
 	})
 	err := c.read(time.Now().Add(in.cfg.HandshakeTimeout))
+	// Messages still held are neither stored nor acknowledged: the peer keeps them.
+	in.sessions.leave(c)
 	c.queue.close()
 	answering.Wait()
 	if failed != nil {
 		err = failed
 	}
+	if err == errClosed && c.tails != nil {
+		c.tails.ForgetTail(c.tail)
+	}
+	in.sessions.gone(c)
 	c.end(err)
 }
 
@@ -96,20 +120,33 @@ func (c *conn) limit(command []byte) (octets int, cut bool) {
 func (c *conn) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stopped = true
+	if !c.isStopping() {
+		close(c.stopping)
+	}
 	c.net.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (c *conn) isStopping() bool {
+	select {
+	case <-c.stopping:
+		return true
+	default:
+		return false
+	}
 }
 
 // arm sets the deadline of the next read; false where nothing more shall be read.
 func (c *conn) arm(opening time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopped {
+	if c.isStopping() {
 		return false
 	}
 	switch {
 	case !c.opened:
 		c.net.SetReadDeadline(opening)
+	case c.isHolding():
+		c.net.SetReadDeadline(c.resuming.until)
 	case c.in.cfg.IdleTimeout > 0:
 		c.net.SetReadDeadline(time.Now().Add(c.in.cfg.IdleTimeout))
 	default:
@@ -134,6 +171,10 @@ func (c *conn) read(opening time.Time) error {
 			return errStopped
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.opened:
 			return errNotOpened
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.isHolding():
+			if err := c.giveUpHolding(); err != nil {
+				return err
+			}
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.queue.busy():
 			// The peer is silent because it waits for us.
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -179,9 +220,16 @@ func (c *conn) take(f relp.Frame) error {
 	if !c.opened && command != relp.CmdOpen && command != relp.CmdClose {
 		return c.refuse(f.Txnr, "the session is not open")
 	}
-	switch command {
-	case relp.CmdSyslog:
+	if command == relp.CmdSyslog {
 		return c.message(f)
+	}
+	if command != relp.CmdOpen || c.isHolding() {
+		// Answers go out in order.
+		if err := c.storeHeld(); err != nil {
+			return err
+		}
+	}
+	switch command {
 	case relp.CmdBatch:
 		return c.batch(f)
 	case relp.CmdOpen:
@@ -198,7 +246,7 @@ func (c *conn) take(f relp.Frame) error {
 	})
 }
 
-// message adds a message to the batch that waits.
+// message takes a message as it is to be kept.
 func (c *conn) message(f relp.Frame) error {
 	data, warnings := f.Data, syslog.Warnings(0)
 	cut := f.Cut
@@ -214,13 +262,27 @@ func (c *conn) message(f relp.Frame) error {
 		c.stats.Truncated++
 		c.stats.Discarded += cut
 	}
+	if len(data) == 0 {
+		c.stats.Empty++
+	}
+	if c.tails == nil || len(data) == 0 && !c.isHolding() {
+		return c.add(data, 0, f.Txnr, warnings)
+	}
+	hash := c.hashOf(data)
+	if c.resuming != nil {
+		return c.hold(data, hash, f.Txnr, warnings)
+	}
+	return c.add(data, hash, f.Txnr, warnings)
+}
+
+// add adds a message to the batch that waits.
+func (c *conn) add(data []byte, hash uint64, txnr uint32, warnings syslog.Warnings) error {
 	w := c.queue.messages(len(data))
 	if w == nil {
 		return errStopped
 	}
-	w.txnrs = append(w.txnrs, f.Txnr)
+	w.txnrs = append(w.txnrs, txnr)
 	if len(data) == 0 {
-		c.stats.Empty++
 		return nil
 	}
 	b := &w.batch
@@ -231,6 +293,9 @@ func (c *conn) message(f relp.Frame) error {
 	start := uint32(len(b.Data))
 	b.Data = append(b.Data, data...)
 	b.Frames = append(b.Frames, inputs.Frame{Span: syslog.Span{Start: start, End: uint32(len(b.Data))}, Warnings: warnings})
+	if c.tails != nil {
+		w.tail.ID, w.tail.Hashes = c.tail, append(w.tail.Hashes, hash)
+	}
 	return nil
 }
 

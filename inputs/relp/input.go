@@ -19,6 +19,7 @@ type Input struct {
 	listener *receive.Listener
 	metrics  *metrics
 	repeats  *receive.Repeats
+	sessions *sessions
 }
 
 // New checks the configuration and returns an input. It binds no port.
@@ -40,7 +41,7 @@ func New(cfg Config) (*Input, error) {
 		return nil, fmt.Errorf("input %q: register metrics: %w", cfg.Name, err)
 	}
 	log := cfg.Logger.With().Str("input", cfg.Name).Logger()
-	return &Input{cfg: cfg, log: log, listener: listener, metrics: m, repeats: receive.NewRepeats(log)}, nil
+	return &Input{cfg: cfg, log: log, listener: listener, metrics: m, repeats: receive.NewRepeats(log), sessions: newSessions()}, nil
 }
 
 // Name returns the configured name.

@@ -31,6 +31,19 @@ const (
 	// maxLeftover is how many octets it takes and throws away meanwhile.
 	maxLeftover = 64 << 20
 
+	// maxHeld bounds the octets of messages that wait for the end of a run to
+	// show. A run beyond it is stored again.
+	maxHeld = 4 << 20
+	// holdTime is how long the first of them may wait. librelp sends all that it
+	// sends again at once, with nothing between.
+	holdTime = 2 * time.Second
+
+	// settleTime is how long the first message of a session may wait for the end
+	// of connections that its peer may have left, and lookAgain after what time
+	// the session looks again whether one of them is at its end.
+	settleTime = 5 * time.Second
+	lookAgain  = 10 * time.Millisecond
+
 	// maxStreamName is the longest name of a stream in octets.
 	maxStreamName = 200
 )

@@ -1,6 +1,7 @@
 package relp
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/syslane/syslane/inputs"
@@ -19,6 +20,7 @@ const (
 type work struct {
 	kind   kind
 	batch  inputs.Batch
+	tail   inputs.TailPart
 	events inputs.EventBatch
 	// buf is the memory of events.Events.
 	buf   []byte
@@ -38,8 +40,8 @@ type queue struct {
 	more, room *sync.Cond
 	waiting    []*work
 	spare      []*work
-	// submitting is set while a work that was taken has not been released.
-	submitting bool
+	// submitting is the work that was taken and has not been released.
+	submitting *work
 	// closed: the reading side adds no more. failed: the submitting side takes no more.
 	closed, failed bool
 }
@@ -125,7 +127,7 @@ func (q *queue) take() *work {
 	copy(q.waiting, q.waiting[1:])
 	q.waiting[len(q.waiting)-1] = nil
 	q.waiting = q.waiting[:len(q.waiting)-1]
-	q.submitting = true
+	q.submitting = w
 	q.room.Signal()
 	return w
 }
@@ -134,12 +136,27 @@ func (q *queue) take() *work {
 func (q *queue) busy() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.submitting || len(q.waiting) > 0
+	return q.submitting != nil || len(q.waiting) > 0
+}
+
+// holds tells whether a message with the hash waits or is being submitted. The
+// caller holds mu.
+func (q *queue) holds(hash uint64) bool {
+	for _, w := range q.waiting {
+		if slices.Contains(w.tail.Hashes, hash) {
+			return true
+		}
+	}
+	return q.submitting != nil && slices.Contains(q.submitting.tail.Hashes, hash)
 }
 
 // release gives back a work that was taken.
 func (q *queue) release(w *work) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.submitting = nil
 	w.batch.Reset()
+	w.tail = inputs.TailPart{Hashes: w.tail.Hashes[:0]}
 	w.events = inputs.EventBatch{}
 	w.txnrs, w.reply = w.txnrs[:0], w.reply[:0]
 	if cap(w.batch.Data) > maxKeptBuffer {
@@ -148,9 +165,6 @@ func (q *queue) release(w *work) {
 	if cap(w.buf) > maxKeptBuffer {
 		w.buf = nil
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.submitting = false
 	q.spare = append(q.spare, w)
 }
 

@@ -138,6 +138,7 @@ type config struct {
 	idle           time.Duration
 	handshake      time.Duration
 	shutdown       time.Duration
+	hold, settle   time.Duration
 	registerer     prometheus.Registerer
 	quiet          bool // no log: fuzzing outlives the test that it would be written to
 }
@@ -161,11 +162,11 @@ func startUntil(t testing.TB, ctx context.Context, c config, sink inputs.Sink) (
 	if c.quiet {
 		logger = zerolog.Nop()
 	}
-	in, err := relp.New(relp.Config{
+	in, err := relp.New(relp.WithPatience(relp.Config{
 		Name: "relp", Listen: c.listen, TLS: c.tls, MaxMessageSize: c.maxMessageSize, MaxConnections: c.maxConnections,
 		IdleTimeout: c.idle, HandshakeTimeout: c.handshake, LinkFrom: c.linkFrom, ShutdownTimeout: c.shutdown,
 		Logger: logger, Registerer: c.registerer,
-	})
+	}, c.hold, c.settle))
 	if err != nil {
 		t.Fatal(err)
 	}

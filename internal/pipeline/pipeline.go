@@ -41,6 +41,9 @@ type Config struct {
 	// messages, have delivered here. It must have been restored from the log
 	// before the first submit.
 	Streams *Streams
+	// TailSeed seeds the hashes by which what is sent again is known
+	// (inputs.TailSink): a secret that lasts as long as the log.
+	TailSeed uint64
 	// Readings say by input how its messages are to be understood.
 	Readings map[string]Reading
 	// Rules are applied to every message.
@@ -50,7 +53,8 @@ type Config struct {
 	Logger     zerolog.Logger
 }
 
-// Pipeline implements inputs.QueueSink, inputs.EventSink and inputs.SequenceSink.
+// Pipeline implements inputs.QueueSink, EventSink, SequenceSink, MarkSink and
+// TailSink.
 type Pipeline struct {
 	cfg     Config
 	count   atomic.Uint32

@@ -29,7 +29,7 @@ var (
 // may fill them later when another receiver fails. The truth is the log: every
 // batch carries its positions as a note in the same block, durable with the
 // events or not at all, and each new segment begins with the whole table. So it is
-// with the sequences of other senders, with the marks of inputs, and with the
+// with the sequences and tails of other senders, with the marks of inputs, and with the
 // counts of repeats.
 //
 // The table of a checkpoint is made from the notes that the log reports as
@@ -46,6 +46,7 @@ type Streams struct {
 
 	sequences sequences
 	repeats   repeats
+	tails     tails
 }
 
 // stream is one sender's log and output.
@@ -67,15 +68,15 @@ type history struct {
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
 	return &Streams{streams: make(map[string]*stream), durable: make(map[string]history),
-		marks: make(map[string]uint64), sequences: newSequences(), repeats: repeats{untold: make(map[uint64]*count)}}
+		marks: make(map[string]uint64), sequences: newSequences(), tails: newTails(), repeats: repeats{untold: make(map[uint64]*count)}}
 }
 
 // Restore sets the tables from a checkpoint of the log.
 func (s *Streams) Restore(checkpoint []byte) error { return s.Note(checkpoint) }
 
 // Note takes a note that has become durable in the log, or was found there at
-// the start: entries of streams, sequences, marks and repeats, one after the
-// other.
+// the start: entries of streams, sequences, marks, repeats and tails, one after
+// the other.
 func (s *Streams) Note(note []byte) error {
 	for len(note) > 0 {
 		if isRepeat(note) {
@@ -83,6 +84,15 @@ func (s *Streams) Note(note []byte) error {
 			if err != nil {
 				return err
 			}
+			note = rest
+			continue
+		}
+		if isTail(note) {
+			id, hashes, rest, err := readTail(note)
+			if err != nil {
+				return err
+			}
+			s.tails.prolong(id, hashes)
 			note = rest
 			continue
 		}
@@ -125,7 +135,7 @@ func (s *Streams) Checkpoint() []byte {
 		b = appendMark(b, inputs.Mark{Key: key, Value: value})
 	}
 	s.mu.Unlock()
-	return s.repeats.checkpoint(s.sequences.checkpoint(b))
+	return s.tails.checkpoint(s.repeats.checkpoint(s.sequences.checkpoint(b)))
 }
 
 // set adds what has become durable of a stream.

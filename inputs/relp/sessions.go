@@ -1,0 +1,137 @@
+package relp
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/syslane/syslane/inputs"
+)
+
+// sessions knows the connections of each sender and the tails that are theirs, so
+// that none goes on with another's while that lives, nor two with the same.
+type sessions struct {
+	mu sync.Mutex
+	// conns are the connections of each sender in the order of their arrival.
+	conns map[[16]byte][]*conn
+	// live are the tails of connections.
+	live map[inputs.TailID]bool
+	// fewer is closed, and made anew, when a connection has gone.
+	fewer chan struct{}
+}
+
+func newSessions() *sessions {
+	return &sessions{conns: make(map[[16]byte][]*conn), live: make(map[inputs.TailID]bool), fewer: make(chan struct{})}
+}
+
+// enter adds a connection.
+func (s *sessions) enter(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c.tail.Sender] = append(s.conns[c.tail.Sender], c)
+	s.live[c.tail] = true
+}
+
+// leave says that the connection brings nothing more.
+func (s *sessions) leave(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.leaving = true
+}
+
+// gone says that all it had brought is stored, or never will be.
+func (s *sessions) gone(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sender := c.tail.Sender
+	delete(s.live, c.tail)
+	c.gone = true
+	s.conns[sender] = slices.DeleteFunc(s.conns[sender], func(o *conn) bool { return o == c })
+	if len(s.conns[sender]) == 0 {
+		delete(s.conns, sender)
+	}
+	close(s.fewer)
+	s.fewer = make(chan struct{})
+}
+
+// claim gives the connection a tail that it found to be nobody's instead of its
+// own; false where that has changed since.
+func (s *sessions) claim(c *conn, found *inputs.Tail) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	unmoved := func(t inputs.Tail) bool { return t.ID == found.ID && t.Moved == found.Moved }
+	if s.live[found.ID] || !slices.ContainsFunc(c.tails.Tails(found.ID.Sender), unmoved) {
+		return false
+	}
+	delete(s.live, c.tail)
+	c.tail = found.ID
+	s.live[c.tail] = true
+	return true
+}
+
+// ended returns those tails of the sender of c that are nobody's.
+func (s *sessions) ended(c *conn) []inputs.Tail {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(c.tails.Tails(c.tail.Sender), func(t inputs.Tail) bool { return s.live[t.ID] })
+}
+
+// settle waits, but not for long, until each former connection of c's peer that c
+// may have come to replace has ended and all it brought is stored or given up.
+// first is the hash of the first message of c. It returns false when c is to stop.
+func (s *sessions) settle(c *conn, first uint64) bool {
+	s.mu.Lock()
+	conns := s.conns[c.tail.Sender]
+	former := slices.Clone(conns[:slices.Index(conns, c)])
+	s.mu.Unlock()
+	if len(former) == 0 {
+		return true
+	}
+	patience := time.NewTimer(c.in.cfg.settleTime)
+	defer patience.Stop()
+	for {
+		s.mu.Lock()
+		fewer := s.fewer
+		s.mu.Unlock()
+		former = slices.DeleteFunc(former, func(o *conn) bool { return !s.mayBeReplaced(o, first) })
+		if len(former) == 0 {
+			return true
+		}
+		select {
+		case <-fewer:
+		case <-time.After(lookAgain):
+		case <-patience.C:
+			return true
+		case <-c.stopping:
+			return false
+		}
+	}
+}
+
+// mayBeReplaced tells whether a connection is at its end, or may be where there
+// are octets to read before it shows, or where it has brought the message that a
+// later one begins with: then the news of its end may be late, behind a proxy.
+func (s *sessions) mayBeReplaced(o *conn, first uint64) bool {
+	s.mu.Lock()
+	gone, leaving, tail := o.gone, o.leaving, o.tail
+	s.mu.Unlock()
+	if gone || leaving {
+		return !gone
+	}
+	octets, ended := o.net.Pending()
+	return octets || ended || o.hasUnderWay(first) ||
+		slices.ContainsFunc(o.tails.Tails(tail.Sender), func(t inputs.Tail) bool {
+			return t.ID == tail && slices.Contains(t.Hashes, first)
+		})
+}
+
+// hasUnderWay tells whether the connection has brought a message that is not
+// stored yet.
+func (c *conn) hasUnderWay(hash uint64) bool {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	if c.resuming != nil && slices.ContainsFunc(c.resuming.held, func(h held) bool { return h.hash == hash }) {
+		return true
+	}
+	return c.queue.holds(hash)
+}
