@@ -80,6 +80,11 @@ soak-spool: ## the long proofs of the log: 200 kills, 20 GiB of backlog, thousan
 	go test -count=1 -timeout 40m -run TestModel ./spool -rapid.checks=5000
 	go test -count=1 -timeout 40m -run 'AFlippedBit|ATruncated' ./spool -exhaustive
 
+.PHONY: soak-relp
+soak-relp: ## 20 kills under a real omrelp, and what peers send again with 20,000 seeds
+	go test -count=1 -timeout 20m -v -run AtAnyMoment ./e2e -kills=20
+	go test -count=1 -timeout 40m -run 'AgainIsStoredOnce|AreNeverLost' ./inputs/relp -rapid.checks=20000
+
 .PHONY: help
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14

@@ -77,8 +77,14 @@ action(type="omrelp" target=%q port=%q template="RSYSLOG_SyslogProtocol23Format"
 	return addr, stop
 }
 
-// sendNumbered sends n messages by TCP.
+// sendNumbered sends messages 0 to n-1 by TCP.
 func sendNumbered(t *testing.T, addr string, n int) {
+	t.Helper()
+	sendNumbers(t, addr, 0, n)
+}
+
+// sendNumbers sends n messages from number first on.
+func sendNumbers(t *testing.T, addr string, first, n int) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -87,7 +93,7 @@ func sendNumbered(t *testing.T, addr string, n int) {
 	defer c.Close()
 	var b []byte
 	for i := range n {
-		b = fmt.Appendf(b, "<134>1 2026-01-02T03:04:05.678901Z host app 1 - - message number %08d\n", i)
+		b = fmt.Appendf(b, "<134>1 2026-01-02T03:04:05.678901Z host app 1 - - message number %08d\n", first+i)
 	}
 	if _, err := c.Write(b); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,5 +82,28 @@ func TestAServerOfAnotherAuthorityIsNotTrusted(t *testing.T) {
 	o := startOutput(t, output.Config{Targets: []string{startServer(t, store, serverTLS)}, TLS: clientTLS})
 	if err := o.Write(t.Context(), batchOf(1, 10)); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// A server that had a bad certificate for a while is delivered to as soon as it
+// has a good one, without a restart here.
+func TestADeliveryGoesOnByItselfOnceTheServersCertificateIsGood(t *testing.T) {
+	badTLS, _ := certificates(t, "a")
+	goodTLS, clientTLS := certificates(t, "relay1.example.net")
+	var current atomic.Pointer[tls.Config]
+	current.Store(badTLS)
+	serverTLS := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return current.Load(), nil }}
+	store := newEventStore()
+	o := startOutput(t, output.Config{Targets: []string{startServer(t, store, serverTLS)}, TLS: clientTLS})
+	for range 3 {
+		if err := o.Write(t.Context(), batchOf(1, 10)); err == nil || !strings.Contains(err.Error(), "certificate") {
+			t.Fatalf("got %v", err)
+		}
+	}
+	current.Store(goodTLS)
+	writeAll(t, o, batchOf(1, 10))
+	_, events := store.received()
+	if n := expectNumbers(t, events, 1, 10); n != 0 {
+		t.Errorf("%d events came twice", n)
 	}
 }
