@@ -92,7 +92,9 @@ func TestADeliveryGoesOnByItselfOnceTheServersCertificateIsGood(t *testing.T) {
 	goodTLS, clientTLS := certificates(t, "relay1.example.net")
 	var current atomic.Pointer[tls.Config]
 	current.Store(badTLS)
-	serverTLS := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return current.Load(), nil }}
+	serverTLS := &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		return current.Load().GetConfigForClient(hello)
+	}}
 	store := newEventStore()
 	o := startOutput(t, output.Config{Targets: []string{startServer(t, store, serverTLS)}, TLS: clientTLS})
 	for range 3 {
