@@ -51,6 +51,11 @@ func (l *log) Append(_ context.Context, b spool.Batch) (uint64, error) {
 	return uint64(len(l.messages)), l.streams.Note(b.Note)
 }
 
+func (l *log) Enqueue(ctx context.Context, b spool.Batch) (func(context.Context) (uint64, error), error) {
+	first, err := l.Append(ctx, b)
+	return func(context.Context) (uint64, error) { return first, err }, nil
+}
+
 // sender is a peer that keeps what was not answered and sends it again first, as
 // librelp does.
 type sender struct {
