@@ -154,10 +154,12 @@ func (p *Pipeline) encode(b *inputs.Batch, j *judge, buf *[]byte) spool.Batch {
 	reader := newReader(p.cfg.Readings[b.Input], b.Received)
 	count := p.count.Add(uint32(len(b.Frames))) - uint32(len(b.Frames))
 	records := slices.Grow((*buf)[:0], len(b.Data)+envelope*len(b.Frames))
+	id := syslog.MakeID(b.Received, p.cfg.Node, count)
 	var e syslog.Event
 	for i := range b.Frames {
 		f := &b.Frames[i]
-		e = syslog.Event{ID: syslog.MakeID(b.Received, p.cfg.Node, count+uint32(i)), Input: b.Input}
+		e = syslog.Event{}
+		e.ID, e.Input = id.Plus(uint32(i)), b.Input
 		e.Raw, e.Warnings = f.Of(b.Data), f.Warnings
 		var origin *inputs.Origin
 		if int(f.Origin) < len(b.Origins) {

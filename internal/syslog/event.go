@@ -54,6 +54,12 @@ func MakeID(received time.Time, node [4]byte, count uint32) ID {
 	return id
 }
 
+// Plus returns the ID of the event that is n further in the count.
+func (id ID) Plus(n uint32) ID {
+	binary.BigEndian.PutUint32(id[12:], binary.BigEndian.Uint32(id[12:])+n)
+	return id
+}
+
 // Received returns when the first Syslane accepted the message.
 func (id ID) Received() time.Time { return time.Unix(0, id.ReceivedNano()).UTC() }
 
