@@ -15,66 +15,40 @@ var (
 	errRemoved = errors.New("block was removed")
 )
 
-// collect reads a block and puts its matches into fresh, the greatest key first.
-// Their records are valid until the next read.
-func (s *scan) collect(b *block) error {
-	records, err := s.log.read(b.blockInfo)
-	s.stats.BlocksRead++
-	switch {
-	case errors.Is(err, errRemoved):
-		s.stats.RemovedBlocks++
-		return nil
-	case errors.Is(err, errDamaged):
-		s.stats.DamagedBlocks++
-		return nil
-	case err != nil:
-		return err
+// collect reads a block and returns its matches, the greatest key first. Their
+// records are valid until the worker reads again.
+func (g *gathering) collect(w *worker) {
+	g.err = w.each(g.block.blockInfo, &g.stats,
+		func(t int64, position uint64) bool {
+			k := g.order.key(t, position)
+			return !(g.again && k.compare(g.upper) > 0 || g.full && k.compare(g.floor) < 0)
+		},
+		func(_ *syslog.Event, record []byte, t int64, position uint64) {
+			g.fresh = append(g.fresh, held{g.order.key(t, position), record, g.block})
+		})
+	slices.SortFunc(g.fresh, func(a, b held) int { return b.compare(a.key) })
+	if g.limit >= 0 && len(g.fresh) > g.limit {
+		g.fresh = g.fresh[:g.limit]
 	}
-	s.stats.Octets += int64(len(records))
+}
 
-	var e syslog.Event
-	literal := s.query.literal
-	hit := -1 // where literal stands next, known once passed
-	position := b.First
-	for start := 0; start < len(records); position++ {
-		record, rest := syslog.NextRecord(records[start:])
-		if record == nil {
-			s.stats.DamagedBlocks++
-			break
-		}
-		from := start
-		start = len(records) - len(rest)
-		if literal != nil {
-			if hit < from {
-				if hit, _ = literal.index(records, from); hit < 0 {
-					break
-				}
-			}
-			if hit >= start {
-				continue
-			}
-		}
-		if err := e.Decode(record, &s.names); err != nil {
-			s.stats.UnreadableEvents++
-			continue
-		}
-		t := e.TimeNano()
-		if t < s.since || t > s.until {
-			continue
-		}
-		k := s.order.key(t, position)
-		if b.again && k.compare(b.upper) > 0 || s.full() && k.compare(s.waiting[s.limit-1].key) < 0 {
-			continue
-		}
-		if s.matcher.Match(&e) {
-			s.fresh = append(s.fresh, held{k, record, b})
-		}
-	}
-	slices.SortFunc(s.fresh, func(a, b held) int { return b.compare(a.key) })
-	if s.limit >= 0 && len(s.fresh) > s.limit {
-		s.fresh = s.fresh[:s.limit]
-	}
-	return nil
+// gathering is the reading of one block. What it was told of the search is as it
+// was when it started, and so it may find more than is wanted.
+type gathering struct {
+	block *block
+	upper key
+	again bool
+	order Order
+	limit int
+	// floor is the least key that is wanted where the search is full.
+	floor key
+	full  bool
+	// void tells that the block is to be read again for what was found here.
+	void bool
+
+	fresh []held
+	stats Stats
+	err   error
 }
 
 // full tells whether as many matches wait as are wanted.
@@ -82,28 +56,27 @@ func (s *scan) full() bool { return s.limit >= 0 && len(s.waiting) >= s.limit }
 
 // admit merges the fresh matches into those that wait, and drops what is beyond
 // the limit or the bound on memory.
-func (s *scan) admit() {
-	if len(s.fresh) == 0 {
+func (s *scan) admit(fresh []held) {
+	if len(fresh) == 0 {
 		return
 	}
-	for i := range s.fresh {
-		s.octets += s.fresh[i].size()
+	for i := range fresh {
+		s.octets += fresh[i].size()
 	}
-	waiting := make([]held, 0, len(s.waiting)+len(s.fresh))
-	borrowed := make([]bool, 0, len(s.waiting)+len(s.fresh))
+	waiting := make([]held, 0, len(s.waiting)+len(fresh))
+	borrowed := make([]bool, 0, len(s.waiting)+len(fresh))
 	i, j := 0, 0
-	for i < len(s.waiting) || j < len(s.fresh) {
-		old := j == len(s.fresh) || i < len(s.waiting) && s.waiting[i].compare(s.fresh[j].key) > 0
+	for i < len(s.waiting) || j < len(fresh) {
+		old := j == len(fresh) || i < len(s.waiting) && s.waiting[i].compare(fresh[j].key) > 0
 		if old {
 			waiting = append(waiting, s.waiting[i])
 			i++
 		} else {
-			waiting = append(waiting, s.fresh[j])
+			waiting = append(waiting, fresh[j])
 			j++
 		}
 		borrowed = append(borrowed, !old)
 	}
-	s.fresh = s.fresh[:0]
 	for s.limit >= 0 && len(waiting) > s.limit {
 		waiting = s.dropLast(waiting)
 	}
@@ -133,6 +106,11 @@ func (s *scan) dropLast(waiting []held) []held {
 // wait are above k, so those of the block at or below it are taken once.
 func (s *scan) readAgain(b *block, k key) {
 	b.upper, b.again = k, true
+	for _, g := range s.reading {
+		if g.block == b {
+			g.void = true // this reading finds a part of what the next will
+		}
+	}
 	if b.slot < 0 {
 		heap.Push(&s.queue, b)
 		return

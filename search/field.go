@@ -25,7 +25,7 @@ const ecsSDPrefix = "log.syslog.structured_data."
 
 // fieldNames are the fields without those of structured data, as users see them.
 var fieldNames = []string{"host", "app", "procid", "msgid", "facility", "severity",
-	"source", "message", "id", "input", "identity", "path", "format", "tags", "sd.ID.PARAM"}
+	"source", "message", "id", "input", "identity", "path", "format", "tags", atTimestamp, "sd.ID.PARAM"}
 
 // fieldAliases are the names in ECS documents, and others that people type.
 var fieldAliases = map[string]string{
@@ -36,21 +36,34 @@ var fieldAliases = map[string]string{
 	"level": "severity", "log.level": "severity", "log.syslog.severity.name": "severity", "log.syslog.severity.code": "severity",
 	"source.ip": "source", "source.address": "source", "msg": "message",
 	"event.id": "id", "labels.input": "input", "labels.format": "format", "tls.client.subject": "identity",
-	"log.file.path": "path", "file": "path",
+	"log.file.path": "path", "file": "path", "timestamp": atTimestamp, "time": atTimestamp,
+}
+
+// cutSD returns the key of a field in structured data.
+func cutSD(name string) (key string, ok bool) {
+	for _, prefix := range []string{sdPrefix, ecsSDPrefix} {
+		if key, ok = strings.CutPrefix(name, prefix); ok && key != "" {
+			return key, true
+		}
+	}
+	return "", false
+}
+
+// canonicalField returns the name that stands for all spellings of a field.
+func canonicalField(name string) string {
+	lower := strings.ToLower(name)
+	if alias, ok := fieldAliases[lower]; ok {
+		return alias
+	}
+	return lower
 }
 
 // findField returns the field of that name, nil where there is none.
 func findField(name string) *field {
-	if key, ok := strings.CutPrefix(name, sdPrefix); ok && key != "" {
+	if key, ok := cutSD(name); ok {
 		return sdField(key)
 	}
-	if key, ok := strings.CutPrefix(name, ecsSDPrefix); ok && key != "" {
-		return sdField(key)
-	}
-	lower := strings.ToLower(name)
-	if alias, ok := fieldAliases[lower]; ok {
-		lower = alias
-	}
+	lower := canonicalField(name)
 	switch lower {
 	case "message":
 		return &field{lower, equalsOnly(func(p pattern) (node, error) {
@@ -89,6 +102,8 @@ func findField(name string) *field {
 		return &field{lower, equalsOnly(formatNode)}
 	case "tags":
 		return &field{lower, equalsOnly(tagsNode)}
+	case atTimestamp:
+		return &field{lower, nil} // the parser makes the term, for it knows the time
 	}
 	return nil
 }
@@ -108,7 +123,7 @@ func (p *parser) field(t token) (*field, error) {
 func equalsOnly(make func(pattern) (node, error)) func(string, pattern) (node, error) {
 	return func(op string, p pattern) (node, error) {
 		if op != ":" {
-			return nil, fmt.Errorf("takes no %s, only severity does; write a colon", op)
+			return nil, fmt.Errorf("takes no %s, only severity and @timestamp do; write a colon", op)
 		}
 		return make(p)
 	}
@@ -129,19 +144,12 @@ func stringField(name string, value func(*syslog.Event) string) *field {
 	})}
 }
 
-// hostOf returns host.name as the documents have it: HOSTNAME, else the machine
-// that the input knows, else the source address, else "unknown".
+// hostOf returns host.name as the documents have it.
 func hostOf(e *syslog.Event, s *scratch) []byte {
-	switch {
-	case !e.Hostname.Empty():
+	if !e.Hostname.Empty() {
 		return e.Field(e.Hostname)
-	case e.Host != "":
-		s.buf = append(s.buf[:0], e.Host...)
-	case e.Source.IsValid():
-		s.buf = e.Source.Addr().Unmap().WithZone("").AppendTo(s.buf[:0])
-	default:
-		s.buf = append(s.buf[:0], unknownHost...)
 	}
+	s.buf = appendHost(s.buf[:0], e)
 	return s.buf
 }
 

@@ -29,6 +29,8 @@ const (
 	andToken
 	orToken
 	notToken
+	pipeToken
+	regexpToken // text is the expression
 )
 
 type token struct {
@@ -70,7 +72,12 @@ func (l *lexer) next(value bool) (token, error) {
 	case '"':
 		return l.phrase()
 	case '|':
-		return token{}, l.fail(at, `a | must stand in quotes: "|"`)
+		l.i++
+		return token{kind: pipeToken, at: at}, nil
+	case '/':
+		if t, ok := l.regexp(); ok {
+			return t, nil
+		}
 	}
 	if !value {
 		if l.text[at] == '-' && len(l.text) > at+1 && !endsWord(l.text[at+1:], 0) {
@@ -162,4 +169,27 @@ func (l *lexer) phrase() (token, error) {
 		}
 	}
 	return token{}, l.fail(at, `a quote is opened here and never closed`)
+}
+
+// regexp reads /…/ or /…/i. false: the slash that would end it stands within a word,
+// as in /var/log, and so this is a word.
+func (l *lexer) regexp() (token, bool) {
+	at := l.i
+	for i := at + 1; i < len(l.text); i++ {
+		switch l.text[i] {
+		case '\\':
+			i++
+		case '/':
+			text, end := l.text[at+1:i], i+1
+			if end < len(l.text) && l.text[end] == 'i' {
+				text, end = "(?i)"+text, end+1
+			}
+			if i == at+1 || end < len(l.text) && !endsWord(l.text, end) {
+				return token{}, false
+			}
+			l.i = end
+			return token{kind: regexpToken, text: strings.ReplaceAll(text, `\/`, "/"), at: at}, true
+		}
+	}
+	return token{}, false
 }

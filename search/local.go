@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"sync"
 
-	"github.com/syslane/syslane/internal/ecs"
-	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -80,27 +79,17 @@ func (l *Local) Search(ctx context.Context, r Request, found func(doc []byte) er
 	if err != nil {
 		return Stats{}, err
 	}
-	reader := l.view.NewBlockReader()
-	defer reader.Close()
-	s, err := newScan(&viewLog{local: l, reader: reader, skip: q.selective}, q, r)
-	if err != nil {
-		return Stats{}, err
-	}
-	var doc []byte
-	err = s.run(ctx, func(e *syslog.Event) error {
-		doc = ecs.AppendDocument(doc[:0], e, ecs.Options{})
-		return found(doc)
-	})
+	log := &viewLog{local: l, skip: q.selective || q.pipe.group != nil}
+	stats, err := q.run(ctx, log, r, found)
 	if err == nil {
-		err = s.stats.incomplete()
+		err = stats.incomplete()
 	}
-	return s.stats, err
+	return stats, err
 }
 
 // viewLog is the log as one search sees it.
 type viewLog struct {
-	local  *Local
-	reader *spool.BlockReader
+	local *Local
 	// skip tells that the query can make use of skip data.
 	skip     bool
 	segments []spool.Segment
@@ -130,17 +119,23 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 				within = append(within, b)
 			}
 		}
-		if v.skip {
-			if err := v.local.view.FillSkip(segment, within); err != nil {
-				return 0, err
+		// What the index says of many blocks is not to be in memory at once.
+		for part := range slices.Chunk(within, skipBlocks) {
+			if v.skip {
+				if err := v.local.view.FillSkip(segment, part); err != nil {
+					return 0, err
+				}
 			}
-		}
-		for _, b := range within {
-			f(blockInfo{b, i})
+			for _, b := range part {
+				f(blockInfo{b, i})
+			}
 		}
 	}
 	return damaged, nil
 }
+
+// skipBlocks is of how many blocks skip data are read at once, up to MaxSkip each.
+const skipBlocks = 64
 
 // index lists the blocks of a segment; none where it holds nothing between since
 // and until. buf is room for blocks that are not kept.
@@ -212,8 +207,18 @@ func (l *Local) drop(first uint64, index *segmentIndex) {
 	delete(l.segments, first)
 }
 
-func (v *viewLog) read(b blockInfo) ([]byte, error) {
-	block, err := v.reader.Read(v.segments[b.segment], b.BlockInfo)
+func (v *viewLog) reader() reader { return &viewReader{v, v.local.view.NewBlockReader()} }
+
+// viewReader reads the blocks that its log has listed.
+type viewReader struct {
+	log    *viewLog
+	blocks *spool.BlockReader
+}
+
+func (v *viewReader) close() { v.blocks.Close() }
+
+func (v *viewReader) read(b blockInfo) ([]byte, error) {
+	block, err := v.blocks.Read(v.log.segments[b.segment], b.BlockInfo)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errRemoved

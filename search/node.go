@@ -17,6 +17,8 @@ type node interface {
 	// may tells whether an event of a block can match; true where that is not
 	// known.
 	may(b *skipdata.Block) bool
+	// dims returns what the node looks at.
+	dims() dims
 	// write appends the canonical form.
 	write(b *strings.Builder)
 }
@@ -56,6 +58,15 @@ func (n allOf) may(b *skipdata.Block) bool {
 	return true
 }
 
+func (n allOf) dims() dims { return dimsOf(n) }
+
+func dimsOf(nodes []node) (d dims) {
+	for _, n := range nodes {
+		d |= n.dims()
+	}
+	return d
+}
+
 func (n allOf) write(b *strings.Builder) { writeList(b, "and", n) }
 
 // anyOf matches where one of its nodes does.
@@ -81,6 +92,8 @@ func (n anyOf) may(b *skipdata.Block) bool {
 	return false
 }
 
+func (n anyOf) dims() dims { return dimsOf(n) }
+
 func (n anyOf) write(b *strings.Builder) { writeList(b, "or", n) }
 
 func writeList(b *strings.Builder, op string, nodes []node) {
@@ -100,6 +113,8 @@ func (n not) match(e *syslog.Event, s *scratch) bool { return !n.n.match(e, s) }
 func (n not) literal() *pattern { return nil }
 
 func (n not) may(*skipdata.Block) bool { return true }
+
+func (n not) dims() dims { return n.n.dims() }
 
 func (n not) write(b *strings.Builder) { writeList(b, "not", []node{n.n}) }
 
@@ -132,6 +147,8 @@ func (n textNode) match(e *syslog.Event, _ *scratch) bool {
 func (n textNode) literal() *pattern { return usable(n.pattern) }
 
 func (n textNode) may(b *skipdata.Block) bool { return n.pattern.may(b) }
+
+func (n textNode) dims() dims { return dimOther }
 
 func (n textNode) write(b *strings.Builder) {
 	if n.name != "" {
@@ -171,6 +188,23 @@ func (n valueNode) literal() *pattern {
 
 func (n valueNode) may(b *skipdata.Block) bool { return !n.inSkip || n.pattern.may(b) }
 
+func (n valueNode) dims() dims { return namedDim(n.name) }
+
+// namedDim is what a field looks at.
+func namedDim(field string) dims {
+	switch field {
+	case "host":
+		return dimHost
+	case "app":
+		return dimApp
+	case "severity":
+		return dimSeverity
+	case "facility":
+		return dimFacility
+	}
+	return dimOther
+}
+
 func (n valueNode) write(b *strings.Builder) { b.WriteString(n.name + ":" + n.pattern.String()) }
 
 // setNode tells whether a small number is in a set of bits: severity, facility,
@@ -190,5 +224,7 @@ func (n setNode) match(e *syslog.Event, _ *scratch) bool { return n.bits(e)&n.se
 func (n setNode) literal() *pattern { return nil }
 
 func (n setNode) may(b *skipdata.Block) bool { return n.there == nil || n.there(b)&n.set != 0 }
+
+func (n setNode) dims() dims { return namedDim(n.name) }
 
 func (n setNode) write(b *strings.Builder) { b.WriteString(n.name + ":{" + n.text + "}") }

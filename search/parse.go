@@ -2,6 +2,7 @@ package search
 
 import (
 	"strings"
+	"time"
 
 	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
@@ -16,17 +17,24 @@ const (
 
 // Query is a parsed query. It is immutable and safe for concurrent use.
 type Query struct {
+	text string
 	root node
 	// literal occurs in the octets of every record that matches; nil where
 	// there is no such text.
 	literal *pattern
 	// selective tells that skip data can show that a block has no match.
 	selective bool
+	// since and until bound the times of all that matches, both included.
+	since, until int64
+	pipe         pipeline
 }
 
-// Parse reads a query. Its error is a *SyntaxError.
-func Parse(text string) (*Query, error) {
-	p := &parser{lexer: lexer{text: text}}
+// Parse reads a query. Its error is a *SyntaxError. Spans before now in it are
+// before the time of the call.
+func Parse(text string) (*Query, error) { return parseAt(text, time.Now()) }
+
+func parseAt(text string, now time.Time) (*Query, error) {
+	p := &parser{lexer: lexer{text: text}, now: now}
 	if len(text) > MaxQueryLength {
 		return nil, p.fail(0, "longer than %d octets", MaxQueryLength)
 	}
@@ -34,20 +42,27 @@ func Parse(text string) (*Query, error) {
 		return nil, err
 	}
 	root := node(allOf{})
-	if p.tok.kind != endToken {
+	if p.tok.kind != endToken && p.tok.kind != pipeToken {
 		var err error
 		if root, err = p.or(nil); err != nil {
 			return nil, err
 		}
 	}
+	q := &Query{text: text, root: root, literal: root.literal(), selective: !root.may(&skipdata.Block{})}
+	q.since, q.until = timesOf(root)
 	switch p.tok.kind {
 	case endToken:
+	case pipeToken:
+		var err error
+		if q.pipe, err = p.stages(); err != nil {
+			return nil, err
+		}
 	case closeToken:
 		return nil, p.fail(p.tok.at, "a ) without its (")
 	default:
 		return nil, p.fail(p.tok.at, "a term is expected here")
 	}
-	return &Query{root: root, literal: root.literal(), selective: !root.may(&skipdata.Block{})}, nil
+	return q, nil
 }
 
 // may tells whether a block with such skip data can hold a match. Data that
@@ -61,6 +76,7 @@ func (q *Query) may(skip []byte) bool {
 func (q *Query) String() string {
 	var b strings.Builder
 	q.root.write(&b)
+	q.pipe.write(&b)
 	return b.String()
 }
 
@@ -80,17 +96,19 @@ func (m *Matcher) Match(e *syslog.Event) bool { return m.root.match(e, &m.scratc
 
 // parser is a recursive descent over the tokens:
 //
+//	query = [ or ] stages
 //	or    = and { "or" and }
 //	and   = unary { [ "and" ] unary }
 //	unary = { "not" | "-" } term
 //	term  = "(" or ")" | field op value | field ":" "(" or ")" | value
-//	value = word | phrase
+//	value = word | phrase | "/" regular expression "/" [ "i" ]
 //
 // Within field:( … ) the terms are values of that field.
 type parser struct {
 	lexer
 	tok   token
 	depth int
+	now   time.Time
 }
 
 // scope is the field whose values are being read.
@@ -138,7 +156,7 @@ func (p *parser) and(in *scope) (node, error) {
 				return nil, err
 			}
 			continue
-		case endToken, closeToken, orToken:
+		case endToken, closeToken, orToken, pipeToken:
 			if len(nodes) == 1 {
 				return nodes[0], nil
 			}
@@ -188,13 +206,13 @@ func (p *parser) term(in *scope) (node, error) {
 				return nil, p.fail(p.tok.at, "%s%s takes one value", t.text, t.op)
 			}
 			return p.group(s)
-		case wordToken, phraseToken:
+		case wordToken, phraseToken, regexpToken:
 			return p.value(s)
 		}
 		return nil, p.fail(p.tok.at, "%s%s needs a value", t.text, t.op)
-	case wordToken, phraseToken:
+	case wordToken, phraseToken, regexpToken:
 		return p.value(in)
-	case endToken:
+	case endToken, pipeToken:
 		return nil, p.fail(t.at, "the query ends where a term is expected")
 	}
 	return nil, p.fail(t.at, "a term is expected here; quote and, or and not to look for the words")
@@ -225,6 +243,20 @@ func (p *parser) group(in *scope) (node, error) {
 // value makes a term of the word or phrase at hand.
 func (p *parser) value(in *scope) (node, error) {
 	t := p.tok
+	if t.kind == regexpToken {
+		n, err := p.regexpNode(t, in)
+		if err != nil {
+			return nil, err
+		}
+		return n, p.advance(false)
+	}
+	if in != nil && in.field.name == atTimestamp {
+		n, err := p.timeNode(t, in)
+		if err != nil {
+			return nil, err
+		}
+		return n, p.advance(false)
+	}
 	pat := pattern{}
 	if t.kind == phraseToken {
 		pat = newPattern(t.text, false, false)

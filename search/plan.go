@@ -33,7 +33,25 @@ type Request struct {
 	Limit int
 	// Order is that of the results; "" means NewestFirst.
 	Order Order
+	// Before is the position in the log before which the results stand; 0 means
+	// no bound.
+	Before uint64
+	// Progress, if it is there, is told now and then how far the search is.
+	Progress func(Progress)
 }
+
+// Progress tells how far a search is.
+type Progress struct {
+	// Blocks is how many have to be looked at, unless enough is found before;
+	// Done is how many were.
+	Blocks int `json:"blocks"`
+	Done   int `json:"done"`
+	// Octets is how much was searched, decompressed.
+	Octets int64 `json:"octets"`
+}
+
+// progressInterval is how often Request.Progress is called.
+const progressInterval = 100 * time.Millisecond
 
 // Stats tell what a search did.
 type Stats struct {
@@ -43,6 +61,8 @@ type Stats struct {
 	// BlocksRead how often one was read; a block can be read more than once.
 	Blocks     int `json:"blocks"`
 	BlocksRead int `json:"blocks_read"`
+	// BlocksTallied were counted by what is kept about them, without reading.
+	BlocksTallied int `json:"blocks_tallied"`
 	// BlocksSkipped is the number of blocks that need not be read, for what is kept
 	// about them shows that they hold no match.
 	BlocksSkipped int `json:"blocks_skipped"`
@@ -55,6 +75,17 @@ type Stats struct {
 	DamagedBlocks    int `json:"damaged_blocks"`
 	UnreadableEvents int `json:"unreadable_events"`
 	RemovedBlocks    int `json:"removed_blocks"`
+	// Step is the width of the time spans of a histogram or rate.
+	Step time.Duration `json:"step,omitempty"`
+}
+
+// add adds what was read of blocks.
+func (s *Stats) add(o *Stats) {
+	s.BlocksRead += o.BlocksRead
+	s.Octets += o.Octets
+	s.DamagedBlocks += o.DamagedBlocks
+	s.UnreadableEvents += o.UnreadableEvents
+	s.RemovedBlocks += o.RemovedBlocks
 }
 
 // maxHeld bounds the octets of matches that wait for their turn. They wait while
@@ -123,20 +154,61 @@ func (h *held) size() int { return len(h.record) + heldOverhead }
 // key that each can hold, keeps the matches sorted, and gives out those that no
 // unread block can precede.
 type scan struct {
-	log          log
-	query        *Query
-	matcher      *Matcher
-	since, until int64 // since ≤ time ≤ until
-	order        Order
-	limit        int // results still wanted; -1 means all
-	maxHeld      int
+	bounds
+	log     log
+	query   *Query
+	order   Order
+	limit   int // results still wanted; -1 means all
+	maxHeld int
 
-	queue   queue
-	waiting []held // greatest key first
-	octets  int    // of waiting
-	fresh   []held
-	names   syslog.Interner
-	stats   Stats
+	queue    queue
+	reading  []*gathering // in the order in which they were started
+	waiting  []held       // greatest key first
+	octets   int          // of waiting
+	names    syslog.Interner
+	stats    Stats
+	progress progress
+}
+
+// bounds are those of a search in time and in the log.
+type bounds struct {
+	since, until int64 // since ≤ time ≤ until
+	below        uint64
+}
+
+func boundsOf(q *Query, r Request) bounds {
+	b := bounds{q.since, q.until, math.MaxUint64}
+	if !r.Since.IsZero() {
+		b.since = max(b.since, unixNano(r.Since))
+	}
+	if !r.Until.IsZero() {
+		b.until = min(b.until, max(unixNano(r.Until), math.MinInt64+1)-1)
+	}
+	if r.Before > 0 {
+		b.below = r.Before
+	}
+	return b
+}
+
+// worker returns a worker on l.
+func (b bounds) worker(l log, q *Query) *worker {
+	return &worker{reader: l.reader(), query: q, matcher: q.Matcher(), since: b.since, until: b.until, below: b.below}
+}
+
+// progress tells now and then how far a search is.
+type progress struct {
+	tell func(Progress)
+	next time.Time
+}
+
+func (p *progress) at(blocks, done int, octets int64) {
+	if p.tell == nil {
+		return
+	}
+	if now := time.Now(); now.After(p.next) {
+		p.next = now.Add(progressInterval)
+		p.tell(Progress{blocks, done, octets})
+	}
 }
 
 // blockInfo is what the log knows of a block without reading it.
@@ -150,13 +222,19 @@ type log interface {
 	// blocks calls f for each block whose times touch [since, until], in any
 	// order. damaged is the number of stretches where there should be blocks.
 	blocks(ctx context.Context, since, until int64, f func(blockInfo)) (damaged int, err error)
+	// reader returns what reads blocks that blocks has listed.
+	reader() reader
+}
+
+// reader reads blocks. It is for one goroutine.
+type reader interface {
 	// read returns the run of records of a block, valid until the next call.
 	read(b blockInfo) (records []byte, err error)
+	close()
 }
 
 func newScan(l log, q *Query, r Request) (*scan, error) {
-	s := &scan{log: l, query: q, matcher: q.Matcher(), since: math.MinInt64, until: math.MaxInt64,
-		order: r.Order, limit: r.Limit, maxHeld: maxHeld}
+	s := &scan{log: l, query: q, bounds: boundsOf(q, r), order: r.Order, limit: r.Limit, maxHeld: maxHeld, progress: progress{tell: r.Progress}}
 	switch s.order {
 	case "":
 		s.order = NewestFirst
@@ -169,14 +247,6 @@ func newScan(l log, q *Query, r Request) (*scan, error) {
 	}
 	if r.Limit == 0 {
 		s.limit = -1
-	}
-	if !r.Since.IsZero() {
-		s.since = unixNano(r.Since)
-	}
-	if !r.Until.IsZero() {
-		if s.until = unixNano(r.Until); s.until > math.MinInt64 {
-			s.until--
-		}
 	}
 	return s, nil
 }
@@ -195,6 +265,9 @@ func unixNano(t time.Time) int64 {
 // run calls emit for each result in order. The event is valid during the call.
 func (s *scan) run(ctx context.Context, emit func(*syslog.Event) error) error {
 	damaged, err := s.log.blocks(ctx, s.since, s.until, func(b blockInfo) {
+		if b.First >= s.below {
+			return
+		}
 		if b.Skip != nil && !s.query.may(b.Skip) {
 			s.stats.BlocksSkipped++
 			return
@@ -212,25 +285,60 @@ func (s *scan) run(ctx context.Context, emit func(*syslog.Event) error) error {
 	s.stats.DamagedBlocks = damaged
 	s.stats.Blocks = len(s.queue) + s.stats.BlocksSkipped
 	heap.Init(&s.queue)
+	workers := newPool(func() *worker { return s.worker(s.log, s.query) })
+	defer workers.close()
 	var e syslog.Event
 	for {
-		for len(s.waiting) > 0 && (len(s.queue) == 0 || s.waiting[0].compare(s.queue[0].upper) > 0) {
+		for len(s.waiting) > 0 && s.precedes(s.waiting[0].key) {
 			if err := s.give(&e, emit); err != nil || s.limit == 0 {
 				return err
 			}
 		}
-		if len(s.queue) == 0 {
-			return nil
-		}
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		b := heap.Pop(&s.queue).(*block)
-		if err := s.collect(b); err != nil {
-			return err
+		for len(s.queue) > 0 && workers.room() {
+			g := s.gather(heap.Pop(&s.queue).(*block))
+			s.reading = append(s.reading, g)
+			workers.start(g.collect)
 		}
-		s.admit()
+		if len(s.reading) == 0 {
+			return nil
+		}
+		workers.wait()
+		g := s.reading[0]
+		s.reading = s.reading[1:]
+		s.stats.add(&g.stats)
+		if g.err != nil {
+			return g.err
+		}
+		if !g.void {
+			s.admit(g.fresh)
+		}
+		s.progress.at(s.stats.Blocks, s.stats.Blocks-len(s.queue), s.stats.Octets)
 	}
+}
+
+// precedes tells whether no event that is unread can come before k.
+func (s *scan) precedes(k key) bool {
+	if len(s.queue) > 0 && k.compare(s.queue[0].upper) <= 0 {
+		return false
+	}
+	for _, g := range s.reading {
+		if !g.void && k.compare(g.upper) <= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// gather prepares the reading of a block.
+func (s *scan) gather(b *block) *gathering {
+	g := &gathering{block: b, upper: b.upper, again: b.again, order: s.order, limit: s.limit}
+	if s.full() && len(s.waiting) > 0 {
+		g.full, g.floor = true, s.waiting[s.limit-1].key
+	}
+	return g
 }
 
 // give hands the first waiting match out.

@@ -67,6 +67,8 @@ func (n sdNode) literal() *pattern {
 // part of words are, and so their escapes part words where they do.
 func (n sdNode) may(b *skipdata.Block) bool { return n.pattern.may(b) }
 
+func (n sdNode) dims() dims { return dimOther }
+
 func (n sdNode) write(b *strings.Builder) {
 	b.WriteString(sdPrefix + n.key + ":" + n.pattern.String())
 }

@@ -24,6 +24,8 @@ func (n netNode) literal() *pattern { return nil }
 
 func (n netNode) may(*skipdata.Block) bool { return true }
 
+func (n netNode) dims() dims { return dimOther }
+
 func (n netNode) write(b *strings.Builder) {
 	fmt.Fprintf(b, "source:%s", n.prefix)
 	if n.port != 0 {

@@ -42,6 +42,13 @@ func appendString(dst, s []byte) ([]byte, bool) {
 	return append(dst, '"'), ok
 }
 
+// AppendString appends s as a JSON string as documents have it: octets that are not
+// UTF-8 become U+FFFD each.
+func AppendString(dst, s []byte) []byte {
+	dst, _ = appendString(dst, s)
+	return dst
+}
+
 // appendEscaped appends s as the inside of a JSON string (RFC 8259 §7). Octets
 // that are not UTF-8 become U+FFFD each, and ok is false then. Beyond what JSON
 // asks, DEL and the C1 controls are escaped, so that no document can steer a

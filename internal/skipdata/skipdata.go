@@ -1,19 +1,21 @@
 // Package skipdata makes and reads what the log keeps about each block of a full
-// segment so that a search can pass over it: which severities and facilities its
-// events have, and which words may stand in them.
+// segment so that a search can pass over it, or count its events without reading
+// it: which severities and facilities its events have, how many of each, of each
+// host and app and in each minute, and which words may stand in them.
 //
 // # Format
 //
-// Version 1. A reader that does not know the version takes the data as none.
+// Version 2. A reader that does not know the version takes the data as none.
 //
-//	0        1            2            5                 6
-//	+--------+------------+------------+-----------------+------------+
-//	| 1      | severities | facilities | hash functions  | filter ... |
-//	+--------+------------+------------+-----------------+------------+
+//	0        1            2            5                 6        10
+//	+--------+------------+------------+-----------------+--------+-----------+------------+
+//	| 2      | severities | facilities | hash functions  | length | tally ... | filter ... |
+//	+--------+------------+------------+-----------------+--------+-----------+------------+
 //
 // Severities is a set of bits, bit 0 for emerg; so is facilities, little endian, bit
-// 0 for kern. The rest is a Bloom filter of the words, to the end; without it any
-// word may stand in the block.
+// 0 for kern. Length, little endian, is that of the tally, described at Tally. The
+// rest is a Bloom filter of the words, to the end; without it any word may stand in
+// the block. Version 1 is the same without length and tally.
 //
 // A word is a run of characters for which IsWord holds, in lower case (the simple
 // mapping of Unicode, rune by rune). Words are taken from hostname, app name,
@@ -27,13 +29,17 @@
 package skipdata
 
 import (
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	version    = 1
-	headerSize = 6
+	version    = 2
+	headerSize = 10
+	// Version 1 has no tally.
+	version1    = 1
+	headerSize1 = 6
 	// hashes is right for bitsPerWord: one word in 120 that is not in a block
 	// seems to be.
 	hashes      = 7
@@ -135,20 +141,36 @@ type Block struct {
 	hashes int
 	filter []byte
 	any    bool // without a filter
+	tally  []byte
 }
 
 // Parse reads the data of a block; b is borrowed. false: nothing is known.
 func Parse(b []byte) (Block, bool) {
-	if len(b) < headerSize || b[0] != version || b[5] == 0 || b[5] > 32 {
+	if len(b) < headerSize1 || b[5] == 0 || b[5] > 32 {
 		return Block{}, false
 	}
-	return Block{
+	block := Block{
 		Severities: uint32(b[1]),
 		Facilities: uint32(b[2]) | uint32(b[3])<<8 | uint32(b[4])<<16,
 		hashes:     int(b[5]),
-		filter:     b[headerSize:],
-		any:        len(b) == headerSize,
-	}, true
+	}
+	switch b[0] {
+	case version1:
+		block.filter = b[headerSize1:]
+	case version:
+		if len(b) < headerSize {
+			return Block{}, false
+		}
+		length := binary.LittleEndian.Uint32(b[6:])
+		if uint64(length) > uint64(len(b)-headerSize) {
+			return Block{}, false
+		}
+		block.tally, block.filter = b[headerSize:headerSize+length], b[headerSize+length:]
+	default:
+		return Block{}, false
+	}
+	block.any = len(block.filter) == 0
+	return block, true
 }
 
 // May tells whether an event of the block may hold the word. Without a filter all

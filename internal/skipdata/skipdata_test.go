@@ -74,7 +74,7 @@ func TestSizeIsBounded(t *testing.T) {
 			fmt.Fprintf(&text, "w%d ", i)
 		}
 		data := s.Append(nil, syslog.AppendRecord(nil, event(text.String())))
-		if len(data) > MaxSize || len(data) > headerSize != filtered {
+		if len(data) > MaxSize || (len(mustParse(t, data).filter) > 0) != filtered {
 			t.Errorf("%d words make %d octets", words, len(data))
 		}
 		if b := mustParse(t, data); !b.May(Words(nil, []byte("w0"), false, false)[0]) {
@@ -100,7 +100,7 @@ func TestWhatCannotBeReadIsNotSummed(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	for _, data := range []string{"", "\x01", "\x02\x00\x00\x00\x00\x07aaaa", "\x01\x00\x00\x00\x00\x00aaaa"} {
+	for _, data := range []string{"", "\x01", "\x03\x00\x00\x00\x00\x07aaaa", "\x02\x00\x00\x00\x00\x07\x05\x00\x00\x00aaaa", "\x01\x00\x00\x00\x00\x00aaaa"} {
 		if _, ok := Parse([]byte(data)); ok {
 			t.Errorf("%q is read", data)
 		}
@@ -133,6 +133,48 @@ func TestOpenEndsAreNoWords(t *testing.T) {
 	f("", true, true, "")
 }
 
+func TestTheTallyCountsWhatIsThere(t *testing.T) {
+	var s Summarizer
+	var run []byte
+	for i := range 300 {
+		e := event("text")
+		e.Severity = syslog.Severity(i % 3)
+		e.Timestamp = int64(i-150) * Minute / 2
+		if i%2 == 0 {
+			e.Host = "named"
+		}
+		run = syslog.AppendRecord(run, e)
+	}
+	b := mustParse(t, s.Append(nil, run))
+	var tally Tally
+	if !b.Tally(&tally) || tally.Total() != 300 || tally.Severities[1] != 100 || tally.Facilities[4] != 300 {
+		t.Fatalf("%+v", tally)
+	}
+	if len(tally.Hosts) != 2 || string(tally.Hosts[0].Name) != "named" || tally.Hosts[1].Count != 150 ||
+		len(tally.Apps) != 1 || string(tally.Apps[0].Name) != "" || tally.Apps[0].Count != 300 {
+		t.Errorf("%+v", tally)
+	}
+	if len(tally.Minutes) != 150 || tally.Minutes[0].Minute != -75 || tally.Minutes[149].Minute != 74 {
+		t.Errorf("%d minutes", len(tally.Minutes))
+	}
+}
+
+func TestWhatIsTooManyIsNotTallied(t *testing.T) {
+	var s Summarizer
+	var run []byte
+	for i := range 3000 {
+		e := event("text")
+		e.Host = fmt.Sprint("host", i)
+		e.Timestamp = int64(i) * Minute
+		run = syslog.AppendRecord(run, e)
+	}
+	b := mustParse(t, s.Append(nil, run))
+	var tally Tally
+	if !b.Tally(&tally) || tally.Hosts != nil || tally.Minutes != nil || tally.Apps == nil || tally.Total() != 3000 {
+		t.Errorf("%d hosts, %d minutes", len(tally.Hosts), len(tally.Minutes))
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("\x01\x00\x00\x00\x00\x07aaaa"), "word")
 	f.Fuzz(func(t *testing.T, data []byte, word string) {
@@ -140,6 +182,8 @@ func FuzzParse(f *testing.F) {
 			for _, w := range words(word) {
 				b.May(w)
 			}
+			var tally Tally
+			b.Tally(&tally)
 		}
 	})
 }

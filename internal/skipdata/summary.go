@@ -1,6 +1,8 @@
 package skipdata
 
 import (
+	"encoding/binary"
+
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -12,15 +14,18 @@ const maxWords = 1 << 18
 // memory, at most 4 MiB.
 type Summarizer struct {
 	set   wordSet
+	count counter
 	names syslog.Interner
 	// texts that repeat from event to event, and were taken last.
 	input, identity, path, host string
+	address                     []byte
 }
 
 // Append appends the data of a block with this run of encoded events to dst. Where
 // an event cannot be read, nothing: the block has to be searched.
 func (s *Summarizer) Append(dst, records []byte) []byte {
 	s.set.reset()
+	s.count.reset()
 	s.input, s.identity, s.path, s.host = "", "", "", ""
 	var severities, facilities uint32
 	var e syslog.Event
@@ -42,18 +47,24 @@ func (s *Summarizer) Append(dst, records []byte) []byte {
 		s.addName(&s.input, e.Input)
 		s.addName(&s.identity, e.Identity)
 		s.addName(&s.path, e.Path)
+		host := e.Field(e.Hostname)
 		if e.Hostname.Empty() {
-			s.addHost(&e)
+			host = s.addHost(&e)
 		}
+		s.count.add(&e, host)
 	}
 	if facilities >= 1<<24 {
 		return dst // no syslog
 	}
 	dst = append(dst, version, byte(severities), byte(facilities), byte(facilities>>8), byte(facilities>>16), hashes)
+	dst = append(dst, 0, 0, 0, 0)
+	mark := len(dst)
+	dst = s.count.append(dst)
+	binary.LittleEndian.PutUint32(dst[mark-4:], uint32(len(dst)-mark))
 	if s.set.full {
 		return dst
 	}
-	return s.set.appendFilter(dst)
+	return s.set.appendFilter(dst, MaxSize-headerSize-(len(dst)-mark))
 }
 
 // addName adds a text unless it was the last one added there.
@@ -67,17 +78,21 @@ func (s *Summarizer) addName(last *string, text string) {
 // UnknownHost is the name of the host of an event of which nothing tells it.
 const UnknownHost = "unknown"
 
-// addHost adds the name of the host of an event that does not give it itself.
-func (s *Summarizer) addHost(e *syslog.Event) {
+// addHost adds and returns the name of the host of an event that does not give it
+// itself. It is valid until the next call.
+func (s *Summarizer) addHost(e *syslog.Event) []byte {
+	name := UnknownHost
 	switch {
 	case e.Host != "":
-		s.addName(&s.host, e.Host)
+		name = e.Host
 	case e.Source.IsValid():
-		var buf [64]byte
-		s.set.addText(e.Source.Addr().Unmap().WithZone("").AppendTo(buf[:0]))
-	default:
-		s.addName(&s.host, UnknownHost)
+		s.address = e.Source.Addr().Unmap().WithZone("").AppendTo(s.address[:0])
+		s.set.addText(s.address)
+		return s.address
 	}
+	s.addName(&s.host, name)
+	s.address = append(s.address[:0], name...)
+	return s.address
 }
 
 // wordSet is a set of words, with open addressing.
@@ -131,9 +146,9 @@ func (s *wordSet) grow() {
 	}
 }
 
-// appendFilter appends the Bloom filter of the set.
-func (s *wordSet) appendFilter(dst []byte) []byte {
-	octets := min(max((s.used*bitsPerWord+7)/8, 8), MaxSize-headerSize)
+// appendFilter appends the Bloom filter of the set, of at most so many octets.
+func (s *wordSet) appendFilter(dst []byte, most int) []byte {
+	octets := min(max((s.used*bitsPerWord+7)/8, 8), most)
 	mark := len(dst)
 	dst = append(dst, make([]byte, octets)...)
 	filter, m := dst[mark:], uint64(octets)*8

@@ -1,0 +1,100 @@
+package search
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/syslane/syslane/internal/ecs"
+	"github.com/syslane/syslane/internal/syslog"
+)
+
+// run searches a log for what the query finds, and works through its stages.
+func (q *Query) run(ctx context.Context, l log, r Request, found func(doc []byte) error) (Stats, error) {
+	if r.Limit < 0 {
+		return Stats{}, fmt.Errorf("limit %d is negative; 0 means all", r.Limit)
+	}
+	if q.pipe.group != nil {
+		return q.count(ctx, l, r, found)
+	}
+	ops := q.pipe.ops
+	scanning := r
+	if len(ops) > 0 && (ops[0].kind == "first" || ops[0].kind == "last") {
+		scanning.Limit, scanning.Order = ops[0].n, NewestFirst
+		if ops[0].kind == "first" {
+			scanning.Order = OldestFirst
+		}
+		ops = ops[1:]
+	} else if len(ops) > 0 && ops[0].kind == "sort" {
+		scanning.Limit = 0
+	}
+	fields, streams := streamed(ops)
+	if streams && r.Limit > 0 && (scanning.Limit == 0 || scanning.Limit > r.Limit) {
+		scanning.Limit = r.Limit
+	}
+	s, err := newScan(l, q, scanning)
+	if err != nil {
+		return Stats{}, err
+	}
+	out := &output{limit: r.Limit, found: found}
+	var doc []byte
+	if streams {
+		err = s.run(ctx, func(e *syslog.Event) error {
+			if fields == nil {
+				doc = ecs.AppendDocument(doc[:0], e, ecs.Options{})
+			} else {
+				doc = appendFields(doc[:0], e, fields)
+			}
+			return out.add(doc)
+		})
+		s.stats.Matched = out.n
+		return s.stats, err
+	}
+	table := newEventTable(q, ops, r.Limit)
+	if err = s.run(ctx, table.add); err == nil {
+		err = table.write(out)
+	}
+	s.stats.Matched = out.n
+	return s.stats, err
+}
+
+// streamed tells whether events can be given out as they are found, and with which
+// fields; nil for whole documents.
+func streamed(ops []rowOp) (fields []column, ok bool) {
+	for _, op := range ops {
+		if op.kind != "fields" {
+			return nil, false
+		}
+		fields = op.cols
+	}
+	return fields, true
+}
+
+// output gives out results up to a limit.
+type output struct {
+	limit int // 0 means all
+	n     int
+	found func(doc []byte) error
+}
+
+func (o *output) add(doc []byte) error {
+	if o.limit > 0 && o.n == o.limit {
+		return nil
+	}
+	o.n++
+	return o.found(doc)
+}
+
+// appendFields appends fields of an event as a row.
+func appendFields(dst []byte, e *syslog.Event, fields []column) []byte {
+	var buf [256]byte
+	dst = append(dst, '{')
+	for i, f := range fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = ecs.AppendString(dst, []byte(f.name))
+		dst = append(dst, ':')
+		dst = ecs.AppendString(dst, f.field.value(buf[:0], e))
+	}
+	return append(dst, '}')
+}
