@@ -10,9 +10,11 @@ func bulk() Case {
 		Name: "bulk", Title: "TCP → (durable log →) Elasticsearch bulk, 10 connections",
 		Subjects: []subject.Subject{
 			subject.Syslane("syslane", subject.SyslaneConfig{Role: "collector", Input: "tcp", Output: "elasticsearch"}),
-			subject.Rsyslog("rsyslog", false, subject.RsyslogConfig{
-				Input: subject.RsyslogTCP, Queue: subject.RsyslogDirect, Action: subject.RsyslogElastic(2, 5000)}),
-			subject.SyslogNG("syslog-ng", subject.SyslogNGConfig{
+			subject.Rsyslog("rsyslog, 2 workers", false, subject.RsyslogConfig{
+				Input: subject.RsyslogTCP, Queue: subject.RsyslogDirect, Action: subject.RsyslogElastic(2, 1000)}),
+			subject.SyslogNG("syslog-ng, 1 worker", subject.SyslogNGConfig{
+				Source: subject.SyslogNGTCP, Destination: subject.SyslogNGElastic(1, 5000)}),
+			subject.SyslogNG("syslog-ng, 2 workers", subject.SyslogNGConfig{
 				Source: subject.SyslogNGTCP, Destination: subject.SyslogNGElastic(2, 5000)}),
 		},
 		Run: passOn(bulkMessages, 10),

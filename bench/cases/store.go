@@ -79,6 +79,7 @@ func tcpLog(name string, conns int) Case {
 	if conns == 10 {
 		c.Subjects = append(c.Subjects,
 			collectorTCP("syslane, zstd", `codec = "zstd"`),
+			collectorTCP("syslane, no compression", `codec = "none"`),
 			collectorTCP("syslane, not synced", `sync = "os"`),
 			subject.Rsyslog("rsyslog, memory queue", false, subject.RsyslogConfig{
 				Input: subject.RsyslogTCP, Queue: subject.RsyslogMemory, Action: subject.RsyslogFile}),

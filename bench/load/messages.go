@@ -96,19 +96,21 @@ func appendMessage(dst []byte, n int, text string) []byte {
 	return fmt.Appendf(dst, " %s%0*d %s", Mark, Digits, n, text)
 }
 
-// generatedTexts are some thousand, without pattern to their order.
+// generatedTexts are some thousand, without pattern to their order. They compress as
+// logs of sshd and of Linux hosts do, for compression is much of the work.
 func generatedTexts() (texts []string) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	verbs := []string{"authentication failure", "session opened", "session closed", "connection reset by peer",
-		"check pass; user unknown", "reverse mapping checking failed", "lease renewed", "link became ready"}
+	verbs := []string{"authentication failure; logname= uid=0 euid=0 tty=NODEVssh ruser= rhost", "session opened by (uid=0) for rhost",
+		"Connection closed by authenticating user, preauth, from", "check pass; user unknown, reported by rhost",
+		"reverse mapping checking getaddrinfo failed - POSSIBLE BREAK-IN ATTEMPT! from", "Received disconnect: 11: Bye Bye, preauth, from",
+		"lease of address renewed for client", "error: connection reset by peer while reading from"}
 	users := []string{"root", "backup", "www-data", "postgres", "admin", "guest", "oracle", "test"}
-	paths := []string{"/var/lib/app/data", "/api/v1/orders/status", "/srv/www/index.html", "/usr/lib/systemd/system"}
+	networks := []string{"218.188.2", "60.30.224", "10.0.17", "192.168.4"}
 	for range 4000 {
-		t := fmt.Sprintf("%s for user %s from %d.%d.%d.%d port %d; uid=%d session=%016x took %d ms",
-			verbs[rng.IntN(len(verbs))], users[rng.IntN(len(users))], rng.IntN(224), rng.IntN(256), rng.IntN(256),
-			rng.IntN(256), rng.IntN(65536), rng.IntN(2000), rng.Uint64(), rng.IntN(5000))
+		t := fmt.Sprintf("%s %s.%d port %d user=%s", verbs[rng.IntN(len(verbs))], networks[rng.IntN(len(networks))],
+			rng.IntN(256), 1024+rng.IntN(64512), users[rng.IntN(len(users))])
 		if rng.IntN(2) == 0 {
-			t += fmt.Sprintf(" path=%s/%x status=%d", paths[rng.IntN(len(paths))], rng.Uint32(), 200+rng.IntN(304))
+			t += fmt.Sprintf(" service=sshd method=keyboard-interactive/pam took=%d ms", rng.IntN(5000))
 		}
 		texts = append(texts, t)
 	}

@@ -81,7 +81,10 @@ func RsyslogFwdFrom(queue string) string {
 }
 
 // RsyslogElastic writes bulk requests from a memory queue, so many documents each,
-// with so many workers. jsonf makes the document, which is the fastest way it has.
+// with so many workers. Of 1, 2 and 4 workers with 1,000 to 20,000 documents, two with
+// 1,000 took the least CPU (9.3 s per million; the others up to 10.9) at as good a rate
+// as any and half of the memory. The queue of the ruleset in place of the action's is
+// slower, and a document put together of constants is not cheaper than jsonf's.
 func RsyslogElastic(workers, batch int) string {
 	return fmt.Sprintf(`module(load="omelasticsearch")
 template(name="document" type="list" option.jsonf="on") {

@@ -48,7 +48,9 @@ const (
   disk-buffer(disk-buf-size(8589934592) reliable(yes) mem-buf-size(10000000) dir("{dir}")));`
 )
 
-// SyslogNGElastic writes bulk requests, as its elasticsearch-http() does.
+// SyslogNGElastic writes bulk requests, as its elasticsearch-http() does. One worker
+// takes the least CPU (7.5 s per million, with 1 to 4 workers and 1,000 to 5,000
+// documents up to 8.1); on idle CPUs two are faster.
 func SyslogNGElastic(workers, batch int) string {
 	return fmt.Sprintf(`http(url("http://{outhost}:{outport}/_bulk") method("POST") headers("Content-Type: application/x-ndjson")
   body('{"index":{"_index":"logs"}}
