@@ -84,6 +84,8 @@ type Config struct {
 const (
 	checkPause = time.Second
 	maxPause   = 30 * time.Second
+	// steady is how long a target must have been in use to count as well again.
+	steady = 10 * time.Second
 )
 
 // Parse checks targets as a configuration names them.
@@ -254,7 +256,7 @@ func (g *Group) fail(m *member, why error) {
 		return
 	}
 	if m.down == nil {
-		if m.pause = min(2*m.pause, maxPause); m.pause == 0 || time.Since(m.upSince) > 2*maxPause {
+		if m.pause = min(2*m.pause, maxPause); m.pause == 0 || time.Since(m.upSince) > steady {
 			m.pause = checkPause
 		}
 		m.restUntil = time.Now().Add(m.pause)

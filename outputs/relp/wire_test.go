@@ -1,0 +1,102 @@
+package relp_test
+
+import (
+	"bufio"
+	"flag"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	wire "github.com/syslane/syslane/internal/relp"
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/parser"
+)
+
+// textFiles may name other log files for BenchmarkOctetsOnTheWire.
+var textFiles = flag.String("text", "", "log files to measure the link with, separated by commas; default: the lines that the parser is tested with")
+
+// logLines returns real log lines as messages of RFC 3164.
+func logLines(tb testing.TB) (lines []string) {
+	tb.Helper()
+	files := strings.Split(*textFiles, ",")
+	if *textFiles == "" {
+		files, _ = filepath.Glob("../../parser/testdata/devices/*.txt")
+	}
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer f.Close()
+		for s := bufio.NewScanner(f); s.Scan(); {
+			line := s.Text()
+			if line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			if line[0] != '<' {
+				line = "<38>" + line
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// encode makes events of the lines, as a relay does: received up to some
+// milliseconds after the time that they name, or after the one before.
+func encode(lines []string) (run []byte) {
+	random := rand.New(rand.NewPCG(1, 2))
+	last := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	for i, line := range lines {
+		e := syslog.Event{Input: "tcp"}
+		e.Raw = []byte(line)
+		parser.Parse(&e.Message, &parser.Options{Received: last})
+		received := last.Add(time.Duration(random.IntN(20_000_000)))
+		if at := e.Time(); !at.IsZero() {
+			received = at.Add(time.Duration(random.IntN(20_000_000)))
+		}
+		e.ID = syslog.MakeID(received, [4]byte{1, 2, 3, 4}, uint32(i))
+		e.Source = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 20)}), uint16(40000+i%20))
+		run = syslog.AppendRecord(run, &e)
+	}
+	return run
+}
+
+// octets returns the octets of the lines as plain syslog over TCP, octet-counted,
+// and over the link in batches of so many events.
+func octets(tb testing.TB, lines []string, batch int) (plain, link int) {
+	tb.Helper()
+	encoder, err := wire.NewBatchEncoder(wire.CodecZstd)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for first := 0; first < len(lines); first += batch {
+		part := lines[first:min(first+batch, len(lines))]
+		link += len(encoder.AppendFrame(nil, 1, wire.Batch{First: uint64(first + 1), Next: uint64(first + 1 + len(part)), Count: len(part), Records: encode(part)}))
+		for _, line := range part {
+			plain += len(strconv.Itoa(len(line))) + 1 + len(line)
+		}
+	}
+	return plain, link
+}
+
+// BenchmarkOctetsOnTheWire tells what the link costs, envelope and all, beside
+// plain syslog without: -text FILE,… for other log files.
+func BenchmarkOctetsOnTheWire(b *testing.B) {
+	lines := logLines(b)
+	for _, batch := range []int{1, 10, 100, 1000, len(lines)} {
+		b.Run(strconv.Itoa(batch), func(b *testing.B) {
+			var plain, link int
+			for b.Loop() {
+				plain, link = octets(b, lines, batch)
+			}
+			b.ReportMetric(100*float64(link)/float64(plain), "%-of-plain")
+			b.ReportMetric(float64(link)/float64(len(lines)), "octets/message")
+		})
+	}
+}
