@@ -20,7 +20,7 @@ import (
 //
 //	magic    "SLBT"
 //	ver      version of this format and of the events within, 1
-//	cod      codec of the payload: 0 none, 1 s2 (block format), 2 zstd
+//	cod      codec of the payload: 0 none, 1 s2 (block format), 2 zstd, 3 zstd of a split run
 //	first    position in the sender's log of the first event
 //	next     position after the last event
 //	count    number of records
@@ -44,6 +44,9 @@ const (
 	MaxBatchData = MaxBatchRaw + batchHeaderLen
 )
 
+// maxKeptSplit bounds the memory kept for the next split run.
+const maxKeptSplit = 4 << 20
+
 // Codec is how the payload of a batch is compressed. The numbers are part of the format.
 type Codec uint8
 
@@ -52,6 +55,9 @@ const (
 	CodecNone Codec = iota
 	CodecS2
 	CodecZstd
+	// CodecSplit is Zstandard of a split run; see split.go. An encoder for CodecZstd
+	// uses it where it can.
+	CodecSplit
 )
 
 // ParseCodec reads a codec's name: "none", "s2" or "zstd".
@@ -92,6 +98,7 @@ type Batch struct {
 type BatchEncoder struct {
 	codec   Codec
 	zstd    *zstd.Encoder
+	split   splitter
 	payload []byte
 }
 
@@ -119,7 +126,10 @@ func (e *BatchEncoder) AppendFrame(dst []byte, txnr uint32, b Batch) []byte {
 		e.payload = s2.Encode(e.payload[:cap(e.payload)], b.Records)
 		payload = e.payload
 	case CodecZstd:
-		e.payload = e.zstd.EncodeAll(b.Records, e.payload[:0])
+		if split, ok := e.split.split(b.Records); ok {
+			codec, payload = CodecSplit, split
+		}
+		e.payload = e.zstd.EncodeAll(payload, e.payload[:0])
 		payload = e.payload
 	}
 	if len(payload) >= len(b.Records) {
@@ -146,6 +156,8 @@ func checksum(header, records []byte) uint32 {
 // is ready; Close frees what it holds.
 type BatchDecoder struct {
 	zstd *zstd.Decoder
+	// split is the memory of split runs.
+	split []byte
 }
 
 // Decode reads the data of a "batch" frame. It allocates no more than
@@ -206,7 +218,7 @@ func (d *BatchDecoder) decompress(codec Codec, payload, buf []byte, raw int) ([]
 			return nil, ErrBatchPayload
 		}
 		return records, nil
-	case CodecZstd:
+	case CodecZstd, CodecSplit:
 		if d.zstd == nil {
 			var err error
 			d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -215,11 +227,25 @@ func (d *BatchDecoder) decompress(codec Codec, payload, buf []byte, raw int) ([]
 				return nil, fmt.Errorf("start zstd decoder: %w", err)
 			}
 		}
-		records, err := d.zstd.DecodeAll(payload, buf)
-		if err != nil {
+		if codec == CodecZstd {
+			records, err := d.zstd.DecodeAll(payload, buf)
+			if err != nil {
+				return nil, ErrBatchPayload
+			}
+			return records, nil
+		}
+		var err error
+		if d.split, err = d.zstd.DecodeAll(payload, d.split[:0]); err != nil {
 			return nil, ErrBatchPayload
 		}
-		return records, nil
+		records, err := join(buf, d.split, raw)
+		if cap(d.split) > maxKeptSplit {
+			d.split = nil
+		}
+		if errors.Is(err, errNotSplit) {
+			err = ErrBatchPayload
+		}
+		return records, err
 	}
 	return nil, ErrBatchHeader
 }

@@ -49,8 +49,8 @@ type Config struct {
 	// RELP server.
 	Window int
 	// Compression of the link: "zstd", "s2" or "none". On log text zstd (at its
-	// fastest) leaves a fifth to a tenth at 0.4 to 1 GB/s a core, s2 a third to a
-	// fifth at 1 to 3 GB/s.
+	// fastest, of the split run) leaves a sixth or less, s2 a third to a fifth at
+	// several times the speed.
 	Compression string
 	// Plain never offers the link: every server is sent plain syslog messages.
 	Plain bool

@@ -3,10 +3,10 @@ package relp_test
 import (
 	"bufio"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,34 +17,57 @@ import (
 	"github.com/syslane/syslane/parser"
 )
 
-// textFiles may name other log files for BenchmarkOctetsOnTheWire.
-var textFiles = flag.String("text", "", "log files to measure the link with, separated by commas; default: the lines that the parser is tested with")
+// textFiles names real log files for BenchmarkOctetsOnTheWire.
+var textFiles = flag.String("text", "", "log files to measure the link with, separated by commas; default: generated lines")
 
-// logLines returns real log lines as messages of RFC 3164.
+// logLines returns log lines as messages of RFC 3164.
 func logLines(tb testing.TB) (lines []string) {
 	tb.Helper()
-	files := strings.Split(*textFiles, ",")
 	if *textFiles == "" {
-		files, _ = filepath.Glob("../../parser/testdata/devices/*.txt")
+		return generatedLines(4000)
 	}
-	for _, name := range files {
+	for name := range strings.SplitSeq(*textFiles, ",") {
 		f, err := os.Open(name)
 		if err != nil {
 			tb.Fatal(err)
 		}
 		defer f.Close()
 		for s := bufio.NewScanner(f); s.Scan(); {
-			line := s.Text()
-			if line == "" || strings.HasPrefix(line, "#") {
-				continue
-			}
-			if line[0] != '<' {
-				line = "<38>" + line
-			}
-			lines = append(lines, line)
+			lines = append(lines, "<38>"+s.Text())
 		}
 	}
 	return lines
+}
+
+// generatedLines are such as a host writes that is scanned for passwords.
+func generatedLines(n int) []string {
+	random := rand.New(rand.NewPCG(3, 4))
+	address := func() string { return netip.AddrFrom4([4]byte{203, 0, 113, byte(random.IntN(256))}).String() }
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.Local)
+	lines := make([]string, n)
+	for i := range lines {
+		at = at.Add(time.Duration(random.IntN(2)) * time.Second)
+		tag := fmt.Sprintf("<38>%s web1 sshd[%d]: ", at.Format(time.Stamp), 20000+random.IntN(2000))
+		switch random.IntN(4) {
+		case 0:
+			lines[i] = tag + fmt.Sprintf("Failed password for root from %s port %d ssh2", address(), 1024+random.IntN(60000))
+		case 1:
+			lines[i] = tag + fmt.Sprintf("pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=%s  user=root", address())
+		case 2:
+			lines[i] = tag + fmt.Sprintf("Received disconnect from %s: 11: Bye Bye [preauth]", address())
+		default:
+			lines[i] = tag + fmt.Sprintf("reverse mapping checking getaddrinfo for host-%d.example.net [%s] failed - POSSIBLE BREAK-IN ATTEMPT!", random.IntN(1000), address())
+		}
+	}
+	return lines
+}
+
+func TestTheLinkTakesAFifthOfTheOctetsOfPlainSyslog(t *testing.T) {
+	lines := logLines(t)
+	plain, link := octets(t, lines, 1000)
+	if 5*link > plain {
+		t.Errorf("%d octets on the link, %d as plain syslog: %d %%", link, plain, 100*link/plain)
+	}
 }
 
 // encode makes events of the lines, as a relay does: received up to some
