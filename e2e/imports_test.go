@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
-	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
+	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/limit", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc"},
 }
 
 // beside are the imports within a storey: who may import whom.
@@ -37,6 +37,7 @@ var beside = map[string][]string{
 	"parser":             {"internal/syslog"},
 	"internal/match":     {"internal/syslog", "internal/config"},
 	"internal/dedupe":    {"internal/syslog", "internal/match"},
+	"internal/limit":     {"internal/syslog", "internal/match"},
 	"internal/redact":    {"internal/syslog"},
 	"internal/transform": {"internal/syslog", "internal/match", "internal/redact", "internal/config", "parser"},
 	"internal/route":     {"internal/syslog", "internal/match"},

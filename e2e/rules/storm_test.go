@@ -198,7 +198,7 @@ framing = "lf"
 		return list
 	}
 	before := phase("before", func() { time.Sleep(2 * time.Second) })
-	const count = 1_000_000
+	const count = 3_000_000
 	var took time.Duration
 	during := phase("during", func() { took = storm(t, listen, count) })
 	half := func(l []time.Duration) time.Duration { return l[len(l)/2] }

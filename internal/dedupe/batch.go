@@ -73,6 +73,16 @@ func (r *Repeat) add(at int64) *Repeat {
 	return r
 }
 
+// Undo closes the window that the last message opened: it is not stored after all.
+func (b *Batch) Undo() {
+	last := b.opened[len(b.opened)-1]
+	b.opened = b.opened[:len(b.opened)-1]
+	last.table.mu.Lock()
+	defer last.table.mu.Unlock()
+	last.window.first = nil
+	last.table.close(last.window)
+}
+
 // await remembers that a first message is in another batch.
 func (b *Batch) await(first *Batch) {
 	for _, w := range b.waits {

@@ -27,7 +27,8 @@ type Config struct {
 	Transforms []config.Table `toml:"transform"`
 	Routes     []config.Table `toml:"route"`
 	// Dedupe says where repeats are suppressed, unless input or route say otherwise.
-	Dedupe *dedupeKeys `toml:"dedupe"`
+	Dedupe *dedupeKeys    `toml:"dedupe"`
+	Limits []config.Table `toml:"limit"`
 }
 
 // LogConfig is the table [log]: how the log on disk is kept.

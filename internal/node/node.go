@@ -104,7 +104,7 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 	}
 	id := n.log.ID()
 	n.pipeline = pipeline.New(pipeline.Config{
-		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: readings, Rules: p.Rules,
+		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: readings, Rules: p.Rules, Host: p.host,
 		TailSeed:   binary.LittleEndian.Uint64(id[8:]), // the first octets are in every event id
 		Registerer: p.registry, Logger: n.logger,
 	})

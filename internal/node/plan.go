@@ -37,6 +37,8 @@ type Plan struct {
 	options  Options
 	logger   zerolog.Logger
 	registry *prometheus.Registry
+	// host names this machine.
+	host string
 }
 
 // PlannedInput is one [[input]] table.
@@ -86,6 +88,7 @@ func Load(f *config.File, o Options) (*Plan, error) {
 	if err != nil {
 		p.logger.Warn().Err(err).Msg("this host has no name: documents will not say who observed them")
 	}
+	p.host = host
 	s := services{logger: p.logger, registerer: p.registry, host: host}
 	names := newNames("input")
 	for _, t := range p.Config.Inputs {

@@ -16,6 +16,7 @@ func (p *Plan) planRules(f *config.File) {
 	p.planTransforms()
 	p.planRoutes()
 	p.planDedupe(f)
+	p.planLimits()
 }
 
 // ruleKeys are the keys that every kind of rule has.

@@ -86,5 +86,11 @@ func TestMistakesInRulesAreToldWithTheirPlace(t *testing.T) {
 	f("[[transform]]\nset = { severity = \"loud\" }\nremove = [\"facility\"]\nrename = { app = 'sd[\"x\"]' }", `severity "loud" is none of`, `every message has a facility`, `an element can only become an element`)
 	f("[[transform]]\nsample = { one_in = 0, by = \"hots\" }", `want 1 or more`, `did you mean "host"?`)
 	f("[[transform]]\nmatch = 'app = 1'", `test.toml:18:14: transform.match: `)
+	f("[[limit]]\nrate = 0\nburst = 0\nby = [\"hots\"]\nexcess = \"drp\"", `test.toml:18:8: limit.rate = 0: want how many`, `limit.burst = 0`, `test.toml:20:7: limit.by = "hots": no field has this name; did you mean "host"?`, `want "drop" or "summarise"`)
+	f("[[limit]]\nmatch = 'app ='", `key "rate" is missing`)
+	f("[[limit]]\nrate = 1\nmatch = 'app =='", `test.toml:19:`)
+	f("[dedupe]\nfields = [\"hots\"]", `key "window" is missing`)
+	f("[dedupe]\nwindow = \"10s\"\nfields = [\"hots\"]", `test.toml:19:11: dedupe.fields = "hots": no field has this name; did you mean "host"?`)
+	f("[[route]]\nto = [\"es\"]\ndedupe = { window = \"48h\" }", `test.toml:19:21: route.dedupe.window = "48h": want a time up to 24h`)
 	f("[[route]]\nmatch = 3\ndrop = true", `test.toml:18:9: route.match = 3: want a string`)
 }

@@ -71,7 +71,7 @@ func (j *judge) reasons(r *reader, e *syslog.Event) (reasons []string, kept bool
 		j.Transforms.Finish(e, result)
 	}
 	if j.Routes == nil {
-		return append(reasons, "there are no routes: to every output"), true
+		return append(append(reasons, "there are no routes: to every output"), j.bounds(e, -1)...), true
 	}
 	taken := false
 	for _, i := range j.Routes.Matching(&j.message) {
@@ -92,8 +92,23 @@ func (j *judge) reasons(r *reader, e *syslog.Event) (reasons []string, kept bool
 		reasons = append(reasons, "no route takes it: to every output")
 	}
 	d := j.Routes.Decide(&j.message)
-	e.Route = d.To
-	return reasons, !d.Drop
+	if e.Route = d.To; d.Drop {
+		return reasons, false
+	}
+	return append(reasons, j.bounds(e, d.Taken)...), true
+}
+
+// bounds says what may still keep e from being stored, by what else comes.
+func (j *judge) bounds(e *syslog.Event, route int) (reasons []string) {
+	if j.Dedupe.table(e.Input, route) != nil {
+		reasons = append(reasons, "dedupe: its repeats are counted and not stored")
+	}
+	for _, rule := range j.Limits {
+		if c := rule.Condition(); c == nil || c.Match(&j.message) {
+			reasons = append(reasons, fmt.Sprintf("limit %q: it needs a token; %s", rule.Name(), why(c)))
+		}
+	}
+	return reasons
 }
 
 // why says what made a rule hold.

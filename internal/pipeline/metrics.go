@@ -12,12 +12,12 @@ import (
 )
 
 // metrics count what inputs submitted since the process started. For each input
-// received = stored + redelivered + suppressed + filtered + dropped, but for submits
-// under way.
+// received = stored + redelivered + suppressed + filtered + limited + dropped, but for
+// submits under way.
 type metrics struct {
 	received, octets, stored, redelivered *prometheus.CounterVec
-	suppressed, filtered, dropped         *prometheus.CounterVec
-	generated                             *prometheus.CounterVec
+	suppressed, filtered, limited         *prometheus.CounterVec
+	dropped, generated                    *prometheus.CounterVec
 	inputs                                *sync.Map // input name to *inputCounters
 }
 
@@ -25,7 +25,7 @@ type metrics struct {
 type inputCounters struct {
 	received, octets, stored, redelivered prometheus.Counter
 	suppressed                            prometheus.Counter
-	filtered, dropped                     *prometheus.CounterVec
+	filtered, limited, dropped            *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -33,12 +33,13 @@ func newMetrics(r prometheus.Registerer) metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"input"}, labels...))
 	}
 	m := metrics{
-		received:    vec("syslane_input_received_messages_total", "Messages that the input submitted since the start of the process: stored + redelivered + suppressed + filtered + dropped."),
+		received:    vec("syslane_input_received_messages_total", "Messages that the input submitted since the start of the process: stored + redelivered + suppressed + filtered + limited + dropped."),
 		octets:      vec("syslane_input_received_octets_total", "Octets of the messages that the input submitted."),
 		stored:      vec("syslane_input_stored_messages_total", "Messages made durable in the log."),
 		redelivered: vec("syslane_input_redelivered_messages_total", "Messages that their sender sent again after it had got no answer, and that were stored already."),
 		suppressed:  vec("syslane_input_suppressed_messages_total", "Messages that repeat one that was stored; how many is told by an event with repeat@32473."),
 		filtered:    vec("syslane_input_filtered_messages_total", "Messages thrown away as a rule says, by its name.", "rule"),
+		limited:     vec("syslane_input_limited_messages_total", "Messages that a limit held back, by its name.", "rule"),
 		dropped:     vec("syslane_input_dropped_messages_total", "Messages not stored, by reason. A peer that was promised an acknowledgement has got none and sends them again, but for the reason log-full (log.full = drop-newest).", "reason"),
 		generated: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "syslane_generated_messages_total", Help: "Messages that Syslane stored of its own, by what they tell of.",
@@ -46,7 +47,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		inputs: new(sync.Map),
 	}
 	if r != nil {
-		r.MustRegister(m.received, m.octets, m.stored, m.redelivered, m.suppressed, m.filtered, m.dropped, m.generated)
+		r.MustRegister(m.received, m.octets, m.stored, m.redelivered, m.suppressed, m.filtered, m.limited, m.dropped, m.generated)
 	}
 	return m
 }
@@ -62,6 +63,7 @@ func (m *metrics) of(input string) *inputCounters {
 		redelivered: m.redelivered.WithLabelValues(input),
 		suppressed:  m.suppressed.WithLabelValues(input),
 		filtered:    m.filtered.MustCurryWith(prometheus.Labels{"input": input}),
+		limited:     m.limited.MustCurryWith(prometheus.Labels{"input": input}),
 		dropped:     m.dropped.MustCurryWith(prometheus.Labels{"input": input}),
 	})
 	return c.(*inputCounters)

@@ -19,15 +19,20 @@ const (
 )
 
 // Run stores the events that Syslane itself has to tell: how often messages were
-// repeated. First it tells the counts that were left in the log, and when ctx ends
-// those of all open windows; it must have ended before Close. What cannot be
+// repeated, and once a minute what limits held back. First it tells the counts that were left in the log, and when ctx ends
+// those of all open windows and the rest of what was held back; it must have ended before Close. What cannot be
 // stored by then is told after the next start.
 func (p *Pipeline) Run(ctx context.Context) {
 	left := p.untold
 	p.untold = nil
 	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()
+	told := time.Now()
 	for {
+		if now := time.Now(); now.Sub(told) >= excessInterval {
+			told = now
+			p.tellExcess(ctx, now)
+		}
 		left = p.tell(ctx, append(left, p.expired(time.Now())...))
 		select {
 		case <-tick.C:
@@ -36,6 +41,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 		}
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastGrace)
 		defer cancel()
+		p.tellExcess(last, time.Now())
 		p.tell(last, append(left, p.expired(time.Time{})...))
 		return
 	}

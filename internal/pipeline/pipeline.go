@@ -48,6 +48,8 @@ type Config struct {
 	Readings map[string]Reading
 	// Rules are applied to every message.
 	Rules Rules
+	// Host names this machine in the events that Syslane itself has to tell.
+	Host string
 	// Registerer takes the metrics; nil leaves them unregistered.
 	Registerer prometheus.Registerer
 	Logger     zerolog.Logger

@@ -184,17 +184,11 @@ func (p *Pipeline) repeated(e *syslog.Event, c *count, now time.Time) error {
 	if err := e.Decode(c.event, nil); err != nil {
 		return err
 	}
-	e.ID, e.Timestamp = syslog.MakeID(now, p.cfg.Node, p.count.Add(1)), c.last
+	e.ID, e.Timestamp = p.newID(now), c.last
 	d := syslog.NewDraft(e)
 	sd := syslog.AppendElement(nil, RepeatID)
 	sd = syslog.AppendParam(sd, "count", strconv.AppendUint(nil, c.n, 10))
-	for _, t := range []struct {
-		name string
-		nano int64
-	}{{"first", c.first}, {"last", c.last}} {
-		sd = syslog.AppendParam(sd, t.name, time.Unix(0, t.nano).UTC().AppendFormat(nil, time.RFC3339Nano))
-	}
-	d.StructuredData = syslog.EndElement(sd)
+	d.StructuredData = syslog.EndElement(appendTimes(sd, c.first, c.last))
 	d.AppendTo(nil, e)
 	return nil
 }

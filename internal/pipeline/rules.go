@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/internal/dedupe"
+	"github.com/syslane/syslane/internal/limit"
 	"github.com/syslane/syslane/internal/match"
 	"github.com/syslane/syslane/internal/route"
 	"github.com/syslane/syslane/internal/syslog"
@@ -19,13 +20,18 @@ type Rules struct {
 	Routes *route.Table
 	// Dedupe says where repeats are suppressed.
 	Dedupe Dedupe
+	// Limits hold back what comes too fast; each that a message matches must let it
+	// pass.
+	Limits []*limit.Rule
 
 	// dedupes says that Dedupe has a table.
 	dedupes bool
 }
 
 // idle tells whether the rules change nothing.
-func (r *Rules) idle() bool { return r.Transforms == nil && r.Routes == nil && !r.dedupes }
+func (r *Rules) idle() bool {
+	return r.Transforms == nil && r.Routes == nil && !r.dedupes && len(r.Limits) == 0
+}
 
 // judge applies the rules to the events of one batch.
 type judge struct {
@@ -35,8 +41,11 @@ type judge struct {
 	// on demand.
 	reader *reader
 	// filtered counts what rules dropped: transforms by their index, and routes by
-	// theirs behind.
-	filtered []int
+	// theirs behind. limited counts what limits held back, by theirs.
+	filtered, limited []int
+	// now is when the batch began; key is scratch space.
+	now time.Time
+	key []byte
 	// repeats is what the batch adds to windows, nil where none are looked for;
 	// suppressed counts its messages, and settled says that it is done.
 	repeats    *dedupe.Batch
@@ -50,6 +59,13 @@ func (j *judge) begin() {
 		j.filtered = make([]int, transform.MaxTransforms+j.routes())
 	}
 	clear(j.filtered)
+	if len(j.Limits) > 0 {
+		if j.limited == nil {
+			j.limited = make([]int, len(j.Limits))
+		}
+		clear(j.limited)
+		j.now = time.Now()
+	}
 	if j.dedupes {
 		j.repeats, j.suppressed, j.settled = dedupe.NewBatch(time.Now()), 0, false
 	}
@@ -92,23 +108,36 @@ func (j *judge) keep(r *reader, e *syslog.Event) bool {
 		}
 		e.Route, taken = d.To, d.Taken
 	}
-	return !j.dedupes || !j.suppress(taken, e)
+	return j.first(taken, e)
 }
 
-// suppress tells whether e repeats a message that was let through.
-func (j *judge) suppress(route int, e *syslog.Event) bool {
-	table := j.Dedupe.table(e.Input, route)
-	if table == nil || j.message.Element(RepeatID) {
-		return false // what tells of repeats is no repeat
+// first tells whether e is to be stored after repeats and limits: repeats cost no
+// tokens, and what a limit holds back has no repeats.
+func (j *judge) first(route int, e *syslog.Event) bool {
+	var table *dedupe.Table
+	// What tells of others' repeats and excess is no repeat.
+	if j.dedupes && !j.message.Element(RepeatID) && !j.message.Element(LimitID) {
+		table = j.Dedupe.table(e.Input, route)
 	}
-	r := table.Repeats(j.repeats, &j.message, e)
-	if r == nil {
-		return false
+	if table != nil {
+		if r := table.Repeats(j.repeats, &j.message, e); r != nil {
+			if r.Describe && r.Description == nil {
+				r.Description = describe(e)
+			}
+			j.suppressed++
+			return false
+		}
 	}
-	if r.Describe && r.Description == nil {
-		r.Description = describe(e)
+	for i, rule := range j.Limits {
+		var ok bool
+		if ok, j.key = rule.Allow(j.now, j.key, &j.message, e, describe); !ok {
+			j.limited[i]++
+			if table != nil {
+				j.repeats.Undo()
+			}
+			return false
+		}
 	}
-	j.suppressed++
 	return true
 }
 
@@ -149,6 +178,11 @@ func (j *judge) count(c *inputCounters) {
 	for i, n := range j.filtered {
 		if n > 0 {
 			c.filtered.WithLabelValues(j.ruleName(i)).Add(float64(n))
+		}
+	}
+	for i, n := range j.limited {
+		if n > 0 {
+			c.limited.WithLabelValues(j.Limits[i].Name()).Add(float64(n))
 		}
 	}
 }

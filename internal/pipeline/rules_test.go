@@ -48,7 +48,7 @@ func sum(p *Pipeline, input string) (received, rest float64) {
 		return v
 	}
 	return testutil.ToFloat64(c.received), testutil.ToFloat64(c.stored) + testutil.ToFloat64(c.redelivered) +
-		testutil.ToFloat64(c.suppressed) + value(c.filtered.MetricVec) + value(c.dropped.MetricVec)
+		testutil.ToFloat64(c.suppressed) + value(c.filtered.MetricVec) + value(c.limited.MetricVec) + value(c.dropped.MetricVec)
 }
 
 // constant shows one metric as a collector.
