@@ -91,6 +91,10 @@ type Config struct {
 	// ManageTemplate lets the output install its index template where there is
 	// none or an older one. Default true.
 	ManageTemplate bool `toml:"manage_template"`
+	// Retention is after which time the server deletes documents: the lifecycle of
+	// the data stream, an ILM policy, or an ISM policy of OpenSearch, installed with
+	// the template. 0, the default, leaves that to others.
+	Retention time.Duration `toml:"retention"`
 }
 
 // DataStream is the naming scheme <type>-<dataset>-<namespace>.
@@ -204,6 +208,9 @@ func (c *Config) Validate() error {
 	}
 	if c.BackoffInit < time.Millisecond || c.BackoffMax < c.BackoffInit {
 		fail("backoff_init = %s and backoff_max = %s: want at least 1ms, and the second not below the first", c.BackoffInit, c.BackoffMax)
+	}
+	if c.Retention != 0 && (c.Retention < time.Hour || c.Retention%time.Hour != 0) {
+		fail("retention = %s: want whole hours or days, such as \"30d\"", c.Retention)
 	}
 	for name, value := range c.Headers {
 		if name == "" || strings.ContainsAny(name+value, "\r\n") || http.CanonicalHeaderKey(name) == "Content-Type" {

@@ -28,9 +28,9 @@ func (o *Output) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := o.log.Info().Str("server", server.flavor).Str("version", server.version).Str("target", o.describeTarget())
+	log := o.log.Info().Str("server", server.Flavor).Str("version", server.Version).Str("target", o.describeTarget())
 	if o.cfg.ManageTemplate {
-		note, err := o.installTemplate(ctx, server.flavor)
+		note, err := o.installTemplate(ctx, server)
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (o *Output) prepare(ctx context.Context) error {
 	}
 	// With the template managed by others a missing one shows here, and not as a
 	// plain index of the stream's name.
-	o.requireDataStream = o.cfg.Mode == ModeDataStream && server.flavor == FlavorElasticsearch && atLeast(server.version, 8, 13)
+	o.requireDataStream = o.cfg.Mode == ModeDataStream && server.Flavor == FlavorElasticsearch && atLeast(server.Version, 8, 13)
 	o.prepared = true
 	log.Msg("output found its server")
 	return nil
@@ -51,20 +51,25 @@ func (o *Output) describeTarget() string {
 	return o.cfg.Index
 }
 
-// server is what is behind hosts.
-type server struct{ flavor, version string }
+// Server is what is behind hosts.
+type Server struct {
+	// Flavor is FlavorElasticsearch or FlavorOpenSearch.
+	Flavor string
+	// Version is its version, as "8.19.6"; "" where it does not say.
+	Version string
+}
 
 // identify asks the server what it is.
-func (o *Output) identify(ctx context.Context) (server, error) {
+func (o *Output) identify(ctx context.Context) (Server, error) {
 	var host string
 	res, err := esapi.InfoRequest{}.Do(context.WithValue(ctx, nodeKey{}, &host), o.client)
 	if err != nil {
-		return server{}, fmt.Errorf("reach elasticsearch: %w", err)
+		return Server{}, fmt.Errorf("reach elasticsearch: %w", err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusUnauthorized || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
 		e, _ := statusError(res, host)
-		return server{}, e
+		return Server{}, e
 	}
 	// Any other answer shows that there is something. That the root is forbidden
 	// or not there is no reason to stop: writing needs no right to it.
@@ -73,16 +78,16 @@ func (o *Output) identify(ctx context.Context) (server, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil {
-		return server{}, fmt.Errorf("read what elasticsearch at %s says of itself: %w", host, err)
+		return Server{}, fmt.Errorf("read what elasticsearch at %s says of itself: %w", host, err)
 	}
-	s := server{flavor: o.cfg.Flavor}
+	s := Server{Flavor: o.cfg.Flavor}
 	if json.Unmarshal(body, &info) == nil {
-		s.version = info.Version.Number
+		s.Version = info.Version.Number
 	}
-	if s.flavor == FlavorAuto {
-		s.flavor = FlavorElasticsearch
+	if s.Flavor == FlavorAuto {
+		s.Flavor = FlavorElasticsearch
 		if info.Version.Distribution == FlavorOpenSearch {
-			s.flavor = FlavorOpenSearch
+			s.Flavor = FlavorOpenSearch
 		}
 	}
 	return s, nil
@@ -101,11 +106,14 @@ func atLeast(version string, major, minor int) bool {
 
 // installTemplate installs the template where there is none or an older one, and
 // returns a word on what it did. An error means that the server cannot say now.
-func (o *Output) installTemplate(ctx context.Context, flavor string) (note string, err error) {
-	name, body := Template(&o.cfg, flavor)
-	version, err := o.installedTemplate(ctx, name)
-	if err == nil && version >= TemplateVersion {
+func (o *Output) installTemplate(ctx context.Context, s Server) (note string, err error) {
+	name, body := Template(&o.cfg, s)
+	there, err := o.installedTemplate(ctx, name)
+	if err == nil && (there.Version > TemplateVersion || there.Version == TemplateVersion && (o.cfg.Retention == 0 || there.Meta.Retention == retention(o.cfg.Retention))) {
 		return "is there already", nil
+	}
+	if err == nil { // the template may name the policy
+		err = o.installLifecycle(ctx, s)
 	}
 	missing := map[string]bool{}
 	for err == nil {
@@ -120,11 +128,11 @@ func (o *Output) installTemplate(ctx context.Context, flavor string) (note strin
 		missing[kind] = true
 		o.log.Warn().Str("template", name).Str("type", kind).Any("instead", substitutes[kind]["type"]).
 			Msg("server does not know a field type of the template")
-		_, body = buildTemplate(&o.cfg, flavor, missing)
+		_, body = buildTemplate(&o.cfg, s, missing)
 		err = nil
 	}
 	if err == nil {
-		return "installed as " + name, nil
+		return "installed as " + name, o.applyLifecycle(ctx, s)
 	}
 	if status, ok := err.(*StatusError); ok && (status.Status == http.StatusForbidden || status.Status == http.StatusMethodNotAllowed) {
 		o.log.Warn().Str("template", name).Err(err).
@@ -134,23 +142,28 @@ func (o *Output) installTemplate(ctx context.Context, flavor string) (note strin
 	return "", fmt.Errorf("install index template %q (manage_template = false leaves it to others): %w", name, err)
 }
 
-// installedTemplate returns the version of the installed template, or -1.
-func (o *Output) installedTemplate(ctx context.Context, name string) (int, error) {
+// installed is what there is of a template. Version is -1 where there is none.
+type installed struct {
+	Version int
+	Meta    struct{ Retention string } `json:"_meta"`
+}
+
+// installedTemplate looks for the template.
+func (o *Output) installedTemplate(ctx context.Context, name string) (installed, error) {
+	none := installed{Version: -1}
 	var answer struct {
 		IndexTemplates []struct {
-			IndexTemplate struct {
-				Version int `json:"version"`
-			} `json:"index_template"`
+			IndexTemplate installed `json:"index_template"`
 		} `json:"index_templates"`
 	}
 	err := o.request(ctx, esapi.IndicesGetIndexTemplateRequest{Name: name}, &answer)
 	if status, ok := err.(*StatusError); ok && status.Status == http.StatusNotFound {
-		return -1, nil
+		return none, nil
 	}
 	if err != nil || len(answer.IndexTemplates) == 0 {
-		return -1, err
+		return none, err
 	}
-	return answer.IndexTemplates[0].IndexTemplate.Version, nil
+	return answer.IndexTemplates[0].IndexTemplate, nil
 }
 
 // missingType returns the field type that the server does not have, where that is

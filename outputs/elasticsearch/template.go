@@ -1,8 +1,6 @@
 package elasticsearch
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/syslane/syslane/internal/ecs"
@@ -26,13 +24,26 @@ func keyword() field { return field{"type": "keyword", "ignore_above": 1024} }
 func number() field { return field{"type": "long", "ignore_malformed": true} }
 
 // Template returns the name and the body of the composable index template for
-// what c describes; flavor is FlavorElasticsearch or FlavorOpenSearch.
+// what c describes.
 //
 // All fields of a document (package ecs) are mapped, no other is: "dynamic" is
 // false, and structured data, whose names anyone can choose, is one flattened
 // field. So no message can make the mapping grow.
-func Template(c *Config, flavor string) (name string, body []byte) {
-	return buildTemplate(c, flavor, nil)
+func Template(c *Config, s Server) (name string, body []byte) {
+	return buildTemplate(c, s, nil)
+}
+
+// templateName returns the name of the template, and the pattern of the names
+// that it applies to.
+func templateName(c *Config) (name, pattern string) {
+	if c.Mode != ModeIndex {
+		return "syslane-" + c.DataStream.Name(), c.DataStream.Name()
+	}
+	pattern = c.Index
+	if p, err := parseIndexPattern(c.Index); err == nil {
+		pattern = p.wildcard()
+	}
+	return "syslane-" + strings.Trim(strings.ReplaceAll(pattern, "*", ""), "-_.+"), pattern
 }
 
 // substitutes are what stands in for a field type that a server does not have.
@@ -44,18 +55,10 @@ var substitutes = map[string]field{
 }
 
 // buildTemplate is Template without the field types in missing.
-func buildTemplate(c *Config, flavor string, missing map[string]bool) (name string, body []byte) {
-	name = "syslane-" + c.DataStream.Name()
-	pattern := c.DataStream.Name()
-	if c.Mode == ModeIndex {
-		pattern = c.Index
-		if p, err := parseIndexPattern(c.Index); err == nil {
-			pattern = p.wildcard()
-		}
-		name = "syslane-" + strings.Trim(strings.ReplaceAll(pattern, "*", ""), "-_.+")
-	}
-	fields := documentFields(flavor)
-	if c.Mode == ModeDataStream && flavor != FlavorOpenSearch {
+func buildTemplate(c *Config, server Server, missing map[string]bool) (name string, body []byte) {
+	name, pattern := templateName(c)
+	fields := documentFields(server.Flavor)
+	if c.Mode == ModeDataStream && server.Flavor != FlavorOpenSearch {
 		// The same for all documents, so it stands here and not in each of them.
 		for key, value := range map[string]string{"type": c.DataStream.Type, "dataset": c.DataStream.Dataset, "namespace": c.DataStream.Namespace} {
 			fields["data_stream."+key] = field{"type": "constant_keyword", "value": value}
@@ -78,31 +81,39 @@ func buildTemplate(c *Config, flavor string, missing map[string]bool) (name stri
 		}
 		at[parts[len(parts)-1]] = f
 	}
+	index := map[string]any{"refresh_interval": "5s"}
+	template := map[string]any{
+		"settings": map[string]any{"index": index},
+		"mappings": map[string]any{
+			"dynamic":        false,
+			"date_detection": false,
+			"properties":     properties,
+		},
+	}
+	meta := map[string]any{
+		"managed_by":  "syslane",
+		"description": "syslog messages in the Elastic Common Schema " + ecs.Version,
+	}
+	if c.Retention > 0 {
+		meta["retention"] = retention(c.Retention)
+	}
+	switch c.lifecycle(server) {
+	case streamLifecycle:
+		template["lifecycle"] = map[string]any{"data_retention": retention(c.Retention)}
+	case indexLifecycle:
+		index["lifecycle"] = map[string]any{"name": name}
+	}
 	t := map[string]any{
 		"index_patterns": []string{pattern},
 		"priority":       templatePriority,
 		"version":        TemplateVersion,
-		"_meta": map[string]any{
-			"managed_by":  "syslane",
-			"description": "syslog messages in the Elastic Common Schema " + ecs.Version,
-		},
-		"template": map[string]any{
-			"settings": map[string]any{"index": map[string]any{"refresh_interval": "5s"}},
-			"mappings": map[string]any{
-				"dynamic":        false,
-				"date_detection": false,
-				"properties":     properties,
-			},
-		},
+		"_meta":          meta,
+		"template":       template,
 	}
 	if c.Mode == ModeDataStream {
 		t["data_stream"] = map[string]any{}
 	}
-	body, err := json.MarshalIndent(t, "", "  ")
-	if err != nil {
-		panic(fmt.Sprintf("index template: %v", err)) // it is made of maps and strings only
-	}
-	return name, append(body, '\n')
+	return name, indented(t)
 }
 
 // documentFields returns the mapping of each field of a document by its path.

@@ -80,7 +80,7 @@ func TestTemplateMapsEveryFieldOfADocumentAndNoOther(t *testing.T) {
 	add(e)
 	for _, flavor := range []string{FlavorElasticsearch, FlavorOpenSearch} {
 		cfg := DefaultConfig()
-		_, body := Template(&cfg, flavor)
+		_, body := Template(&cfg, Server{Flavor: flavor})
 		fields := mapped(t, body)
 		for path := range paths {
 			if fields[path] == "" {
@@ -100,7 +100,7 @@ func TestTemplateAppliesToItsTargetOnly(t *testing.T) {
 		t.Helper()
 		cfg := DefaultConfig()
 		change(&cfg)
-		got, body := Template(&cfg, FlavorElasticsearch)
+		got, body := Template(&cfg, Server{Flavor: FlavorElasticsearch})
 		var template struct {
 			IndexPatterns []string `json:"index_patterns"`
 			DataStream    any      `json:"data_stream"`
@@ -211,7 +211,7 @@ func TestServerIsKnownByWhatItSaysOfItself(t *testing.T) {
 		cfg.ManageTemplate, cfg.Flavor = false, flavor
 		o := newOutput(t, cfg)
 		got, err := o.identify(t.Context())
-		if err != nil || got.flavor != want {
+		if err != nil || got.Flavor != want {
 			t.Errorf("%s: %+v, %v", info, got, err)
 		}
 		s.request = func(_ int, _ *bulkRequest, w http.ResponseWriter, _ *http.Request) bool {

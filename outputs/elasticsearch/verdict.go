@@ -153,7 +153,11 @@ func (e *StatusError) Error() string {
 	if e.Reason != "" {
 		b.WriteString(": " + e.Reason)
 	}
-	if hint := hints[e.Status]; hint != "" {
+	hint := hints[e.Status]
+	if strings.HasPrefix(e.Reason, "cluster_block_exception") {
+		hint = "an index is blocked: see whether a disk is full"
+	}
+	if hint != "" {
 		b.WriteString(" (" + hint + ")")
 	}
 	return b.String()
