@@ -57,6 +57,8 @@ To try it on this machine, each in a terminal of its own:
 		newImportCommand(),
 		newCertCommand(),
 		newSpoolCommand(),
+		newDeadLetterCommand(),
+		newElasticsearchCommand(),
 		newVersionCommand(),
 	)
 	return root

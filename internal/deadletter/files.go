@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,12 +52,12 @@ func Each(fsys vfs.FS, dir, output string, f func(Entry) error) (damaged int, er
 	if err == nil {
 		defer growing.Close()
 	}
-	sealed, err := listSealed(fsys, dir, output)
+	full, err := listFull(fsys, dir, output)
 	if err != nil {
 		return 0, fmt.Errorf("list the dead letter of output %q: %w", output, err)
 	}
-	for _, n := range sealed {
-		bad, err := eachInFile(fsys, filepath.Join(dir, sealedName(output, n)), f)
+	for _, name := range full {
+		bad, err := eachInFile(fsys, filepath.Join(dir, name), f)
 		damaged += bad
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return damaged, err
@@ -79,8 +80,13 @@ func Outputs(fsys vfs.FS, dir string) ([]string, error) {
 	}
 	var outputs []string
 	for _, name := range names {
-		if name, ok := strings.CutSuffix(name, suffix); ok && !strings.Contains(name, "~") {
-			outputs = append(outputs, unescapeName(name))
+		name, ok := strings.CutSuffix(name, suffix)
+		if !ok {
+			continue
+		}
+		name, _, _ = strings.Cut(name, "~")
+		if name = unescapeName(name); !slices.Contains(outputs, name) {
+			outputs = append(outputs, name)
 		}
 	}
 	return outputs, nil

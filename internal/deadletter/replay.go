@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/syslane/syslane/internal/vfs"
 )
@@ -15,68 +18,75 @@ const (
 	replayOctets  = 1 << 20
 )
 
-// Replay hands the entries over, the oldest first, and removes a file once f has
-// taken all of it: f must return nil only when it has made the entries durable
-// elsewhere. After an error or a crash f sees again what it saw of the file under
-// way. Entries appended meanwhile are left for the next time.
-func (s *Store) Replay(f func([]Entry) error) error {
-	if err := s.sealAll(); err != nil {
-		return fmt.Errorf("start a new file of the dead letter of output %q: %w", s.cfg.Output, err)
+// Replayed says what became of entries.
+type Replayed struct {
+	// Taken are gone from the dead letter, Refused were refused again and are in
+	// it with their new reason.
+	Taken, Refused int
+	// Damaged lines are in files whose names end in .bad.
+	Damaged int
+}
+
+// Replay hands the entries of an output over, the oldest first, and removes a file
+// once f has taken all of it: f must return without an error only when the entries
+// are durable elsewhere, but for those that it returns, which stay. After an error
+// or a crash f sees again what it saw of the file under way. It may run beside the
+// process that has the Store open; entries appended meanwhile are left for the
+// next time.
+func Replay(fsys vfs.FS, dir, output string, f func([]Entry) (refused []Entry, err error)) (Replayed, error) {
+	var sum Replayed
+	// The Store sees after each write whether its file is still there, and writes
+	// to a new one what went into a file that was taken away.
+	err := fsys.Rename(filepath.Join(dir, fileName(output)), takenPath(dir, output))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return sum, fmt.Errorf("take the dead letter of output %q: %w", output, err)
 	}
-	sealed, err := listSealed(s.cfg.FS, s.cfg.Dir, s.cfg.Output)
+	files, err := listFull(fsys, dir, output)
 	if err != nil {
-		return fmt.Errorf("list the dead letter of output %q: %w", s.cfg.Output, err)
+		return sum, fmt.Errorf("list the dead letter of output %q: %w", output, err)
 	}
-	for _, n := range sealed {
-		path := s.sealedPath(n)
-		damaged, err := replayFile(s.cfg.FS, path, f)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile, because the dead letter is full
-		}
-		if err != nil {
-			return fmt.Errorf("replay %s: %w", path, err)
-		}
-		if damaged > 0 {
-			// Nobody can replay these lines, but somebody may still read them.
-			if err := s.cfg.FS.Rename(path, path+".bad"); err != nil {
-				return fmt.Errorf("put %s aside: %w", path, err)
-			}
-			s.cfg.Logger.Error().Str("file", path+".bad").Int("lines", damaged).
-				Msg("dead letter has damaged lines: the file is kept under another name")
-		} else if err := s.cfg.FS.Remove(path); err != nil {
-			return fmt.Errorf("remove %s, which was replayed: %w", path, err)
+	for _, name := range files {
+		if err := replayFile(fsys, dir, name, output, f, &sum); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return sum, fmt.Errorf("replay %s: %w", filepath.Join(dir, name), err)
 		}
 	}
-	return s.cfg.FS.SyncDir(s.cfg.Dir)
+	return sum, nil
 }
 
-// sealAll makes the growing file a full one, so that all entries of now are in
-// files that nothing is added to.
-func (s *Store) sealAll() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.f == nil {
-		return fs.ErrClosed
-	}
-	if s.size == 0 {
-		return nil
-	}
-	return s.seal()
+// takenPath is a name for a file of entries that no Store writes to. Replays at
+// the same time take different ones.
+func takenPath(dir, output string) string {
+	return filepath.Join(dir, fmt.Sprintf("%s%016x%s", takenPrefix(output), time.Now().UnixNano(), suffix))
 }
 
-// replayFile hands over the entries of one file, some at a time.
-func replayFile(fsys vfs.FS, path string, f func([]Entry) error) (damaged int, err error) {
+func takenPrefix(output string) string { return escapeName(output) + "~r" }
+
+// replayFile hands over the entries of one file, some at a time, keeps those that
+// are refused in a new one, and removes it.
+func replayFile(fsys vfs.FS, dir, name, output string, f func([]Entry) ([]Entry, error), sum *Replayed) error {
+	path := filepath.Join(dir, name)
 	var batch []Entry
+	var kept []byte
 	octets := 0
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := f(batch)
+		refused, err := f(batch)
+		if err != nil {
+			return err
+		}
+		for i := range refused {
+			if kept, err = appendLine(kept, &refused[i]); err != nil {
+				return err
+			}
+		}
+		sum.Taken += len(batch) - len(refused)
+		sum.Refused += len(refused)
 		batch, octets = nil, 0
-		return err
+		return nil
 	}
-	damaged, err = eachInFile(fsys, path, func(e Entry) error {
+	damaged, err := eachInFile(fsys, path, func(e Entry) error {
 		batch = append(batch, e)
 		if octets += len(e.Event); len(batch) < replayEntries && octets < replayOctets {
 			return nil
@@ -86,5 +96,46 @@ func replayFile(fsys vfs.FS, path string, f func([]Entry) error) (damaged int, e
 	if err == nil {
 		err = flush()
 	}
-	return damaged, err
+	if err != nil {
+		return err
+	}
+	if len(kept) > 0 {
+		if err := vfs.WriteFileAtomic(fsys, takenPath(dir, output), kept, 0o640); err != nil {
+			return fmt.Errorf("keep what was refused again: %w", err)
+		}
+	}
+	sum.Damaged += damaged
+	if damaged > 0 {
+		// Nobody can replay these lines, but somebody may still read them.
+		err = fsys.Rename(path, path+".bad")
+	} else {
+		err = fsys.Remove(path)
+	}
+	if err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
+
+// listFull returns the names of an output's files that do not grow, the oldest
+// first: those that were full, then those that a replay took or left.
+func listFull(fsys vfs.FS, dir, output string) ([]string, error) {
+	sealed, err := listSealed(fsys, dir, output)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, n := range sealed {
+		names = append(names, sealedName(output, n))
+	}
+	all, err := fsys.List(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, name := range all {
+		if strings.HasPrefix(name, takenPrefix(output)) && strings.HasSuffix(name, suffix) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }

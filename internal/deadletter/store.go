@@ -3,6 +3,7 @@
 //
 //	<dir>/<output>.ndjson                 grows
 //	<dir>/<output>~000000000001.ndjson    full ones, the oldest has the smallest number
+//	<dir>/<output>~r18ab….ndjson          those that a replay took, or left for the next
 //
 //	{"time":"2026-08-07T06:05:04Z","output":"elasticsearch","position":4711,"id":"…",
 //	 "status":400,"reason":"document_parsing_exception: …","original":"<13>…","event":"base64"}
@@ -53,7 +54,8 @@ type Config struct {
 }
 
 // Store is the dead letter of one output. It is safe for concurrent use within
-// one process; a second process may read the files, not open the store.
+// one process; a second process may read the files and replay them, not open the
+// store.
 type Store struct {
 	cfg Config
 
@@ -174,12 +176,31 @@ func (s *Store) Append(entries []Entry) error {
 		if err := s.write(s.buf); err != nil {
 			return fmt.Errorf("append to the dead letter of output %q: %w", s.cfg.Output, err)
 		}
+		if gone, err := s.renew(); err != nil {
+			return fmt.Errorf("append to the dead letter of output %q: %w", s.cfg.Output, err)
+		} else if gone {
+			continue // the same entries once more: the replay may have read past them
+		}
 		entries = entries[n:]
 	}
 	if cap(s.buf) > 1<<20 {
 		s.buf = nil
 	}
 	return nil
+}
+
+// renew begins a new file where a replay took the growing one away.
+func (s *Store) renew() (gone bool, err error) {
+	if _, err := s.cfg.FS.Stat(s.path()); !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	f, size, err := s.open()
+	if err != nil {
+		return false, err
+	}
+	old := s.f
+	s.f, s.size, s.torn = f, size, false
+	return true, old.Close()
 }
 
 func (s *Store) write(lines []byte) error {
@@ -216,7 +237,12 @@ func (s *Store) seal() error {
 	if len(sealed) > 0 {
 		number = sealed[len(sealed)-1] + 1
 	}
-	if err := s.cfg.FS.Rename(s.path(), s.sealedPath(number)); err != nil {
+	err = s.cfg.FS.Rename(s.path(), s.sealedPath(number))
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = s.renew() // a replay was quicker
+		return err
+	}
+	if err != nil {
 		return err
 	}
 	f, size, err := s.open()

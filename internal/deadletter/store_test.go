@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +161,7 @@ func TestFullFilesAreSealedAndTheOldestRemoved(t *testing.T) {
 	}
 }
 
-func TestReplayRemovesWhatWasTaken(t *testing.T) {
+func TestReplayRemovesWhatWasTakenAlsoBesideTheStore(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, Config{Dir: dir, FileSize: 2000})
 	for i := range 50 {
@@ -168,28 +169,99 @@ func TestReplayRemovesWhatWasTaken(t *testing.T) {
 	}
 	stop := errors.New("stop")
 	seen := 0
-	if err := s.Replay(func(e []Entry) error {
+	sum, err := Replay(vfs.OS, dir, "es", func(e []Entry) ([]Entry, error) {
 		if seen += len(e); seen > 20 {
-			return stop
+			return nil, stop
 		}
-		return nil
-	}); !errors.Is(err, stop) {
+		return nil, nil
+	})
+	if !errors.Is(err, stop) {
 		t.Fatalf("Replay returned %v", err)
 	}
 	left, _ := all(t, dir, "es")
-	if len(left) == 0 || len(left) == 50 || left[len(left)-1].Position != 49 {
-		t.Fatalf("%d entries are left", len(left))
+	if len(left) == 0 || len(left) != 50-sum.Taken || left[len(left)-1].Position != 49 {
+		t.Fatalf("%d entries are left, %+v", len(left), sum)
 	}
 	var taken []Entry
-	if err := s.Replay(func(e []Entry) error { taken = append(taken, e...); return nil }); err != nil {
-		t.Fatal(err)
+	sum, err = Replay(vfs.OS, dir, "es", func(e []Entry) ([]Entry, error) { taken = append(taken, e...); return nil, nil })
+	if err != nil || sum != (Replayed{Taken: len(left)}) {
+		t.Fatal(sum, err)
 	}
 	if !reflect.DeepEqual(taken, left) {
 		t.Errorf("replayed %d of %d", len(taken), len(left))
 	}
-	mustAppend(t, s, entry(99, "after"))
-	if got, _ := all(t, dir, "es"); len(got) != 1 || got[0].Position != 99 {
+	for i := range 30 { // the open Store goes on, in new files
+		mustAppend(t, s, entry(99+i, "after"))
+	}
+	if got, _ := all(t, dir, "es"); len(got) != 30 || got[0].Position != 99 {
 		t.Errorf("%d entries after the replay", len(got))
+	}
+}
+
+func TestReplayKeepsWhatIsRefusedAgainWithItsNewReason(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, Config{Dir: dir})
+	for i := range 10 {
+		mustAppend(t, s, entry(i, "text"))
+	}
+	for range 2 {
+		before, _ := all(t, dir, "es")
+		sum, err := Replay(vfs.OS, dir, "es", func(e []Entry) ([]Entry, error) {
+			refused := slices.Clone(e[1:])
+			for i := range refused {
+				refused[i].Reason = "still not"
+			}
+			return refused, nil
+		})
+		if want := (Replayed{Taken: 1, Refused: len(before) - 1}); err != nil || sum != want {
+			t.Fatalf("%+v, %v, want %+v", sum, err, want)
+		}
+		after, _ := all(t, dir, "es")
+		if len(after) != len(before)-1 || after[0].Reason != "still not" || after[0].Position != before[1].Position {
+			t.Fatalf("%d entries, the first %+v", len(after), after[0])
+		}
+	}
+}
+
+// Whatever a replay does while the Store appends, each entry is replayed or there.
+func TestNothingIsLostBetweenAStoreAndReplaysBesideIt(t *testing.T) {
+	const n = 600
+	dir := t.TempDir()
+	s := mustOpen(t, Config{Dir: dir, FileSize: 3000})
+	there := map[uint64]bool{}
+	done := make(chan error, 1)
+	go func() {
+		for i := range n {
+			if err := s.Append([]Entry{entry(i, "text")}); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	replay := func() {
+		if _, err := Replay(vfs.OS, dir, "es", func(e []Entry) ([]Entry, error) {
+			for i := range e {
+				there[e[i].Position] = true
+			}
+			return nil, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for running := true; running; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			running = false
+		default:
+		}
+		replay()
+	}
+	if len(there) != n {
+		t.Errorf("%d of %d entries", len(there), n)
 	}
 }
 
@@ -200,11 +272,15 @@ func TestReplayKeepsDamagedLines(t *testing.T) {
 	}
 	s := mustOpen(t, Config{Dir: dir})
 	mustAppend(t, s, entry(1, "one"))
-	n := 0
-	if err := s.Replay(func(e []Entry) error { n += len(e); return nil }); err != nil || n != 1 {
-		t.Fatalf("%d entries, %v", n, err)
+	sum, err := Replay(vfs.OS, dir, "es", func([]Entry) ([]Entry, error) { return nil, nil })
+	if err != nil || sum != (Replayed{Taken: 1, Damaged: 1}) {
+		t.Fatal(sum, err)
 	}
-	if got, err := os.ReadFile(filepath.Join(dir, "es~000000000001.ndjson.bad")); err != nil || !strings.HasPrefix(string(got), "damaged\n") {
+	bad, _ := filepath.Glob(filepath.Join(dir, "es~*.ndjson.bad"))
+	if len(bad) != 1 {
+		t.Fatalf("files %q", bad)
+	}
+	if got, err := os.ReadFile(bad[0]); err != nil || !strings.HasPrefix(string(got), "damaged\n") {
 		t.Errorf("%q, %v", got, err)
 	}
 }

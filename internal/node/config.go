@@ -136,5 +136,5 @@ func DefaultState(role string) (string, error) {
 // LogDir returns where beneath a state folder the log is.
 func LogDir(state string) string { return filepath.Join(state, "log") }
 
-// deadLetterDir returns where beneath a state folder the dead letters are.
-func deadLetterDir(state string) string { return filepath.Join(state, "deadletter") }
+// DeadLetterDir returns where beneath a state folder the dead letters are.
+func DeadLetterDir(state string) string { return filepath.Join(state, "deadletter") }

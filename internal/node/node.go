@@ -178,7 +178,7 @@ func (n *Node) openOutput(planned PlannedOutput) error {
 	}
 	s.reader = n.log.NewReader(s.cursor.Position())
 	if s.deadLetters, err = deadletter.Open(deadletter.Config{
-		Dir: deadLetterDir(n.state), Output: planned.Name, Logger: n.logger,
+		Dir: DeadLetterDir(n.state), Output: planned.Name, Logger: n.logger,
 	}); err != nil {
 		return err
 	}

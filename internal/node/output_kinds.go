@@ -26,6 +26,9 @@ type outputSettings struct {
 	// RetryMin and RetryMax bound the pause between attempts. Defaults 250ms and 30s.
 	RetryMin time.Duration `toml:"retry_min"`
 	RetryMax time.Duration `toml:"retry_max"`
+
+	// elasticsearch is what else an output of that type is told.
+	elasticsearch *elasticsearch.Config
 }
 
 func (s *outputSettings) start() spool.Start {
@@ -189,6 +192,7 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 	if err := c.Config.Validate(); err != nil {
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
+	c.elasticsearch = &c.Config
 	return &c.outputSettings, func() (outputs.Output, error) {
 		return elasticsearch.New(c.Config, elasticsearch.Options{
 			Name: name, Observer: s.host, Logger: s.logger, Registerer: s.registerer,

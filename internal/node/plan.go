@@ -15,6 +15,7 @@ import (
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/pipeline"
 	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/outputs/elasticsearch"
 )
 
 // Options are what the command line says beside the configuration file.
@@ -62,6 +63,12 @@ type PlannedOutput struct {
 	settings outputSettings
 	open     func() (outputs.Output, error)
 }
+
+// Open makes the output; it is not connected yet.
+func (o *PlannedOutput) Open() (outputs.Output, error) { return o.open() }
+
+// Elasticsearch returns the settings of an output of that type, nil of another.
+func (o *PlannedOutput) Elasticsearch() *elasticsearch.Config { return o.settings.elasticsearch }
 
 // services are what the parts of a node are given to speak and count with.
 type services struct {

@@ -26,6 +26,11 @@ func AppendRecord(dst []byte, e *Event) []byte {
 	return dst
 }
 
+// AppendEncoded appends an event that is encoded already as a record to a run.
+func AppendEncoded(dst, event []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(event))), event...)
+}
+
 // NextRecord splits the first record off a run. It returns nil, nil where the
 // run is empty or damaged; rest is nil only then.
 func NextRecord(run []byte) (record, rest []byte) {
