@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/internal/ecs"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
@@ -65,7 +66,7 @@ func lines(t *testing.T, messages ...string) *outputs.Batch {
 	return b
 }
 
-func numbered(t *testing.T, n int) *outputs.Batch {
+func batch(t *testing.T, n int) *outputs.Batch {
 	t.Helper()
 	messages := make([]string, n)
 	for i := range messages {
@@ -107,10 +108,10 @@ func documents(t *testing.T, cfg elasticsearch.Config, b *outputs.Batch) map[str
 }
 
 // check compares what an index holds with the documents of b.
-func check(t *testing.T, cfg elasticsearch.Config, target string, b *outputs.Batch) {
+func check(t *testing.T, es *peers.Elastic, cfg elasticsearch.Config, target string, b *outputs.Batch) {
 	t.Helper()
 	want := documents(t, cfg, b)
-	if err := server(t).Each(target, func(id string, source json.RawMessage) error {
+	if err := es.Each(target, func(id string, source json.RawMessage) error {
 		if !bytes.Equal(want[id], source) {
 			return fmt.Errorf("document %s is %s, want %s", id, source, want[id])
 		}
@@ -137,10 +138,12 @@ func leaves(into map[string]map[string]any, path string, properties map[string]a
 }
 
 // mapping reads back the fields of the one index behind a name.
-func mapping(t *testing.T, name string) (index string, fields map[string]map[string]any, dynamic any) {
+func mapping(t *testing.T, es *peers.Elastic, name string) (index string, fields map[string]map[string]any, dynamic any) {
 	t.Helper()
 	var answer map[string]struct{ Mappings map[string]any }
-	call(t, "GET", "/"+name+"/_mapping", nil, &answer)
+	if err := es.Do("GET", "/"+name+"/_mapping", nil, &answer); err != nil {
+		t.Fatal(err)
+	}
 	if len(answer) != 1 {
 		t.Fatalf("%d indices behind %s", len(answer), name)
 	}
@@ -163,13 +166,18 @@ var everything = []string{
 }
 
 func TestEveryFieldIsMappedAsTheTemplateSays(t *testing.T) {
-	cfg := stream(t)
+	everyFieldIsMapped(t, server(t), elasticsearch.FlavorElasticsearch, stream(t))
+}
+
+// everyFieldIsMapped reads back from the server what the template made.
+func everyFieldIsMapped(t *testing.T, es *peers.Elastic, flavor string, cfg elasticsearch.Config) {
+	t.Helper()
 	cfg.Original = true
 	b := lines(t, everything...)
 	if r := write(t, open(t, cfg), b); r != nil {
 		t.Fatalf("rejected: %+v", r)
 	}
-	backing, got, dynamic := mapping(t, cfg.DataStream.Name())
+	backing, got, dynamic := mapping(t, es, cfg.DataStream.Name())
 	if !strings.HasPrefix(backing, ".ds-"+cfg.DataStream.Name()) {
 		t.Errorf("%s is no data stream but the index %s", cfg.DataStream.Name(), backing)
 	}
@@ -181,7 +189,7 @@ func TestEveryFieldIsMappedAsTheTemplateSays(t *testing.T) {
 			Mappings struct{ Properties map[string]any }
 		}
 	}
-	_, body := elasticsearch.Template(&cfg, elasticsearch.FlavorElasticsearch)
+	_, body := elasticsearch.Template(&cfg, elasticsearch.Server{Flavor: flavor})
 	if err := json.Unmarshal(body, &template); err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +206,7 @@ func TestEveryFieldIsMappedAsTheTemplateSays(t *testing.T) {
 	if len(got) > 0 {
 		t.Errorf("fields that the template does not have: %v", got)
 	}
-	check(t, cfg, cfg.DataStream.Name(), b)
+	check(t, es, cfg, cfg.DataStream.Name(), b)
 }
 
 func TestFieldsAreFoundBySearch(t *testing.T) {
@@ -235,18 +243,18 @@ func TestFieldsAreFoundBySearch(t *testing.T) {
 func TestReplaysMakeNoSecondDocument(t *testing.T) {
 	cfg := stream(t)
 	cfg.BulkMaxDocs = 700
-	b := numbered(t, 5000)
+	b := batch(t, 5000)
 	for range 3 { // each as after a crash before the cursor moved
 		if r := write(t, open(t, cfg), b); r != nil {
 			t.Fatalf("rejected: %+v", r[0])
 		}
 	}
-	check(t, cfg, cfg.DataStream.Name(), b)
+	check(t, server(t), cfg, cfg.DataStream.Name(), b)
 }
 
 func TestRolloverBetweenAttemptsMakesNoSecondDocument(t *testing.T) {
 	cfg := stream(t)
-	b := numbered(t, 3000)
+	b := batch(t, 3000)
 	parts := split(b, 1500)
 	o := open(t, cfg)
 	write(t, o, parts[0])
@@ -256,7 +264,7 @@ func TestRolloverBetweenAttemptsMakesNoSecondDocument(t *testing.T) {
 		write(t, again, parts[0])
 		write(t, again, parts[1])
 	}
-	check(t, cfg, cfg.DataStream.Name(), b)
+	check(t, server(t), cfg, cfg.DataStream.Name(), b)
 	if n, err := server(t).Count(cfg.DataStream.Name()); n != 3000 || err != nil {
 		t.Errorf("%d documents, %v", n, err)
 	}
@@ -265,9 +273,9 @@ func TestRolloverBetweenAttemptsMakesNoSecondDocument(t *testing.T) {
 func TestGzipIsUnderstood(t *testing.T) {
 	cfg := stream(t)
 	cfg.Compression = elasticsearch.CompressionGzip
-	b := numbered(t, 3000)
+	b := batch(t, 3000)
 	write(t, open(t, cfg), b)
-	check(t, cfg, cfg.DataStream.Name(), b)
+	check(t, server(t), cfg, cfg.DataStream.Name(), b)
 }
 
 func TestDocumentsThatDoNotFitTheMappingAreRejected(t *testing.T) {
@@ -289,7 +297,7 @@ func TestConfigurationFaultsHoldAndLoseNothing(t *testing.T) {
 			if cfg.Mode == elasticsearch.ModeDataStream {
 				target = cfg.DataStream.Name()
 			}
-			b := numbered(t, 10)
+			b := batch(t, 10)
 			o := open(t, cfg)
 			err := o.Write(t.Context(), b)
 			var r *outputs.Rejected
@@ -301,7 +309,7 @@ func TestConfigurationFaultsHoldAndLoseNothing(t *testing.T) {
 				o = open(t, cfg)
 			}
 			write(t, o, b)
-			check(t, cfg, target, b)
+			check(t, server(t), cfg, target, b)
 		})
 	}
 	settings := func(settings any) func(*elasticsearch.Config) {
@@ -334,7 +342,7 @@ func TestRandomNamesDoNotMakeTheMappingGrow(t *testing.T) {
 	cfg := stream(t)
 	o := open(t, cfg)
 	write(t, o, lines(t, everything...))
-	_, before, _ := mapping(t, cfg.DataStream.Name())
+	_, before, _ := mapping(t, server(t), cfg.DataStream.Name())
 	messages := make([]string, 2000)
 	for i := range messages {
 		messages[i] = fmt.Sprintf(`<13>1 - h a - - [id%d@1 k%d="v%d" n%d.x="%s" n%d="1"] text`, i, i, i, i, strings.Repeat("long", 3000*(i%2)), i)
@@ -344,7 +352,7 @@ func TestRandomNamesDoNotMakeTheMappingGrow(t *testing.T) {
 	if r := write(t, o, b); r != nil {
 		t.Fatalf("rejected: %+v", r[0])
 	}
-	if _, after, _ := mapping(t, cfg.DataStream.Name()); !reflect.DeepEqual(before, after) {
+	if _, after, _ := mapping(t, server(t), cfg.DataStream.Name()); !reflect.DeepEqual(before, after) {
 		t.Errorf("the mapping grew from %d to %d fields", len(before), len(after))
 	}
 }
@@ -355,7 +363,14 @@ func TestLargeDocumentsAreTakenOrRejected(t *testing.T) {
 	if r := write(t, open(t, cfg), b); r != nil {
 		t.Fatalf("rejected: %.300s", r[0].Reason)
 	}
-	check(t, cfg, cfg.DataStream.Name(), b)
+	check(t, server(t), cfg, cfg.DataStream.Name(), b)
+	b = lines(t, "<13>1 - h c - - - before", "<13>1 - h c - - - "+strings.Repeat("large ", 50<<20/6), "<13>1 - h c - - - after")
+	b.First = 100
+	cfg.DataStream.Namespace += "c"
+	if r := write(t, open(t, cfg), b); r != nil {
+		t.Fatalf("50 MB rejected: %.300s", r[0].Reason)
+	}
+	check(t, server(t), cfg, cfg.DataStream.Name(), b)
 	b = lines(t, "<13>1 - h b - - - before", "<13>1 - h b - - - "+strings.Repeat("huge ", 21<<20), "<13>1 - h b - - - after")
 	cfg.DataStream.Namespace += "b"
 	r := write(t, open(t, cfg), b)
@@ -371,10 +386,10 @@ func TestLargeDocumentsAreTakenOrRejected(t *testing.T) {
 func TestIndicesFollowTheTime(t *testing.T) {
 	cfg := stream(t)
 	cfg.Mode, cfg.Index = elasticsearch.ModeIndex, "syslane"+run+"-%Y.%m.%d"
-	b := numbered(t, 10)
+	b := batch(t, 10)
 	write(t, open(t, cfg), b)
-	check(t, cfg, "syslane"+run+"-2026.08.07", b)
-	if _, fields, _ := mapping(t, "syslane"+run+"-2026.08.07"); fields["log.syslog.structured_data"]["type"] != "flattened" {
+	check(t, server(t), cfg, "syslane"+run+"-2026.08.07", b)
+	if _, fields, _ := mapping(t, server(t), "syslane"+run+"-2026.08.07"); fields["log.syslog.structured_data"]["type"] != "flattened" {
 		t.Errorf("the template did not apply: %v", fields)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/e2e/syslane"
 )
 
 // shared is the server of all tests; each has indices of its own.
@@ -41,9 +42,10 @@ func server(t *testing.T) *peers.Elastic {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if shared.own {
+	if shared.own && shared.server != nil {
 		shared.server.Close()
 	}
+	syslane.Clean()
 	os.Exit(status)
 }
 

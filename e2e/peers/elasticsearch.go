@@ -2,6 +2,8 @@ package peers
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,21 +25,52 @@ const startLimit = 3 * time.Minute
 // page is how many documents one search answers.
 const page = 5000
 
-// Elastic is an Elasticsearch server that can be stopped and started again with
-// the data it had.
+// Elastic is an Elasticsearch or OpenSearch server that can be stopped and started
+// again with the data it had.
 type Elastic struct {
-	// URL is its address, http://127.0.0.1:PORT.
+	// URL is its address, http://127.0.0.1:PORT, or https where it is secured.
 	URL  string
 	dir  string
-	port int
+	args []string
+	env  []string
 	proc *proc.Process
+
+	tls                *tls.Config
+	username, password string
 }
 
 // StartElastic runs an Elasticsearch that all tests of a package share. The
-// caller closes it after the last of them.
-func StartElastic(t testing.TB) *Elastic {
+// caller closes it after the last of them. settings are further lines of
+// elasticsearch.yml.
+func StartElastic(t testing.TB, settings ...string) *Elastic {
 	t.Helper()
 	Find(t, Elasticsearch)
+	return launch(t, &Elastic{env: []string{"ELASTICSEARCH_SETTINGS=" + strings.Join(settings, "\n")}}, "elasticsearch.sh")
+}
+
+// StartSecureElastic runs an Elasticsearch with a certificate of ca, which takes
+// requests of users and of API keys only. Its own methods are those of a
+// superuser.
+func StartSecureElastic(t testing.TB, ca *CA) *Elastic {
+	t.Helper()
+	Find(t, Elasticsearch)
+	cert, key := ca.Issue(t, "elasticsearch.example.org")
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	e := &Elastic{tls: &tls.Config{RootCAs: roots}, username: "admin", password: "admin-of-tests"}
+	return launch(t, e, "elasticsearch.sh", cert, key)
+}
+
+// StartOpenSearch runs an OpenSearch, as StartElastic does an Elasticsearch.
+func StartOpenSearch(t testing.TB) *Elastic {
+	t.Helper()
+	Find(t, OpenSearch)
+	return launch(t, &Elastic{}, "opensearch.sh")
+}
+
+// launch starts e by a script, which is given a port, a folder and args.
+func launch(t testing.TB, e *Elastic, by string, args ...string) *Elastic {
+	t.Helper()
 	// Not t.TempDir: it outlives this test, and the user that Elasticsearch runs
 	// as must be able to reach it.
 	dir, err := os.MkdirTemp("", "syslane-elasticsearch-")
@@ -47,8 +80,13 @@ func StartElastic(t testing.TB) *Elastic {
 	if err != nil {
 		t.Fatal(err)
 	}
+	scheme := "http"
+	if e.tls != nil {
+		scheme = "https"
+	}
 	port := proc.FreePort(t)
-	e := &Elastic{URL: fmt.Sprintf("http://127.0.0.1:%d", port), dir: dir, port: port}
+	e.dir, e.URL = dir, fmt.Sprintf("%s://127.0.0.1:%d", scheme, port)
+	e.args = append([]string{"bash", script(by), fmt.Sprint(port), filepath.Join(dir, "home")}, args...)
 	if err := e.start(); err != nil {
 		e.Close()
 		t.Fatal(err)
@@ -57,11 +95,7 @@ func StartElastic(t testing.TB) *Elastic {
 }
 
 func (e *Elastic) start() error {
-	p, err := proc.Run(proc.Config{
-		Name: "elasticsearch",
-		Args: []string{"bash", script("elasticsearch.sh"), fmt.Sprint(e.port), filepath.Join(e.dir, "home")},
-		Log:  filepath.Join(e.dir, "output.log"),
-	})
+	p, err := proc.Run(proc.Config{Name: "elasticsearch", Args: e.args, Env: e.env, Log: filepath.Join(e.dir, "output.log")})
 	if err != nil {
 		return err
 	}
@@ -70,7 +104,7 @@ func (e *Elastic) start() error {
 		if err := p.Exited(); err != nil {
 			return await.Hopeless(err)
 		}
-		return e.do("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s", nil, nil)
+		return e.Do("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s", nil, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("elasticsearch does not become healthy: %w\n%s", err, p.Tail())
@@ -112,11 +146,11 @@ func (e *Elastic) Close() {
 
 // Count returns how many documents an index or data stream has, after a refresh.
 func (e *Elastic) Count(index string) (int, error) {
-	if err := e.do("POST", "/"+index+"/_refresh", nil, nil); err != nil {
+	if err := e.Do("POST", "/"+index+"/_refresh", nil, nil); err != nil {
 		return 0, err
 	}
 	var answer struct{ Count int }
-	err := e.do("GET", "/"+index+"/_count", nil, &answer)
+	err := e.Do("GET", "/"+index+"/_count", nil, &answer)
 	return answer.Count, err
 }
 
@@ -125,55 +159,51 @@ func (e *Elastic) IsDataStream(name string) (bool, error) {
 	var answer struct {
 		DataStreams []struct{ Name string } `json:"data_streams"`
 	}
-	err := e.do("GET", "/_resolve/index/"+name, nil, &answer)
+	err := e.Do("GET", "/_resolve/index/"+name, nil, &answer)
 	return len(answer.DataStreams) > 0, err
 }
 
 // Each calls f with the _id and the source of every document of an index or data
 // stream.
 func (e *Elastic) Each(index string, f func(id string, source json.RawMessage) error) error {
-	if err := e.do("POST", "/"+index+"/_refresh", nil, nil); err != nil {
+	if err := e.Do("POST", "/"+index+"/_refresh", nil, nil); err != nil {
 		return err
 	}
-	var pit struct{ ID string }
-	if err := e.do("POST", "/"+index+"/_pit?keep_alive=2m", nil, &pit); err != nil {
-		return err
-	}
-	defer e.do("DELETE", "/_pit", map[string]any{"id": pit.ID}, nil)
-	query := map[string]any{
-		"size": page, "track_total_hits": false, "sort": []any{"_shard_doc"},
-		"pit": map[string]any{"id": pit.ID, "keep_alive": "2m"},
-	}
-	for {
-		var answer struct {
-			Hits struct {
-				Hits []struct {
-					ID     string          `json:"_id"`
-					Source json.RawMessage `json:"_source"`
-					Sort   []any           `json:"sort"`
-				}
+	type answer struct {
+		ScrollID string `json:"_scroll_id"`
+		Hits     struct {
+			Hits []struct {
+				ID     string          `json:"_id"`
+				Source json.RawMessage `json:"_source"`
 			}
 		}
-		if err := e.do("POST", "/_search", query, &answer); err != nil {
-			return err
-		}
-		hits := answer.Hits.Hits
-		for _, h := range hits {
+	}
+	var got answer
+	query := map[string]any{"size": page, "sort": []any{"_doc"}}
+	if err := e.Do("POST", "/"+index+"/_search?scroll=2m", query, &got); err != nil {
+		return err
+	}
+	defer e.Do("DELETE", "/_search/scroll", map[string]any{"scroll_id": got.ScrollID}, nil)
+	for len(got.Hits.Hits) > 0 {
+		for _, h := range got.Hits.Hits {
 			if err := f(h.ID, h.Source); err != nil {
 				return err
 			}
 		}
-		if len(hits) < page {
-			return nil
+		next := map[string]any{"scroll": "2m", "scroll_id": got.ScrollID}
+		got = answer{}
+		if err := e.Do("POST", "/_search/scroll", next, &got); err != nil {
+			return err
 		}
-		query["search_after"] = hits[len(hits)-1].Sort
 	}
+	return nil
 }
 
-// do sends a request and decodes the answer into out unless it is nil.
-func (e *Elastic) do(method, path string, body, out any) error {
-	var octets []byte
-	if body != nil {
+// Do sends a request and decodes the answer into out unless it is nil. body is
+// sent as JSON, or as it is where it is octets.
+func (e *Elastic) Do(method, path string, body, out any) error {
+	octets, asIs := body.([]byte)
+	if body != nil && !asIs {
 		var err error
 		if octets, err = json.Marshal(body); err != nil {
 			return err
@@ -184,7 +214,11 @@ func (e *Elastic) do(method, path string, body, out any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	client := http.Client{Timeout: time.Minute}
+	if e.username != "" {
+		req.SetBasicAuth(e.username, e.password)
+	}
+	transport := &http.Transport{TLSClientConfig: e.tls, DisableKeepAlives: true}
+	client := http.Client{Timeout: time.Minute, Transport: transport}
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
@@ -195,7 +229,8 @@ func (e *Elastic) do(method, path string, body, out any) error {
 		return fmt.Errorf("elasticsearch: %s %s: %s: %s", method, path, resp.Status, text)
 	}
 	if out == nil {
-		return nil
+		_, err := io.Copy(io.Discard, resp.Body)
+		return err
 	}
 	return json.NewDecoder(resp.Body).Decode(out)
 }

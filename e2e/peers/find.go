@@ -1,6 +1,6 @@
 // Package peers finds and drives the programs that the end-to-end tests talk to:
-// syslog daemons and clients, systemd-journal-upload, Elasticsearch. The scripts
-// in e2e/setup install them.
+// syslog daemons and clients, systemd-journal-upload, Elasticsearch, OpenSearch. The
+// scripts in e2e/setup install them.
 package peers
 
 import (
@@ -28,6 +28,7 @@ const (
 	HAProxy        Peer = "haproxy"
 	SocketActivate Peer = "systemd-socket-activate"
 	Elasticsearch  Peer = "elasticsearch"
+	OpenSearch     Peer = "opensearch"
 	// JournalUpload sends journals, JournalRemote makes them.
 	JournalUpload Peer = "systemd-journal-upload"
 	JournalRemote Peer = "systemd-journal-remote"
@@ -65,8 +66,8 @@ func LeaveOut(t testing.TB, why string) {
 }
 
 func (p Peer) installer() string {
-	if p == Elasticsearch {
-		return "install-elasticsearch.sh"
+	if p == Elasticsearch || p == OpenSearch {
+		return "install-" + string(p) + ".sh"
 	}
 	return "install-peers.sh"
 }
@@ -84,6 +85,12 @@ func locate(p Peer) string {
 		candidates = []string{"/usr/lib/systemd/" + string(p), "/lib/systemd/" + string(p)}
 	case Elasticsearch:
 		candidates, _ = filepath.Glob(filepath.Join(cache(), "elasticsearch-*", "bin", "elasticsearch"))
+	}
+	if p == OpenSearch { // a class, which Java runs
+		if classes, _ := filepath.Glob(filepath.Join(cache(), "opensearch-*", "OpenSearch.class")); len(classes) > 0 {
+			return classes[0]
+		}
+		return ""
 	}
 	for _, c := range candidates {
 		if path, err := exec.LookPath(c); err == nil {

@@ -15,6 +15,8 @@ fi
 es_version=8.19.6
 es_home=$cache/elasticsearch-$es_version
 es_user=syslane-test
+os_runner=2.19.1.0
+os_home=$cache/opensearch-$os_runner
 
 say() { echo "setup: $*" >&2; }
 

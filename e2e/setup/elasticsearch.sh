@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# elasticsearch.sh PORT DIR: runs the Elasticsearch of install-elasticsearch.sh
+# elasticsearch.sh PORT DIR [CERT KEY]: runs the Elasticsearch of install-elasticsearch.sh
 # in the foreground, on 127.0.0.1:PORT, with data, logs and configuration
 # beneath DIR. Kill its process group to stop it (it is two processes); started
 # again with the same DIR it goes on with the same data.
 #
-# The server has the core of Elasticsearch and x-pack security, which is off
-# here. It knows bulk, search, scroll, point in time, composable index
+# With the files of a certificate and its key it speaks TLS and asks who one is:
+# user "admin" with password "admin-of-tests" may do everything, and there are
+# API keys. ELASTICSEARCH_SETTINGS holds more lines for elasticsearch.yml.
+#
+# The server has the core of Elasticsearch and x-pack security. It knows bulk, search, scroll, point in time, composable index
 # templates, flattened fields, and data streams made by the first write that
 # matches a template. It does not know match_only_text, constant_keyword,
 # wildcard, ILM, ingest processors, /_data_stream, and GET / answers 405.
@@ -13,7 +16,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ./cache.sh
 
-[ $# = 2 ] || { say "usage: elasticsearch.sh PORT DIR"; exit 2; }
+[ $# = 2 ] || [ $# = 4 ] || { say "usage: elasticsearch.sh PORT DIR [CERT KEY]"; exit 2; }
 port=$1 dir=$2
 [ -x "$es_home/bin/elasticsearch" ] || { say "no Elasticsearch in $es_home: run install-elasticsearch.sh"; exit 1; }
 
@@ -30,9 +33,23 @@ http.port: $port
 transport.port: 0
 path.data: $dir/data
 path.logs: $dir/logs
-xpack.security.enabled: false
 cluster.routing.allocation.disk.threshold_enabled: false
+${ELASTICSEARCH_SETTINGS:-}
 Y
+if [ $# = 4 ]; then
+  install -m 644 "$3" "$dir/config/http.pem"
+  install -m 600 "$4" "$dir/config/http.key"
+  echo 'admin:admin-of-tests' >"$dir/config/users"
+  echo 'superuser:admin' >"$dir/config/users_roles"
+  cat >>"$dir/config/elasticsearch.yml" <<Y
+xpack.security.enabled: true
+xpack.security.http.ssl.enabled: true
+xpack.security.http.ssl.certificate: http.pem
+xpack.security.http.ssl.key: http.key
+Y
+else
+  echo 'xpack.security.enabled: false' >>"$dir/config/elasticsearch.yml"
+fi
 as_user=()
 if [ "$(id -u)" = 0 ]; then
   chown -R "$es_user:" "$dir"

@@ -6,6 +6,26 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ./cache.sh
 
+# add_analysis adds what API keys need (java/EmailAnalysis.java).
+add_analysis() {
+  local plugin=$es_home/plugins/email-analysis new=$es_home/email-analysis.new
+  [ ! -e "$plugin" ] || return 0
+  rm -rf "$new" && mkdir -p "$new" "$es_home/plugins"
+  javac -cp "$es_home/lib/*" -d "$new/classes" java/EmailAnalysis.java
+  jar --create --file "$new/email-analysis.jar" -C "$new/classes" .
+  rm -rf "$new/classes"
+  cat >"$new/plugin-descriptor.properties" <<P
+name=email-analysis
+description=what the index .security wants
+version=1
+classname=EmailAnalysis
+java.version=17
+elasticsearch.version=$es_version
+P
+  chmod -R a+rX "$new"
+  mv "$new" "$plugin"
+}
+
 make_user() {
   [ "$(id -u)" != 0 ] || id "$es_user" >/dev/null 2>&1 ||
     useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$es_user"
@@ -13,11 +33,12 @@ make_user() {
 
 if [ -x "$es_home/bin/elasticsearch" ]; then
   make_user
+  add_analysis
   exit 0
 fi
-if ! command -v mvn >/dev/null || ! command -v java >/dev/null || ! command -v unzip >/dev/null; then
+if ! command -v mvn >/dev/null || ! command -v javac >/dev/null || ! command -v unzip >/dev/null; then
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    say "Elasticsearch needs mvn, java (17 or newer) and unzip; installing them needs root on a Debian-like system"
+    say "Elasticsearch needs mvn, a JDK (17 or newer) and unzip; installing them needs root on a Debian-like system"
     exit 1
   fi
   say "installing Maven and a JDK"
@@ -38,3 +59,4 @@ rm -rf "$es_home"
 mv "$new/elasticsearch-$es_version" "$es_home"
 chmod 755 "$cache"
 make_user
+add_analysis
