@@ -155,7 +155,7 @@ func (e *StatusError) Error() string {
 	}
 	hint := hints[e.Status]
 	if strings.HasPrefix(e.Reason, "cluster_block_exception") {
-		hint = "an index is blocked: see whether a disk is full"
+		hint = "the index is write-blocked: see whether a disk is full"
 	}
 	if hint != "" {
 		b.WriteString(" (" + hint + ")")
