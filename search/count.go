@@ -72,7 +72,6 @@ type tally struct {
 // cell is one group in a block.
 type cell struct {
 	key   string
-	time  int64
 	count uint64
 }
 
@@ -208,13 +207,20 @@ func (q *Query) blocksToCount(ctx context.Context, l log, b bounds, stats *Stats
 }
 
 // autoStep chooses the time span of a histogram: the shortest usual one with which
-// there are no more than autoSteps of them.
+// there are no more than autoSteps of them within the bounds, or where these are
+// open within what the log has.
 func autoStep(b bounds, blocks []blockInfo) time.Duration {
 	least, most := int64(math.MaxInt64), int64(math.MinInt64)
 	for i := range blocks {
 		least, most = min(least, blocks[i].MinTime), max(most, blocks[i].MaxTime)
 	}
-	return stepFor(max(least, b.since), min(most, b.until))
+	if b.since > math.MinInt64 {
+		least = b.since
+	}
+	if b.until < math.MaxInt64 {
+		most = b.until
+	}
+	return stepFor(least, most)
 }
 
 // usualSteps are the time spans that are chosen from.

@@ -98,6 +98,12 @@ func findGroupField(name string) (groupField, bool) {
 	return f, true
 }
 
+// KnownField tells whether events can be counted by a field of that name.
+func KnownField(name string) bool {
+	f, ok := findGroupField(name)
+	return ok && f.name != atTimestamp && !strings.ContainsAny(name, ", |\t\r\n")
+}
+
 // rowTime is how rows write times: RFC 3339 with nanoseconds, so that the texts sort
 // as the times do.
 const rowTime = "2006-01-02T15:04:05.000000000Z07:00"

@@ -76,7 +76,7 @@ type Stats struct {
 	UnreadableEvents int `json:"unreadable_events"`
 	RemovedBlocks    int `json:"removed_blocks"`
 	// Step is the width of the time spans of a histogram or rate.
-	Step time.Duration `json:"step,omitempty"`
+	Step time.Duration `json:"-"`
 }
 
 // add adds what was read of blocks.

@@ -21,7 +21,10 @@ import (
 // until, limit and order; the answer is one document a line
 // (application/x-ndjson). An answer that is not all there is ends with a line
 // {"error":{"message":…}} and a broken connection, never as a whole one does.
-const Path = "/api/v1/search"
+const Path = API + "search"
+
+// API is where the parts of the HTTP API are.
+const API = "/api/v1/"
 
 // DefaultLimit is the limit where a search through the API names none.
 const DefaultLimit = 100

@@ -53,6 +53,7 @@ type Node struct {
 	inputs     []inputs.Input
 	deliveries []*sending
 	web        *web.Server
+	started    time.Time
 	// running says that Run has taken over inputs and web, and closes them.
 	running bool
 }
@@ -70,7 +71,7 @@ type sending struct {
 // Open opens the log and binds every address. After an error nothing is left
 // open.
 func Open(role Role, p *Plan) (n *Node, err error) {
-	n = &Node{role: role, plan: p, logger: p.logger.With().Str("role", role.Name).Logger(), streams: pipeline.NewStreams()}
+	n = &Node{role: role, plan: p, logger: p.logger.With().Str("role", role.Name).Logger(), started: time.Now(), streams: pipeline.NewStreams()}
 	defer func() {
 		if err != nil {
 			n.close()

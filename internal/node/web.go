@@ -20,6 +20,7 @@ func (n *Node) openWeb() error {
 		// An output that is down is what the log is for: it shows in the metrics,
 		// and must not make a supervisor restart the node.
 		Health: []web.Check{log}, Ready: []web.Check{log},
+		Status: func() any { return n.status() },
 		Logger: n.logger,
 	}
 	if n.role.Search {

@@ -2,11 +2,10 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/syslane/syslane/search"
@@ -18,67 +17,41 @@ const flushInterval = 200 * time.Millisecond
 // chunkSize is how many octets of results are sent at the latest.
 const chunkSize = 32 << 10
 
-// search answers a search. Its parameters:
+// search answers a search: one document, or row, a line (application/x-ndjson). An
+// error before the first of them has its status and the body
+// {"error":{"message":…,"column":…}}, the column where it is in the query. An error
+// later is the last line, in the same form, and then the connection is broken, so
+// that a client that looks at neither sees all the same that the answer is not
+// whole. Results over a log with damage end so too, with "incomplete":true.
 //
-//	q      the query; "" finds everything
-//	since  from that time on: a span before now ("15m"), RFC 3339, or a date and
-//	until  up to that time    time of day in UTC ("2006-01-02 15:04")
-//	limit  the most results, default 100; 0 means all
-//	order  newest (default) or oldest first
-//
-// The answer is application/x-ndjson: one ECS document a line. An error before
-// the first of them has its status and the body {"error":{"message":…,"column":…}},
-// the column where it is in the query. An error later is the last line, in the same
-// form, and then the connection is broken, so that a client that looks at neither
-// sees all the same that the answer is not whole. Results over a log with damage
-// end so too, with "incomplete":true.
+// With progress=true there are lines {"progress":{…}} between the others.
 func (s *Server) search(w http.ResponseWriter, r *http.Request) {
-	request, err := readRequest(r.URL.RawQuery, time.Now())
+	params, err := readParams(r.URL.RawQuery, "q", "since", "until", "limit", "order", "progress")
 	if err != nil {
-		s.metrics.refuse("invalid")
-		writeFailure(w, http.StatusBadRequest, search.NewFailure(err))
+		s.refuse(w, err)
 		return
 	}
-	select {
-	case s.searches <- struct{}{}:
-		defer func() { <-s.searches }()
-	default:
-		s.metrics.refuse("busy")
-		w.Header().Set("Retry-After", "1")
-		writeFailure(w, http.StatusTooManyRequests, search.Failure{
-			Message: fmt.Sprintf("%d searches are running, and no more are allowed at once; try again", s.cfg.MaxSearches)})
+	request, err := params.request(time.Now())
+	if err != nil {
+		s.refuse(w, err)
 		return
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	patience := time.AfterFunc(s.cfg.SearchTimeout, func() {
-		cancel(fmt.Errorf("nothing was found within %s and the search was ended; narrow it with since and until", s.cfg.SearchTimeout))
-	})
-	defer patience.Stop()
-
-	started := time.Now()
-	out := &results{w: w, control: http.NewResponseController(w), flushed: started,
-		progress: func() { patience.Reset(s.cfg.SearchTimeout) }}
-	stats, err := s.cfg.Searcher.Search(ctx, request, out.add)
-	s.metrics.done(stats, err, time.Since(started))
+	out := newResults(w)
+	if progress, err := params.boolean("progress"); err != nil {
+		s.refuse(w, err)
+		return
+	} else if progress {
+		request.Progress = out.tellProgress
+	}
+	stats, status, err := s.run(w, r, request, out.add, out)
 	if err == nil {
 		err = out.finish()
 	}
-	if err == nil || r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), errStopping) {
+	if err == nil || status == 0 || s.left(r) {
 		return // the client has all, or has left
 	}
-	var wrongQuery *search.SyntaxError
-	if !errors.As(err, &wrongQuery) && !errors.Is(err, errClient) {
-		s.cfg.Logger.Warn().Err(err).Int("results", stats.Matched).Msg("search failed")
-	}
+	s.logFailure(err, stats)
 	if !out.started {
-		status := http.StatusInternalServerError
-		switch {
-		case wrongQuery != nil:
-			status = http.StatusBadRequest
-		case ctx.Err() != nil:
-			status = http.StatusServiceUnavailable
-		}
 		writeFailure(w, status, search.NewFailure(err))
 		return
 	}
@@ -87,45 +60,66 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// readRequest reads the parameters. Unknown ones are errors: a filter that is
-// misspelt must not find everything.
-func readRequest(raw string, now time.Time) (r search.Request, err error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return r, fmt.Errorf("read the parameters: %w", err)
+// refuse answers a wrong request.
+func (s *Server) refuse(w http.ResponseWriter, err error) {
+	s.metrics.refuse("invalid")
+	writeFailure(w, http.StatusBadRequest, search.NewFailure(err))
+}
+
+// left tells that there is nobody who waits for the answer.
+func (s *Server) left(r *http.Request) bool {
+	return r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), errStopping)
+}
+
+// run runs a search within the limits of the server. status is that of its error; 0
+// where it was not even started, and that answered. out, if it is there, tells when the client takes
+// results.
+func (s *Server) run(w http.ResponseWriter, r *http.Request, request search.Request, found func([]byte) error, out *results) (stats search.Stats, status int, err error) {
+	select {
+	case s.searches <- struct{}{}:
+		defer func() { <-s.searches }()
+	default:
+		s.metrics.refuse("busy")
+		w.Header().Set("Retry-After", "1")
+		writeFailure(w, http.StatusTooManyRequests, search.Failure{
+			Message: fmt.Sprintf("%d searches are running, and no more are allowed at once; try again", s.cfg.MaxSearches)})
+		return stats, 0, nil
 	}
-	r.Limit = search.DefaultLimit
-	for name, list := range values {
-		value := list[0]
-		if len(list) > 1 {
-			return r, fmt.Errorf("parameter %q is given %d times", name, len(list))
-		}
-		switch name {
-		case "q":
-			r.Query = value
-		case "since":
-			if r.Since, err = search.ParseTime(value, now, time.UTC); err != nil {
-				return r, fmt.Errorf("since: %w", err)
-			}
-		case "until":
-			if r.Until, err = search.ParseTime(value, now, time.UTC); err != nil {
-				return r, fmt.Errorf("until: %w", err)
-			}
-		case "limit":
-			if r.Limit, err = strconv.Atoi(value); err != nil || r.Limit < 0 {
-				return r, fmt.Errorf("limit %q is no number from 0 (all) on", value)
-			}
-		case "order":
-			switch r.Order = search.Order(value); r.Order {
-			case search.NewestFirst, search.OldestFirst:
-			default:
-				return r, fmt.Errorf("order %q is none of %s, %s", value, search.NewestFirst, search.OldestFirst)
-			}
-		default:
-			return r, fmt.Errorf("unknown parameter %q; there are q, since, until, limit and order", name)
-		}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	patience := time.AfterFunc(s.cfg.SearchTimeout, func() {
+		cancel(fmt.Errorf("nothing was found within %s and the search was ended; narrow it with since and until", s.cfg.SearchTimeout))
+	})
+	defer patience.Stop()
+	if out != nil {
+		out.taken = func() { patience.Reset(s.cfg.SearchTimeout) }
 	}
-	return r, nil
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.cfg.SearchTimeout + writeTimeout))
+	started := time.Now()
+	stats, err = s.cfg.Searcher.Search(ctx, request, found)
+	s.metrics.done(stats, err, time.Since(started))
+	return stats, statusOf(ctx, err), err
+}
+
+// logFailure says what a search failed by, but for what the client did.
+func (s *Server) logFailure(err error, stats search.Stats) {
+	var wrongQuery *search.SyntaxError
+	var wrongCursor *search.CursorError
+	if !errors.As(err, &wrongQuery) && !errors.As(err, &wrongCursor) && !errors.Is(err, errClient) {
+		s.cfg.Logger.Warn().Err(err).Int("results", stats.Matched).Msg("search failed")
+	}
+}
+
+func statusOf(ctx context.Context, err error) int {
+	var wrongQuery *search.SyntaxError
+	var wrongCursor *search.CursorError
+	switch {
+	case errors.As(err, &wrongQuery), errors.As(err, &wrongCursor):
+		return http.StatusBadRequest
+	case ctx.Err() != nil:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
 }
 
 // results sends documents as they come, in chunks.
@@ -135,8 +129,12 @@ type results struct {
 	buf     []byte
 	started bool
 	flushed time.Time
-	// progress is told that the client has taken a chunk.
-	progress func()
+	// taken is told that the client has taken results.
+	taken func()
+}
+
+func newResults(w http.ResponseWriter) *results {
+	return &results{w: w, control: http.NewResponseController(w), flushed: time.Now(), taken: func() {}}
 }
 
 // errClient means that the client does not take its results.
@@ -147,7 +145,18 @@ func (o *results) add(doc []byte) error {
 	if o.started && len(o.buf) < chunkSize && time.Since(o.flushed) < flushInterval {
 		return nil
 	}
-	return o.flush()
+	err := o.flush()
+	o.taken()
+	return err
+}
+
+// tellProgress sends how far the search is.
+func (o *results) tellProgress(p search.Progress) {
+	line, _ := json.Marshal(struct {
+		Progress search.Progress `json:"progress"`
+	}{p})
+	o.buf = append(append(o.buf, line...), '\n')
+	o.flush() // its error comes again with the next result
 }
 
 // begin sends the header.
@@ -173,7 +182,6 @@ func (o *results) flush() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errClient, err)
 	}
-	o.progress()
 	return nil
 }
 

@@ -12,14 +12,21 @@ import (
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	var b bytes.Buffer
 	b.WriteString("Syslane\n\n")
-	line := func(path, text string) { fmt.Fprintf(&b, "%-16s %s\n", path, text) }
+	line := func(path, text string) { fmt.Fprintf(&b, "%-20s %s\n", path, text) }
 	line("/healthz", "whether all is well")
 	line("/readyz", "whether messages are taken")
 	if s.cfg.Gatherer != nil {
 		line("/metrics", "Prometheus metrics")
 	}
 	if s.cfg.Searcher != nil {
-		line(search.Path, "search; parameters q, since, until, limit, order")
+		line(search.API+"search", "search; parameters q, since, until, limit, order, progress")
+		line(search.API+"tail", "follow; parameters q, cursor, last")
+		line(search.API+"histogram", "count by time; parameters q, since, until, step, by")
+		line(search.API+"top", "most frequent values; parameters q, since, until, field, n")
+		line(search.API+"fields", "values of fields; parameters q, since, until, fields, n")
+		if s.cfg.Status != nil {
+			line(search.API+"status", "inputs, log and outputs")
+		}
 		bearer := ""
 		if !s.cfg.Token.Empty() {
 			bearer = `-H "Authorization: Bearer $TOKEN" `

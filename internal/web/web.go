@@ -4,7 +4,7 @@
 //	GET /healthz       200, or 503 and what is wrong
 //	GET /readyz        200, or 503 and what is not ready
 //	GET /metrics       Prometheus metrics
-//	GET /api/v1/search results of a search, see search.go
+//	GET /api/v1/…      search, tail, histogram, top, fields, status
 //
 // Without a token only loopback addresses are served, and only to requests that
 // name a loopback address or localhost as their host: otherwise any page that a
@@ -76,6 +76,8 @@ type Config struct {
 	Health, Ready []Check
 	// Searcher is what is searched; nil leaves the search out.
 	Searcher search.Searcher
+	// Status tells, as a value for JSON, how the node is; nil leaves it out.
+	Status func() any
 	// MaxSearches and SearchTimeout bound searches; 0 means the default.
 	MaxSearches   int
 	SearchTimeout time.Duration
@@ -110,6 +112,7 @@ type Server struct {
 	listener net.Listener
 	server   *http.Server
 	searches chan struct{} // a slot for each search that may run
+	tails    chan struct{} // and for each tail
 	metrics  metrics
 	stop     context.CancelCauseFunc
 }
@@ -129,7 +132,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
-	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), metrics: newMetrics(cfg.Registerer)}
+	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), tails: make(chan struct{}, maxTails), metrics: newMetrics(cfg.Registerer)}
 	base, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
 	s.server = &http.Server{
@@ -190,8 +193,18 @@ func (s *Server) routes() http.Handler {
 		handler := promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{ErrorLog: stdlog.New(logWriter{s.cfg.Logger}, "", 0)})
 		mux.Handle("GET /metrics", s.authenticated(handler))
 	}
+	api := func(name string, h http.HandlerFunc) { mux.Handle("GET "+search.API+name, s.authenticated(h)) }
 	if s.cfg.Searcher != nil {
-		mux.Handle("GET "+search.Path, s.authenticated(http.HandlerFunc(s.search)))
+		api("search", s.search)
+		api("histogram", s.histogram)
+		api("top", s.top)
+		api("fields", s.fields)
+		if _, ok := s.cfg.Searcher.(search.Tailer); ok {
+			api("tail", s.tail)
+		}
+	}
+	if s.cfg.Status != nil {
+		api("status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.cfg.Status()) })
 	}
 	return mux
 }

@@ -202,7 +202,7 @@ func TestSearchStreamsDocuments(t *testing.T) {
 	if status != 200 || err != nil || strings.Count(body, "\n") != 3 {
 		t.Error(status, body, err)
 	}
-	if got := fmt.Sprintf("%+v", f.request); got != "{Query:a b Since:2026-01-31 10:00:00 +0000 UTC Until:2026-01-31 11:00:00 +0000 UTC Limit:7 Order:oldest}" {
+	if got := fmt.Sprintf("%+v", f.request); got != "{Query:a b Since:2026-01-31 10:00:00 +0000 UTC Until:2026-01-31 11:00:00 +0000 UTC Limit:7 Order:oldest Before:0 Progress:<nil>}" {
 		t.Error(got)
 	}
 	get(t, url+search.Path)
