@@ -101,21 +101,20 @@ func (b *Bench) start(s subject.Subject, conns int) (r *subject.Running, stop fu
 	return r, func() { r.Stop(); remove() }, nil
 }
 
-// messages are as many as a case wants, or fewer where there are not so many. A
-// subject that is slow gets few.
+// messages are as many as a case wants, or fewer where there are not so many or the
+// subject is slow.
 func (b *Bench) messages(s subject.Subject, want int) *load.Messages {
-	if s.Slow {
-		want = min(want, slowMessages)
+	if s.Most > 0 {
+		want = min(want, s.Most)
 		if b.Short {
-			want /= 20
+			want = min(want, shortMost)
 		}
 	}
 	return b.Messages.Of(want * b.Times)
 }
 
-// slowMessages is what a subject that syncs for each message gets through in some
-// ten seconds.
-const slowMessages = 3000
+// shortMost is what such a subject gets in smoke tests.
+const shortMost = 150
 
 func (b *Bench) numbers(m *load.Messages) *sink.Numbers {
 	if !b.Check {

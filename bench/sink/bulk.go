@@ -89,7 +89,7 @@ func (s *bulk) bulk(w http.ResponseWriter, r *http.Request) {
 	}
 	documents := lines.lines / 2
 	s.tally.add(documents, octets)
-	answerBulk(w, documents)
+	answerBulk(w, documents, r.URL.Query().Has("filter_path"))
 }
 
 // bulkLines counts the lines that are not empty: the jsonf templates of rsyslog put
@@ -122,17 +122,29 @@ func (l *bulkLines) count(b []byte) {
 const item = `{"create":{"_index":".ds-logs-syslog-default-2026.11.23-000001","_id":"AZq1b2c3d4e5f6g7h8i9","_version":1,` +
 	`"result":"created","_shards":{"total":2,"successful":1,"failed":0},"_seq_no":1234567,"_primary_term":1,"status":201}},`
 
+// statusItem is that where filter_path asks for the status alone.
+const statusItem = `{"create":{"status":201}},`
+
 // answered is the answers of so many documents at a time.
 const answered = 1000
 
-var items = []byte(strings.Repeat(item, answered))
+var (
+	items       = []byte(strings.Repeat(item, answered))
+	statusItems = []byte(strings.Repeat(statusItem, answered))
+)
 
 // answerBulk says that so many documents were created.
-func answerBulk(w io.Writer, documents int) {
-	io.WriteString(w, `{"errors":false,"took":7,"items":[`)
-	for ; documents > answered; documents -= answered {
-		w.Write(items)
+func answerBulk(w io.Writer, documents int, filtered bool) {
+	all, each := items, len(item)
+	if filtered {
+		all, each = statusItems, len(statusItem)
+		io.WriteString(w, `{"errors":false,"items":[`)
+	} else {
+		io.WriteString(w, `{"errors":false,"took":7,"items":[`)
 	}
-	w.Write(items[:max(0, documents*len(item)-1)])
+	for ; documents > answered; documents -= answered {
+		w.Write(all)
+	}
+	w.Write(all[:max(0, documents*each-1)])
 	io.WriteString(w, "]}")
 }

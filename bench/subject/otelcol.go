@@ -20,7 +20,7 @@ var ErrNotBuilt = errors.New("it is not built: run make bench-otelcol")
 // are the fastest it has; its own metrics are off.
 func OTelCollector() Subject {
 	return Subject{
-		Name: "OpenTelemetry Collector", Stored: marksOut, Settle: 3 * otelFlush,
+		Name: "OpenTelemetry Collector", Most: 300_000, Stored: marksOut, Settle: 3 * otelFlush,
 		Launch: func(s *Site) (*exec.Cmd, error) {
 			program := filepath.Join(s.Tools.Dir, "otelcol")
 			if _, err := os.Stat(program); err != nil {

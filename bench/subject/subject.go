@@ -43,8 +43,9 @@ type Subject struct {
 	Name string
 	// Durable says that what counts as taken survives the loss of power.
 	Durable bool
-	// Slow says that it syncs for each message: it gets few.
-	Slow bool
+	// Most is the most messages that it gets, for one that is so slow that more would
+	// take minutes; 0: as many as the others.
+	Most int
 	// Repeats says that it sends a message again after a connection was made anew,
 	// and that no receiver can tell.
 	Repeats bool
