@@ -35,7 +35,7 @@ func udpRate() Case {
 			if b.Short {
 				rate /= 20
 			}
-			m := b.messages(s, steadyRate*3)
+			m := b.messages(s, steadyRate*10)
 			w, err := b.begin(r)
 			if err != nil {
 				return Result{}, err
