@@ -140,3 +140,17 @@ func TestRedactionLeavesNoMatchBehind(t *testing.T) {
 		}
 	})
 }
+
+// Structured data that the parser takes stays structured data when the text is
+// redacted.
+func FuzzStructuredDataOfTheParserIsWellFormed(f *testing.F) {
+	f.Add(`[a@1 k="v\"\\\]" l="w"][b]`)
+	f.Add(`[a@1  k="v" ]`)
+	f.Add(`[a k="]"]`)
+	f.Fuzz(func(t *testing.T, sd string) {
+		e := event("<13>1 - - - - - " + sd + " text")
+		if got := e.Field(e.StructuredData); !syslog.WellFormed(got) {
+			t.Errorf("%q", got)
+		}
+	})
+}

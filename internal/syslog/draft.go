@@ -89,7 +89,8 @@ func (d *Draft) AppendTo(dst []byte, e *Event) []byte {
 	return dst
 }
 
-// WellFormed tells whether sd is a run of SD-ELEMENTs, or empty (RFC 5424 §6.3).
+// WellFormed tells whether sd is a run of SD-ELEMENTs as the parser takes them
+// (RFC 5424 §6.3, and unescaped brackets in values), or empty.
 func WellFormed(sd []byte) bool {
 	for len(sd) > 0 {
 		if sd[0] != '[' {
@@ -103,16 +104,16 @@ func WellFormed(sd []byte) bool {
 			for i < len(sd) && sd[i] == ' ' {
 				i++
 			}
+			if i < len(sd) && sd[i] == ']' {
+				break // as the parser does, blanks are taken there too
+			}
 			n := bytes.IndexAny(sd[i:], " =]\"")
 			if n < 1 || !bytes.HasPrefix(sd[i+n:], []byte(`="`)) {
 				return false
 			}
 			for i += n + 2; i < len(sd) && sd[i] != '"'; i++ {
-				switch sd[i] {
-				case '\\':
+				if sd[i] == '\\' {
 					i++
-				case ']':
-					return false
 				}
 			}
 			i++

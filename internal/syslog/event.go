@@ -328,7 +328,9 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 		e.Path = interned.String(d.take(int(min(d.uvarint(), 1<<30))))
 	}
 	if present&bitExtracted != 0 {
-		e.Extracted = d.take(int(min(d.uvarint(), 1<<30)))
+		if e.Extracted = d.take(int(min(d.uvarint(), 1<<30))); len(e.Extracted) == 0 {
+			e.Extracted = nil
+		}
 	}
 	if d.failed {
 		return ErrEventCorrupt

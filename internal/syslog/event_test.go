@@ -103,6 +103,19 @@ func FuzzEventDecode(f *testing.F) {
 		if err := second.Decode(first.AppendTo(nil), nil); err != nil {
 			t.Fatal(err)
 		}
+		// What delivery does without decoding comes to the same.
+		if route := RouteOf(b); !bytes.Equal(route, first.Route) || (route == nil) != (first.Route == nil) {
+			t.Errorf("the route is %q, want %q", route, first.Route)
+		}
+		first.Route.Outputs()
+		record, rest := NextRecord(AppendWithoutRoute(nil, b))
+		var without Event
+		if err := without.Decode(record, nil); err != nil || len(rest) > 0 {
+			t.Fatalf("without its route: %v, %d octets more", err, len(rest))
+		}
+		if without.Route != nil || !bytes.Equal(without.Raw, first.Raw) || without.ID != first.ID || without.Timestamp != first.Timestamp || without.Host != first.Host {
+			t.Errorf("%+v without its route is %+v", first, without)
+		}
 		second.Source, first.Source = netip.AddrPort{}, netip.AddrPort{} // an IPv4 address may be mapped
 		for i, s := range first.spans() {
 			if s.Empty() {
