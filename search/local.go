@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -43,7 +44,8 @@ const maxIndexed = 250_000
 
 // Local searches a log on this machine. It is safe for concurrent use.
 type Local struct {
-	view *spool.View
+	view   *spool.View
+	recent recent
 
 	mu       sync.Mutex
 	segments map[uint64]*segmentIndex // sealed ones, by first position
@@ -127,7 +129,12 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 				}
 			}
 			for _, b := range part {
-				f(blockInfo{b, i})
+				info := blockInfo{BlockInfo: b, segment: i}
+				if v.skip && b.Skip == nil {
+					info.Skip = v.local.recent.get(&info)
+					info.unindexed = info.Skip == nil
+				}
+				f(info)
 			}
 		}
 	}
@@ -207,12 +214,14 @@ func (l *Local) drop(first uint64, index *segmentIndex) {
 	delete(l.segments, first)
 }
 
-func (v *viewLog) reader() reader { return &viewReader{v, v.local.view.NewBlockReader()} }
+func (v *viewLog) reader() reader { return &viewReader{log: v, blocks: v.local.view.NewBlockReader()} }
 
 // viewReader reads the blocks that its log has listed.
 type viewReader struct {
-	log    *viewLog
-	blocks *spool.BlockReader
+	log        *viewLog
+	blocks     *spool.BlockReader
+	summarizer *skipdata.Summarizer
+	skip       []byte
 }
 
 func (v *viewReader) close() { v.blocks.Close() }
@@ -224,6 +233,9 @@ func (v *viewReader) read(b blockInfo) ([]byte, error) {
 		return nil, errRemoved
 	case errors.Is(err, spool.ErrCorrupt), errors.Is(err, spool.ErrVersion):
 		return nil, errDamaged
+	}
+	if err == nil && b.unindexed {
+		v.summarize(&b, block.Records)
 	}
 	return block.Records, err
 }

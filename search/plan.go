@@ -215,6 +215,9 @@ func (p *progress) at(blocks, done int, octets int64) {
 type blockInfo struct {
 	spool.BlockInfo
 	segment int // index in the list of segments
+	// unindexed tells that skip data of the block would be of use, and there are
+	// none.
+	unindexed bool
 }
 
 // log is what is searched.
