@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -19,21 +20,9 @@ const textTime = "2006-01-02 15:04:05.000"
 // them line ends, escape sequences and those that turn the writing direction,
 // stand as \n, \x1b, \u202e and so on.
 func AppendText(dst, doc []byte, loc *time.Location) ([]byte, error) {
-	var d struct {
-		Time    time.Time `json:"@timestamp"`
-		Message string    `json:"message"`
-		Host    struct {
-			Name string `json:"name"`
-		} `json:"host"`
-		Log struct {
-			Syslog struct {
-				AppName string `json:"appname"`
-				ProcID  string `json:"procid"`
-			} `json:"syslog"`
-		} `json:"log"`
-	}
-	if err := json.Unmarshal(doc, &d); err != nil {
-		return dst, fmt.Errorf("read a found document: %w", err)
+	d, err := readDocument(doc)
+	if err != nil {
+		return dst, err
 	}
 	dst = d.Time.In(loc).AppendFormat(dst, textTime)
 	dst = appendHarmless(append(dst, ' '), d.Host.Name)
@@ -44,6 +33,89 @@ func AppendText(dst, doc []byte, loc *time.Location) ([]byte, error) {
 		}
 	}
 	return appendHarmless(append(dst, ": "...), d.Message), nil
+}
+
+// document is what the text forms show of an ECS document.
+type document struct {
+	Time    time.Time `json:"@timestamp"`
+	Message string    `json:"message"`
+	Host    struct {
+		Name string `json:"name"`
+	} `json:"host"`
+	Log struct {
+		Level  string `json:"level"`
+		Syslog struct {
+			AppName  string `json:"appname"`
+			ProcID   string `json:"procid"`
+			Facility struct {
+				Name string `json:"name"`
+			} `json:"facility"`
+		} `json:"syslog"`
+	} `json:"log"`
+}
+
+func readDocument(doc []byte) (d document, err error) {
+	if err := json.Unmarshal(doc, &d); err != nil {
+		return d, fmt.Errorf("read a found document: %w", err)
+	}
+	return d, nil
+}
+
+// AppendHarmless appends a text that can do no more to a terminal than print, as
+// AppendText does.
+func AppendHarmless(dst []byte, s string) []byte { return appendHarmless(dst, s) }
+
+// Level returns the severity of an ECS document.
+func Level(doc []byte) string {
+	d, err := readDocument(doc)
+	if err != nil {
+		return ""
+	}
+	return d.Log.Level
+}
+
+// Message returns the message of an ECS document.
+func Message(doc []byte) (string, error) {
+	d, err := readDocument(doc)
+	return d.Message, err
+}
+
+// DocumentColumns are the columns that Cells takes out of whole documents.
+var DocumentColumns = []string{atTimestamp, "host", "app", "procid", "facility", "severity", "message"}
+
+// Cells returns the values of the columns of a row; of DocumentColumns where columns is
+// nil and doc a whole document. others tells a row that says what was left out.
+func Cells(doc []byte, columns []string) (cells []string, others bool, err error) {
+	if columns == nil {
+		d, err := readDocument(doc)
+		return []string{d.Time.UTC().Format(rowTime), d.Host.Name, d.Log.Syslog.AppName, d.Log.Syslog.ProcID,
+			d.Log.Syslog.Facility.Name, d.Log.Level, d.Message}, false, err
+	}
+	var row map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &row); err != nil {
+		return nil, false, fmt.Errorf("read a row: %w", err)
+	}
+	others = bytes.HasPrefix(doc, othersPrefix)
+	for i, name := range columns {
+		text := ""
+		value := row[name]
+		switch {
+		case others && name == fieldColumn && value == nil, value == nil && !(others && i == 0):
+		case others && (i == 0 && name != fieldColumn || i == 1 && columns[0] == fieldColumn):
+			text = "(others)"
+			if row["groups"] != nil {
+				text = "(" + string(row["groups"]) + " others)"
+			}
+		case value[0] == '"':
+			if err := json.Unmarshal(value, &text); err != nil {
+				return nil, false, fmt.Errorf("read a row: %w", err)
+			}
+		default:
+			text = string(value)
+		}
+		cells = append(cells, text)
+	}
+	return cells, others, nil
 }
 
 // AppendJSON appends an ECS document for a terminal: the same JSON, with what

@@ -109,7 +109,16 @@ func (r *Remote) Search(ctx context.Context, q Request, found func(doc []byte) e
 		if failure, ok := parseFailure(line); ok {
 			return stats, failure.err(r.Server)
 		}
-		stats.Matched++
+		if bytes.HasPrefix(line, []byte(`{"progress":`)) {
+			var p struct{ Progress Progress }
+			if q.Progress != nil && json.Unmarshal(line, &p) == nil {
+				q.Progress(p.Progress)
+			}
+			continue
+		}
+		if !bytes.HasPrefix(line, othersPrefix) {
+			stats.Matched++
+		}
 		if err := found(line); err != nil {
 			return stats, err
 		}
@@ -118,10 +127,6 @@ func (r *Remote) Search(ctx context.Context, q Request, found func(doc []byte) e
 
 // send returns the answer to a search that the server has begun.
 func (r *Remote) send(ctx context.Context, q Request) (*http.Response, error) {
-	base, err := url.Parse(r.Server)
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, fmt.Errorf("server %q is no address; write it as http://127.0.0.1:8514", r.Server)
-	}
 	values := url.Values{"q": {q.Query}, "limit": {strconv.Itoa(q.Limit)}}
 	if q.Order != "" {
 		values.Set("order", string(q.Order))
@@ -132,7 +137,19 @@ func (r *Remote) send(ctx context.Context, q Request) (*http.Response, error) {
 	if !q.Until.IsZero() {
 		values.Set("until", q.Until.UTC().Format(time.RFC3339Nano))
 	}
-	target := base.JoinPath(Path)
+	if q.Progress != nil {
+		values.Set("progress", "true")
+	}
+	return r.get(ctx, "search", values)
+}
+
+// get asks a part of the API and returns the answer where it is a good one.
+func (r *Remote) get(ctx context.Context, part string, values url.Values) (*http.Response, error) {
+	base, err := url.Parse(r.Server)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, fmt.Errorf("server %q is no address; write it as http://127.0.0.1:8514", r.Server)
+	}
+	target := base.JoinPath(API, part)
 	target.RawQuery = values.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
@@ -160,10 +177,24 @@ func (r *Remote) send(ctx context.Context, q Request) (*http.Response, error) {
 	defer response.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if failure, ok := parseFailure(body); ok {
-		return nil, failure.err(r.Server)
+		err := failure.err(r.Server)
+		if s := response.StatusCode; s >= 400 && s < 500 && s != http.StatusTooManyRequests {
+			err = refusedError{err}
+		}
+		return nil, err
 	}
 	return nil, fmt.Errorf("%s answered %s: %s", r.Server, response.Status, appendHarmless(nil, strings.TrimSpace(string(body))))
 }
+
+// refusedError is an answer that a repetition would get again.
+type refusedError struct{ error }
+
+// Unwrap returns what the server said.
+func (e refusedError) Unwrap() error { return e.error }
+
+// Refused tells whether err is a server's refusal that the same request would get
+// again, and not the loss of a connection or a server that is busy.
+func Refused(err error) bool { return errors.As(err, new(refusedError)) }
 
 // parseFailure reads a line or body that reports an error.
 func parseFailure(line []byte) (Failure, bool) {

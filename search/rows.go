@@ -15,6 +15,9 @@ import (
 // have: {"others":true,"groups":12,"count":345}; without "groups" there were too many to
 // count one by one. Facets give one for each field, with "field".
 
+// othersPrefix is what a row starts with that says what is left out.
+var othersPrefix = []byte(`{"others":true`)
+
 // countRow is a row of counts.
 type countRow struct {
 	*group

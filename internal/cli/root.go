@@ -53,6 +53,8 @@ To try it on this machine, each in a terminal of its own:
 		newRelayCommand(),
 		newCheckCommand(),
 		newSearchCommand(),
+		newTailCommand(),
+		newStatsCommand(),
 		newParseCommand(),
 		newImportCommand(),
 		newCertCommand(),
