@@ -36,6 +36,7 @@ type intake struct {
 	pending int64         // octets in open, queue and the group being written
 	space   chan struct{} // closed, and made anew, when room may have come
 	closed  bool
+	used    bool // since the last freeIdle
 	corked  bool // only batches with Batch.More wait, and uncork will end that
 
 	wake   chan struct{} // of the writer; one signal is enough
@@ -215,6 +216,7 @@ func (in *intake) newBlock() *block {
 		b, in.free = in.free[n-1], in.free[:n-1]
 	}
 	b.reset()
+	in.used = true
 	return b
 }
 
@@ -245,6 +247,17 @@ func (in *intake) release(group []*block, size int64) {
 		}
 	}
 	in.broadcast()
+}
+
+// freeIdle gives the blocks back that are kept for reuse, where nothing was appended
+// since the last call.
+func (in *intake) freeIdle() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.used {
+		in.free = nil
+	}
+	in.used = false
 }
 
 // broadcast wakes those that wait for room. in.mu is held.

@@ -60,6 +60,7 @@ func (l *Log) maintain() {
 		failing = err != nil
 		l.retain()
 		l.ring.freeIdle()
+		l.in.freeIdle()
 	}
 }
 

@@ -253,7 +253,7 @@ func (c *conn) finish(ctx context.Context) {
 
 // grow takes a larger buffer, if there is one to be had. A full one that holds
 // the beginning of a single message always grows.
-func (c *conn) grow() { c.exchange(c.in.buffers.larger(c.buf.class)) }
+func (c *conn) grow() { c.exchange(c.in.buffers.larger(c.buf.class, c.held == len(c.buf.data))) }
 
 // shrink takes the smallest buffer that holds what has arrived of a message.
 func (c *conn) shrink() {

@@ -430,14 +430,14 @@ func TestBuffersForSpeedAreBoundedAndThoseForAMessageAreNot(t *testing.T) {
 		}
 		class := 0
 		for range b.needed {
-			class = b.larger(class)
+			class = b.larger(class, true)
 		}
 		if class != b.needed {
 			t.Errorf("max_message_size %d: a buffer that a message needs was refused", size)
 		}
 		var held []*buffer
-		for b.larger(b.needed) > b.needed {
-			held = append(held, b.get(b.needed+1))
+		for class = max(class, slices.Index(b.sizes, common)); b.larger(class, false) > class; {
+			held = append(held, b.get(class+1))
 		}
 		if b.large.Load() > largeBudget {
 			t.Errorf("budget exceeded: %d", b.large.Load())

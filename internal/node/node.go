@@ -293,6 +293,10 @@ func (n *Node) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	parts.Go(func() error {
+		n.rest(ctx)
+		return nil
+	})
 	if n.web != nil {
 		parts.Go(func() error { return n.web.Run(ctx) })
 	}

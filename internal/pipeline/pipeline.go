@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
@@ -63,6 +64,9 @@ type Pipeline struct {
 	buffers sync.Pool
 	judges  sync.Pool
 	metrics metrics
+	// encoded bounds the octets of batches that are encoded and wait for the log, and
+	// ahead of those for which nobody waits yet.
+	encoded, ahead *semaphore.Weighted
 	// untold are the windows of processes before, whose counts Run tells.
 	untold []uint64
 
@@ -76,7 +80,8 @@ type Pipeline struct {
 
 // New returns a pipeline into cfg.Log.
 func New(cfg Config) *Pipeline {
-	p := &Pipeline{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	p := &Pipeline{cfg: cfg, metrics: newMetrics(cfg.Registerer),
+		encoded: semaphore.NewWeighted(maxEncoded), ahead: semaphore.NewWeighted(maxAhead)}
 	p.count.Store(rand.Uint32())
 	p.buffers.New = func() any { return new([]byte) }
 	p.judges.New = func() any { return &judge{Rules: &p.cfg.Rules} }
@@ -104,6 +109,12 @@ func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCou
 	if len(b.Frames) == 0 {
 		return nil
 	}
+	weight := min(int64(len(b.Data)), maxEncoded)
+	if p.encoded.Acquire(p.closing, weight) != nil {
+		counters.drop(inputs.ErrClosed, len(b.Frames))
+		return inputs.ErrClosed
+	}
+	defer p.encoded.Release(weight)
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
 	j := p.begin()
@@ -115,7 +126,8 @@ func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCou
 
 // Enqueue implements inputs.QueueSink.
 func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() error) {
-	if p.cfg.Rules.dedupes {
+	weight := int64(len(b.Data))
+	if p.cfg.Rules.dedupes || !p.ahead.TryAcquire(weight) {
 		// Repeats wait for the messages that they repeat, which may be in a batch that
 		// nobody waits for yet: none may be left at half.
 		err := p.Submit(ctx, b)
@@ -131,10 +143,12 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 	j.count(counters)
 	if batch.Count == 0 {
 		p.release(buf)
+		p.ahead.Release(weight)
 		return func() error { return nil }
 	}
 	enqueued, err := p.cfg.Log.Enqueue(p.closing, batch)
 	return func() error {
+		defer p.ahead.Release(weight)
 		if err == nil {
 			if _, err = enqueued(p.closing); err == nil {
 				p.works()
@@ -272,6 +286,12 @@ func (p *Pipeline) append(ctx context.Context, b spool.Batch) error {
 		}
 	}
 }
+
+// With many connections these bound the memory, not the connections' number.
+const (
+	maxEncoded = 8 << 20
+	maxAhead   = 8 << 20
+)
 
 // maxKept bounds the buffers kept for the next submit; a rare huge batch must
 // not hold its memory for ever.

@@ -16,8 +16,8 @@ import (
 const (
 	// perCall is how many datagrams one system call takes at most, and maxSpace how
 	// many octets it has room for, where one datagram does not need more.
-	perCall  = 64
-	maxSpace = 4 << 20
+	perCall  = 128
+	maxSpace = 8 << 20
 	// controlLen is room for the credentials and for nothing else: a sender that
 	// passes open files along (SCM_RIGHTS) has them closed by the kernel.
 	controlLen = unix.SizeofCmsghdr + (unix.SizeofUcred+7)&^7
@@ -69,6 +69,9 @@ func NewDatagrams(conn syscall.Conn, size int) (*Datagrams, error) {
 	}
 	return r, nil
 }
+
+// Most is how many datagrams Wait returns at most. Fewer mean that no more are there.
+func (r *Datagrams) Most() int { return len(r.headers) }
 
 // Wait waits for datagrams and returns how many it took. The deadline of the
 // connection ends it.

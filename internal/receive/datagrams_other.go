@@ -30,6 +30,9 @@ func NewDatagrams(conn syscall.Conn, size int) (*Datagrams, error) {
 	return &Datagrams{conn: packets, space: make([]byte, size+1)}, nil
 }
 
+// Most is how many datagrams Wait returns at most.
+func (r *Datagrams) Most() int { return 1 }
+
 // Wait waits for datagrams and returns how many it took. The deadline of the
 // connection ends it.
 func (r *Datagrams) Wait() (n int, err error) {
