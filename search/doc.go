@@ -3,34 +3,18 @@
 //
 // # Queries
 //
-// A query is a row of terms, all of which must hold. The empty query finds
-// everything.
+// A query is a row of terms, all of which must hold, and stages behind a |, which
+// count, sort and cut. docs/QUERY.md specifies the language; a test runs its examples.
+// What it says of words is shared with internal/skipdata: words are parted there as
+// they are found here.
 //
-//	failed                     the word, in any case, in message, host, app,
-//	                           procid, msgid or structured data
-//	"connection reset by"      these characters, blanks and all
-//	conn*  *time  *oo*         words that start, end, or go on at the star
-//	app:sshd                   a field, whole, in any case
-//	host:web*  sd.x@1.user:*   the same with stars; a star alone: there is one
-//	host:(web1 or web2)        a field with several values
-//	message:timeout            words as above, in the message alone
-//	severity<=err              also <, > and >=; 0 (emerg) is the least number
-//	                           and the worst severity
-//	source:10.0.0.0/8          an address, address:port, or network
-//	a and b, a or b, not a     also -a; and binds stronger than or
-//	(a or b) c                 groups
+// # Blocks
 //
-// A word or phrase stands in a text where its characters do, upper and lower
-// case alike, and not within a longer word: a letter, digit or underscore at its
-// edge must not touch another one outside, unless a star stands there. So
-// 10.0.0.1 finds "10.0.0.1:22" but not "110.0.0.1".
-//
-// The fields are host, app, procid, msgid, facility, severity, source, message,
-// id, input, identity, format, tags and sd.ID.PARAM, or their names in the ECS
-// documents that a search returns (host.name, log.syslog.appname and so on). An
-// unknown field is an error, never an empty result. and, or and not are plain
-// words in quotes; within quotes \" and \\ stand for " and \. The characters
-// ( ) " | end a bare word; | is kept for later and must be quoted.
+// A search lists the blocks that touch its time, passes over those whose skip data
+// show that they hold no match, and reads the others on a few goroutines. Counting
+// asks the skip data first: what they have counted is not read. Blocks of a segment
+// that is not full have none on disk; the first search that reads one makes them, and
+// keeps them in memory.
 //
 // # Order and completeness
 //

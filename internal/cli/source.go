@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -13,13 +14,14 @@ import (
 	"golang.org/x/term"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/search"
 )
 
 const defaultServer = "http://127.0.0.1:8514"
 
 // source is where searches are made: a collector, or a folder.
-type source struct{ server, tokenFile, dir string }
+type source struct{ server, tokenFile, ca, dir string }
 
 func (s *source) flags(f *pflag.FlagSet) {
 	s.serverFlags(f)
@@ -28,6 +30,7 @@ func (s *source) flags(f *pflag.FlagSet) {
 
 func (s *source) serverFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.server, "server", "", "the collector's HTTP API (default: the environment's SYSLANE_SERVER, or "+defaultServer+")")
+	f.StringVar(&s.ca, "ca", "", "CA certificates (PEM) by which an https:// server is verified (default: those of this machine)")
 	f.StringVar(&s.tokenFile, "token-file", "", "file that holds the token of the API (default: the token in the environment's SYSLANE_TOKEN)")
 }
 
@@ -58,6 +61,13 @@ func (s *source) remote() (*search.Remote, error) {
 	}
 	if remote.Server == "" {
 		remote.Server = defaultServer
+	}
+	if s.ca != "" {
+		conf, err := tlsconf.Client(tlsconf.Options{Name: "search", CAFile: s.ca})
+		if err != nil {
+			return nil, err
+		}
+		remote.Client = &http.Client{Transport: &http.Transport{TLSClientConfig: conf}}
 	}
 	if s.tokenFile != "" {
 		text, err := os.ReadFile(s.tokenFile)

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/internal/web"
 	"github.com/syslane/syslane/spool"
 )
@@ -59,9 +60,14 @@ type LogConfig struct {
 type HTTPConfig struct {
 	// Listen is the address; "" serves no HTTP.
 	Listen string `toml:"listen"`
-	// Token is what clients must bring as "Authorization: Bearer …". Without one
-	// only loopback addresses are allowed.
+	// Token is what clients must bring as "Authorization: Bearer …", for the role
+	// "admin". Without any token only loopback addresses are allowed.
 	Token config.Secret `toml:"token"`
+	// Clients are others with a token of their own, of the role "read" (search,
+	// status) or "admin" (metrics, too).
+	Clients []web.Client `toml:"client"`
+	// TLS serves HTTPS.
+	TLS *tlsconf.Options `toml:"tls"`
 }
 
 // LoggingConfig is the table [logging]: what Syslane says of itself.
@@ -90,8 +96,15 @@ func (c *Config) check(f *config.File) {
 		f.Errorf("log.full", "want %q, %q or %q", spool.FullBlock, spool.FullDropNewest, spool.FullDropOldest)
 	}
 	if c.HTTP.Listen != "" {
-		if err := web.CheckListen(c.HTTP.Listen, c.HTTP.Token); err != nil {
+		token := c.HTTP.Token
+		if token.Empty() && len(c.HTTP.Clients) > 0 {
+			token = c.HTTP.Clients[0].Token
+		}
+		if err := web.CheckListen(c.HTTP.Listen, token); err != nil {
 			f.Errorf("http.listen", "%v", err)
+		}
+		if err := web.CheckClients(c.HTTP.Clients); err != nil {
+			f.Errorf("http.client", "%v", err)
 		}
 	}
 	if _, err := zerolog.ParseLevel(c.Logging.Level); err != nil {

@@ -4,6 +4,7 @@
 package node
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/pipeline"
+	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/outputs/elasticsearch"
 )
@@ -37,6 +39,7 @@ type Plan struct {
 	Rules    pipeline.Rules
 	options  Options
 	logger   zerolog.Logger
+	httpTLS  *tls.Config // nil: plain HTTP
 	registry *prometheus.Registry
 	// host names this machine.
 	host string
@@ -91,6 +94,13 @@ func Load(f *config.File, o Options) (*Plan, error) {
 	}
 	p.logger = o.NewLogger(p.Config.Logging)
 	p.Config.check(f)
+	if o := p.Config.HTTP.TLS; o != nil && p.Config.HTTP.Listen != "" {
+		o.Name, o.Logger, o.Registerer = "http", p.logger, p.registry
+		var err error
+		if p.httpTLS, err = tlsconf.Server(*o); err != nil {
+			f.Errorf("http.tls", "%v", err)
+		}
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		p.logger.Warn().Err(err).Msg("this host has no name: documents will not say who observed them")

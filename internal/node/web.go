@@ -15,7 +15,7 @@ func (n *Node) openWeb() error {
 	}
 	log := web.Check{Name: "log", Probe: n.probeLog}
 	cfg := web.Config{
-		Listen: http.Listen, Token: http.Token,
+		Listen: http.Listen, Token: http.Token, Clients: http.Clients, TLS: n.plan.httpTLS,
 		Gatherer: n.plan.registry, Registerer: n.plan.registry,
 		// An output that is down is what the log is for: it shows in the metrics,
 		// and must not make a supervisor restart the node.

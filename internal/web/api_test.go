@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/search"
@@ -20,14 +22,23 @@ import (
 // startLog serves a log, and returns what appends an event of a host to it.
 func startLog(t *testing.T) (url string, add func(host, app, text string, at time.Time)) {
 	t.Helper()
+	_, url, add = startServer(t)
+	return url, add
+}
+
+func startServer(t *testing.T) (s *Server, url string, add func(host, app, text string, at time.Time)) {
+	t.Helper()
 	l, err := spool.Open(spool.Config{Dir: t.TempDir(), KeepDelivered: true, MinFree: -1, Summarize: new(skipdata.Summarizer).Append})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	_, url = start(t, Config{Searcher: search.NewLocal(l.View()), Status: func() any { return map[string]int{"version": 1} }})
+	now := time.Now()
+	s, url = start(t, Config{Searcher: search.NewLocal(l.View()), Status: func() any {
+		return map[string]any{"version": "v1", "role": "collector", "started": now, "time": now, "log": map[string]any{}, "inputs": []any{}, "outputs": []any{}}
+	}})
 	n := uint32(0)
-	return url, func(host, app, text string, at time.Time) {
+	return s, url, func(host, app, text string, at time.Time) {
 		t.Helper()
 		n++
 		e := &syslog.Event{ID: syslog.MakeID(at, [4]byte{1}, n), Host: host, Input: "tcp", Source: netip.MustParseAddrPort("192.0.2.1:514")}
@@ -62,7 +73,7 @@ func TestAnalysisAnswersInOneObject(t *testing.T) {
 	f("/api/v1/histogram?q=nothing", `{"rows":[],`)
 	f("/api/v1/fields?fields=host,app&n=2", `{"rows":[{"field":"host","value":"web0","count":4},{"field":"host","value":"web1","count":4},{"field":"app","value":"app","count":12}],"others":[{"others":true,"field":"host","groups":1,"count":4}]`)
 	f("/api/v1/fields", `{"field":"input","value":"tcp","count":12}`)
-	f("/api/v1/status", `{"version":1}`)
+	f("/api/v1/status", `"version":"v1"`)
 	f("/api/v1/search?q=%7C+count", `{"count":12}`)
 	wrong := func(path, want string) {
 		t.Helper()
@@ -158,6 +169,58 @@ func TestAMessageIsFoundAsSoonAsItIsAcknowledged(t *testing.T) {
 		}
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("that took %s", took)
+		}
+	}
+}
+
+func TestRolesAndLimitsHoldForEachClient(t *testing.T) {
+	f := &fakeSearcher{results: 1, stuck: true, started: make(chan struct{}, 4)}
+	_, url := start(t, Config{Searcher: f, MaxSearches: 3, Gatherer: prometheus.NewRegistry(), Token: config.NewSecret("root"),
+		Clients: []Client{{"grafana", config.NewSecret("g"), RoleRead}, {"script", config.NewSecret("s"), RoleRead}}})
+	if status, body, _ := get(t, url+"/metrics", "Authorization", "Bearer g"); status != 403 || !strings.Contains(body, "this is for admin") {
+		t.Error(status, body)
+	}
+	if status, _, _ := get(t, url+"/metrics", "Authorization", "Bearer root"); status != 200 {
+		t.Error(status)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for range 2 {
+		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, url+search.Path, nil)
+		r.Header.Set("Authorization", "Bearer g")
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		<-f.started
+	}
+	if status, body, _ := get(t, url+search.Path, "Authorization", "Bearer g"); status != 429 || !strings.Contains(body, "2 of them yours") {
+		t.Error(status, body)
+	}
+	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, url+search.Path, nil)
+	r.Header.Set("Authorization", "Bearer s")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if <-f.started; response.StatusCode != 200 {
+		t.Error("another client is refused", response.Status)
+	}
+	refused := 0
+	for range 3 * clientBurst {
+		if status, _, _ := get(t, url+search.Path+"?x=1", "Authorization", "Bearer s"); status == 429 {
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("a client may send as many requests as it likes")
+	}
+	for _, wrong := range [][]Client{{{"", config.NewSecret("x"), RoleRead}}, {{"a", config.NewSecret(""), RoleRead}}, {{"a", config.NewSecret("x"), "boss"}},
+		{{"a", config.NewSecret("x"), RoleRead}, {"b", config.NewSecret("x"), RoleRead}}} {
+		if CheckClients(wrong) == nil {
+			t.Errorf("%v is taken", wrong)
 		}
 	}
 }

@@ -75,16 +75,16 @@ func (s *Server) left(r *http.Request) bool {
 // where it was not even started, and that answered. out, if it is there, tells when the client takes
 // results.
 func (s *Server) run(w http.ResponseWriter, r *http.Request, request search.Request, found func([]byte) error, out *results) (stats search.Stats, status int, err error) {
-	select {
-	case s.searches <- struct{}{}:
-		defer func() { <-s.searches }()
-	default:
+	use := usageOf(r)
+	release, ok := take(use.searches, s.searches)
+	if !ok {
 		s.metrics.refuse("busy")
 		w.Header().Set("Retry-After", "1")
 		writeFailure(w, http.StatusTooManyRequests, search.Failure{
-			Message: fmt.Sprintf("%d searches are running, and no more are allowed at once; try again", s.cfg.MaxSearches)})
+			Message: fmt.Sprintf("%d searches are running, %d of them yours, and no more are allowed at once; try again", len(s.searches), len(use.searches))})
 		return stats, 0, nil
 	}
+	defer release()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	patience := time.AfterFunc(s.cfg.SearchTimeout, func() {

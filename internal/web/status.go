@@ -28,7 +28,7 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 			line(search.API+"status", "inputs, log and outputs")
 		}
 		bearer := ""
-		if !s.cfg.Token.Empty() {
+		if s.tokens() {
 			bearer = `-H "Authorization: Bearer $TOKEN" `
 		}
 		fmt.Fprintf(&b, "\nTry:\n  curl %s'http://%s%s?q=error&since=15m'\n  syslane search --server http://%s --since 15m error\n",

@@ -32,16 +32,15 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, err)
 		return
 	}
-	select {
-	case s.tails <- struct{}{}:
-		defer func() { <-s.tails }()
-	default:
+	release, ok := take(usageOf(r).tails, s.tails)
+	if !ok {
 		s.metrics.refuse("busy")
 		w.Header().Set("Retry-After", "5")
 		writeFailure(w, http.StatusTooManyRequests, search.Failure{
-			Message: fmt.Sprintf("%d tails are running, and no more are allowed at once; try again", maxTails)})
+			Message: fmt.Sprintf("%d tails are running, and no more than %d are allowed at once for a client; try again", len(s.tails), clientTails)})
 		return
 	}
+	defer release()
 	out := newResults(w)
 	err = s.cfg.Searcher.(search.Tailer).Tail(r.Context(), request, func(item search.TailItem) error {
 		line, err := json.Marshal(item)

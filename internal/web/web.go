@@ -8,15 +8,14 @@
 //
 // Without a token only loopback addresses are served, and only to requests that
 // name a loopback address or localhost as their host: otherwise any page that a
-// user of this machine opens could read the log by DNS rebinding. With a token,
-// metrics and search want it as "Authorization: Bearer TOKEN"; health answers
-// everyone, but gives its reasons only to those who bring the token.
+// user of this machine opens could read the log by DNS rebinding. With tokens,
+// all but health want one as "Authorization: Bearer TOKEN", metrics one of the role
+// admin; health answers everyone, but gives its reasons to admins only.
 package web
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	stdlog "log"
@@ -29,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+	"github.com/syslane/syslane/docs"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/search"
 	"golang.org/x/net/netutil"
@@ -38,7 +38,7 @@ import (
 const (
 	// DefaultMaxSearches is how many searches run at once; more are refused
 	// with 429. Each can hold 32 MiB of results and a few blocks of the log.
-	DefaultMaxSearches = 4
+	DefaultMaxSearches = 6
 	// DefaultSearchTimeout ends a search that finds nothing for so long. One that
 	// goes on finding may go on, for the whole log can be fetched.
 	DefaultSearchTimeout = time.Minute
@@ -66,8 +66,13 @@ type Check struct {
 type Config struct {
 	// Listen is the address, host:port. Port 0 chooses one; see Server.Addr.
 	Listen string
-	// Token, if there is one, is what clients must bring.
+	// Token, if there is one, is that of a client with the role admin.
 	Token config.Secret
+	// Clients are others who may ask. Where there is a token at all, all must bring
+	// one.
+	Clients []Client
+	// TLS, if it is there, is spoken instead of plain HTTP.
+	TLS *tls.Config
 	// Gatherer is what /metrics shows; nil leaves /metrics out.
 	Gatherer prometheus.Gatherer
 	// Registerer takes the server's own metrics; nil keeps none.
@@ -113,13 +118,25 @@ type Server struct {
 	server   *http.Server
 	searches chan struct{} // a slot for each search that may run
 	tails    chan struct{} // and for each tail
+	usage    usages
+	parts    []string // of the API that are served
 	metrics  metrics
 	stop     context.CancelCauseFunc
 }
 
 // New opens the address; requests wait until Run.
 func New(cfg Config) (*Server, error) {
-	if err := CheckListen(cfg.Listen, cfg.Token); err != nil {
+	if !cfg.Token.Empty() {
+		cfg.Clients = append([]Client{{Name: "token", Token: cfg.Token, Role: RoleAdmin}}, cfg.Clients...)
+	}
+	if err := CheckClients(cfg.Clients); err != nil {
+		return nil, fmt.Errorf("clients of HTTP: %w", err)
+	}
+	token := config.Secret{}
+	if len(cfg.Clients) > 0 {
+		token = cfg.Clients[0].Token
+	}
+	if err := CheckListen(cfg.Listen, token); err != nil {
 		return nil, fmt.Errorf("listen on %q for HTTP: %w", cfg.Listen, err)
 	}
 	if cfg.MaxSearches <= 0 {
@@ -132,7 +149,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
-	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), tails: make(chan struct{}, maxTails), metrics: newMetrics(cfg.Registerer)}
+	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), tails: make(chan struct{}, maxTails), usage: usages{searches: max(1, cfg.MaxSearches*2/3)}, metrics: newMetrics(cfg.Registerer)}
 	base, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
 	s.server = &http.Server{
@@ -162,8 +179,12 @@ var errStopping = errors.New("the server is stopping")
 // Run serves until ctx ends. Then searches are ended, and other requests have a
 // short time to finish.
 func (s *Server) Run(ctx context.Context) error {
+	listener := netutil.LimitListener(s.listener, maxConnections)
+	if s.cfg.TLS != nil {
+		listener = tls.NewListener(listener, s.cfg.TLS)
+	}
 	served := make(chan error, 1)
-	go func() { served <- s.server.Serve(netutil.LimitListener(s.listener, maxConnections)) }()
+	go func() { served <- s.server.Serve(listener) }()
 	select {
 	case err := <-served:
 		s.stop(errStopping)
@@ -191,9 +212,12 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.checks(s.cfg.Ready))
 	if s.cfg.Gatherer != nil {
 		handler := promhttp.HandlerFor(s.cfg.Gatherer, promhttp.HandlerOpts{ErrorLog: stdlog.New(logWriter{s.cfg.Logger}, "", 0)})
-		mux.Handle("GET /metrics", s.authenticated(handler))
+		mux.Handle("GET /metrics", s.allow(RoleAdmin, handler))
 	}
-	api := func(name string, h http.HandlerFunc) { mux.Handle("GET "+search.API+name, s.authenticated(h)) }
+	api := func(name string, h http.HandlerFunc) {
+		s.parts = append(s.parts, name)
+		mux.Handle("GET "+search.API+name, s.allow(RoleRead, h))
+	}
 	if s.cfg.Searcher != nil {
 		api("search", s.search)
 		api("histogram", s.histogram)
@@ -203,6 +227,10 @@ func (s *Server) routes() http.Handler {
 			api("tail", s.tail)
 		}
 	}
+	api("openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(docs.OpenAPI)
+	})
 	if s.cfg.Status != nil {
 		api("status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.cfg.Status()) })
 	}
@@ -228,31 +256,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		if s.cfg.Token.Empty() && !loopback(host) {
+		if !s.tokens() && !loopback(host) {
 			writeFailure(w, http.StatusForbidden, search.Failure{
 				Message: "without a token only requests to localhost or a loopback address are answered"})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// trusted tells whether the request brings the token, or none is needed. Hashes
-// are compared, for they are of one length.
-func (s *Server) trusted(r *http.Request) bool {
-	if s.cfg.Token.Empty() {
-		return true
-	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	got, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(s.cfg.Token.Value()))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
-}
-
-func (s *Server) authenticated(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.trusted(r) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="syslane"`)
-			writeFailure(w, http.StatusUnauthorized, search.Failure{Message: "a token is needed: Authorization: Bearer TOKEN"})
 			return
 		}
 		next.ServeHTTP(w, r)
