@@ -71,6 +71,11 @@ bench-smoke: bench-build ## that each case of the benchmark works, with few mess
 profile: bench-build ## profiles of Syslane during CASE=tcp-log, and its system calls, into PROFILES=DIR
 	@bin/bench/bench -profile $(or $(PROFILES),bin/profiles) -only $(or $(CASE),tcp-log) $(BENCH)
 
+.PHONY: pgo
+pgo: bench-build ## default.pgo, by which the compiler optimises, from profiles of the benchmark
+	@bin/bench/bench -profile bin/pgo -only tcp-log,relay,bulk,relp-log,udp-200k,tls-log
+	@go tool pprof -proto bin/pgo/*.syslane.profile.pprof >default.pgo
+
 .PHONY: bench-spool
 bench-spool: build ## the log beside other queues on disk; BENCH="-text FILE" for more flags
 	@cd bench/spool && go run . -syslane ../../bin/syslane $(BENCH)
