@@ -170,14 +170,7 @@ func (q *Query) count(ctx context.Context, l log, r Request, found func(doc []by
 		step = int64(autoStep(bounds, blocks))
 	}
 	stats.Step = time.Duration(step)
-	var all []*counts
-	if g.kind == "facets" {
-		for i := range g.by {
-			all = append(all, newCounts(g.by[i:i+1], 0))
-		}
-	} else {
-		all = append(all, newCounts(g.by, step))
-	}
+	all := countsOf(g, step)
 	c := &counting{query: q, log: l, bounds: bounds, all: all, stats: &stats, progress: progress{tell: r.Progress}}
 	if err := c.run(ctx, blocks); err != nil {
 		return stats, err
@@ -186,6 +179,17 @@ func (q *Query) count(ctx context.Context, l log, r Request, found func(doc []by
 	err = writeCounts(q, all, r, out)
 	stats.Matched = out.n
 	return stats, err
+}
+
+// countsOf returns what counts for a grouping: one, or for facets one for each field.
+func countsOf(g *grouping, step int64) (all []*counts) {
+	if g.kind != "facets" {
+		return append(all, newCounts(g.by, step))
+	}
+	for i := range g.by {
+		all = append(all, newCounts(g.by[i:i+1], 0))
+	}
+	return all
 }
 
 // blocksToCount lists the blocks that may hold a match, with their skip data where

@@ -16,8 +16,38 @@ func (q *Query) run(ctx context.Context, l log, r Request, found func(doc []byte
 	if q.pipe.group != nil {
 		return q.count(ctx, l, r, found)
 	}
+	scanning, fields, table := q.planEvents(r)
+	s, err := newScan(l, q, scanning)
+	if err != nil {
+		return Stats{}, err
+	}
+	out := &output{limit: r.Limit, found: found}
+	var doc []byte
+	err = s.run(ctx, func(e *syslog.Event) error {
+		switch {
+		case table != nil:
+			return table.add(e)
+		case fields != nil:
+			doc = appendFields(doc[:0], e, fields)
+		default:
+			doc = ecs.AppendDocument(doc[:0], e, ecs.Options{})
+		}
+		return out.add(doc)
+	})
+	if err == nil && table != nil {
+		err = table.write(out)
+	}
+	s.stats.Matched = out.n
+	return s.stats, err
+}
+
+// planEvents tells how the stages of a query over events are worked through: which
+// events are scanned for, and what is done with them. They are put into the table
+// where there is one; else they are given out as they come, with these fields, or
+// whole where there are none.
+func (q *Query) planEvents(r Request) (scanning Request, fields []column, table *eventTable) {
 	ops := q.pipe.ops
-	scanning := r
+	scanning = r
 	if len(ops) > 0 && (ops[0].kind == "first" || ops[0].kind == "last") {
 		scanning.Limit, scanning.Order = ops[0].n, NewestFirst
 		if ops[0].kind == "first" {
@@ -28,33 +58,13 @@ func (q *Query) run(ctx context.Context, l log, r Request, found func(doc []byte
 		scanning.Limit = 0
 	}
 	fields, streams := streamed(ops)
-	if streams && r.Limit > 0 && (scanning.Limit == 0 || scanning.Limit > r.Limit) {
+	if !streams {
+		return scanning, nil, newEventTable(q, ops, r.Limit)
+	}
+	if r.Limit > 0 && (scanning.Limit == 0 || scanning.Limit > r.Limit) {
 		scanning.Limit = r.Limit
 	}
-	s, err := newScan(l, q, scanning)
-	if err != nil {
-		return Stats{}, err
-	}
-	out := &output{limit: r.Limit, found: found}
-	var doc []byte
-	if streams {
-		err = s.run(ctx, func(e *syslog.Event) error {
-			if fields == nil {
-				doc = ecs.AppendDocument(doc[:0], e, ecs.Options{})
-			} else {
-				doc = appendFields(doc[:0], e, fields)
-			}
-			return out.add(doc)
-		})
-		s.stats.Matched = out.n
-		return s.stats, err
-	}
-	table := newEventTable(q, ops, r.Limit)
-	if err = s.run(ctx, table.add); err == nil {
-		err = table.write(out)
-	}
-	s.stats.Matched = out.n
-	return s.stats, err
+	return scanning, fields, nil
 }
 
 // streamed tells whether events can be given out as they are found, and with which

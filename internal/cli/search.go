@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/elastic/go-elasticsearch/v8"
 	"github.com/spf13/cobra"
 
 	"github.com/syslane/syslane/search"
@@ -23,6 +25,7 @@ const (
 
 type searchCommand struct {
 	source
+	elastic, index        string
 	since, until, format  string
 	limit                 int
 	json, reverse, follow bool
@@ -58,6 +61,7 @@ an error or where a part of the log could not be searched.`,
 		Example: `  syslane search --since 15m 'failed or invalid app:sshd'
   syslane search --since '2026-01-31 08:00' --until '2026-01-31 09:00' --limit 0 --json 'severity<=err'
   syslane search --since 1d --format csv 'severity<=err | histogram 1h by host'
+  syslane search --elasticsearch https://es1.example.net:9200 --since 90d 'host:web1 | histogram 1d'
   syslane search --dir /var/lib/syslane/collector hello`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := s.run(cmd.Context(), strings.Join(args, " "), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -82,6 +86,8 @@ an error or where a part of the log could not be searched.`,
 	f.BoolVarP(&s.follow, "follow", "f", false, "go on with what comes")
 	f.BoolVarP(&s.reverse, "reverse", "r", false, "print the newest event first")
 	s.source.flags(f)
+	f.StringVar(&s.elastic, "elasticsearch", "", "search what the output has written to this Elasticsearch, as \"https://es1.example.net:9200\", with the API key in the environment's ELASTICSEARCH_API_KEY")
+	f.StringVar(&s.index, "index", "logs-syslog-default", "with --elasticsearch: the data stream, index or pattern")
 	return cmd
 }
 
@@ -94,8 +100,8 @@ func (s *searchCommand) run(ctx context.Context, query string, out, errs io.Writ
 		return err
 	}
 	if s.follow {
-		if s.since != "" || s.until != "" || s.reverse {
-			return errors.New("--follow goes on with what comes: it takes no --since, --until or --reverse")
+		if s.since != "" || s.until != "" || s.reverse || s.elastic != "" {
+			return errors.New("--follow goes on with what comes: it takes no --since, --until, --reverse or --elasticsearch")
 		}
 		t := tailCommand{source: s.source, last: min(s.limit, search.MaxLast)}
 		return t.follow(ctx, query, p, errs)
@@ -118,7 +124,7 @@ func (s *searchCommand) run(ctx context.Context, query string, out, errs io.Writ
 	if s.limit == 0 && !s.reverse {
 		request.Order = search.OldestFirst
 	}
-	searcher, err := s.searcher()
+	searcher, err := s.where()
 	if err != nil {
 		return err
 	}
@@ -152,6 +158,29 @@ func (s *searchCommand) run(ctx context.Context, query string, out, errs io.Writ
 		return statusNothingFound
 	}
 	return err
+}
+
+// where returns what is searched.
+func (s *searchCommand) where() (search.Searcher, error) {
+	if s.elastic == "" {
+		return s.searcher()
+	}
+	if s.dir != "" || s.server != "" {
+		return nil, errors.New("--elasticsearch asks Elasticsearch itself: it takes no --server or --dir")
+	}
+	cfg := elasticsearch.Config{Addresses: []string{s.elastic}, APIKey: os.Getenv("ELASTICSEARCH_API_KEY")}
+	if s.ca != "" {
+		pem, err := os.ReadFile(s.ca)
+		if err != nil {
+			return nil, fmt.Errorf("read the CA certificates: %w", err)
+		}
+		cfg.CACert = pem
+	}
+	client, err := elasticsearch.NewBaseClient(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("--elasticsearch: %w", err)
+	}
+	return &search.Elastic{Client: client, Index: s.index}, nil
 }
 
 // printSearchError points at the place in the query, where there is one.
