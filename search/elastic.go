@@ -89,9 +89,9 @@ func (x *Elastic) ask(ctx context.Context, body map[string]any, answer any) erro
 	if response.IsError() {
 		reason, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
 		if response.StatusCode == http.StatusNotFound {
-			return fmt.Errorf("Elasticsearch has no %s", x.Index)
+			return fmt.Errorf("ask Elasticsearch: there is no %s", x.Index)
 		}
-		return fmt.Errorf("Elasticsearch answered %s: %s", response.Status(), appendHarmless(nil, strings.TrimSpace(string(reason))))
+		return fmt.Errorf("ask Elasticsearch: it answered %s: %s", response.Status(), appendHarmless(nil, strings.TrimSpace(string(reason))))
 	}
 	decoder := json.NewDecoder(response.Body)
 	decoder.UseNumber()

@@ -29,6 +29,9 @@ type IncompleteError struct{ Text string }
 // Error returns what was not searched.
 func (e *IncompleteError) Error() string { return e.Text }
 
+// IsIncomplete tells an IncompleteError.
+func IsIncomplete(err error) bool { return errors.As(err, new(*IncompleteError)) }
+
 func (s *Stats) incomplete() error {
 	switch {
 	case s.DamagedBlocks == 0 && s.UnreadableEvents == 0:

@@ -1,12 +1,16 @@
 package search
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
 )
 
 func TestQueriesAreUnderstood(t *testing.T) {
@@ -269,8 +273,23 @@ func TestMatchingDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// fuzzAnswer runs a query over a log and returns all that it says.
+func fuzzAnswer(q *Query, l log) string {
+	var b strings.Builder
+	_, err := q.run(context.Background(), l, Request{}, func(doc []byte) error {
+		if !json.Valid(doc) {
+			return fmt.Errorf("%q is no JSON", doc)
+		}
+		b.Write(append(doc, '\n'))
+		return nil
+	})
+	return fmt.Sprint(b.String(), err)
+}
+
 func FuzzParse(f *testing.F) {
-	for _, q := range []string{`a (b or c) -d app:x*`, `host:(a or "b\"") severity<=err`, `source:10.0.0.0/8 sd.a@1.b:*c*`, `Ä* tags:no-* İK`} {
+	for _, q := range []string{`a (b or c) -d app:x*`, `host:(a or "b\"") severity<=err`, `source:10.0.0.0/8 sd.a@1.b:*c*`, `Ä* tags:no-* İK`,
+		`a | count by host, app | sort -count | first 2`, `severity<=err | histogram 5m by severity`, `/a(b|c)/i | top 3 host`, `| facets 2 host,app`,
+		`@timestamp>=2026-01-31 | sort host desc, -app | last 3 | fields id, sd.x@1.a`, `| rate 1d | last`} {
 		f.Add(q, "Failed İ ä K", "web")
 	}
 	f.Fuzz(func(t *testing.T, query, text, host string) {
@@ -289,6 +308,16 @@ func FuzzParse(f *testing.F) {
 			if at, _ := q.literal.index(syslog.AppendRecord(nil, e), 0); at < 0 {
 				t.Fatalf("%q matches, and its literal %q is not in the record", query, q.literal.text)
 			}
+		}
+		run := syslog.AppendRecord(nil, e)
+		info := blockInfo{BlockInfo: spool.BlockInfo{First: 1, Count: 1, MinTime: e.TimeNano(), MaxTime: e.TimeNano()}}
+		read := fuzzAnswer(q, &memoryLog{infos: []blockInfo{info}, runs: [][]byte{run}})
+		info.Skip = new(skipdata.Summarizer).Append(nil, run)
+		if indexed := fuzzAnswer(q, &memoryLog{infos: []blockInfo{info}, runs: [][]byte{run}}); read != indexed {
+			t.Fatalf("%q answers %s, and %s by the index", query, read, indexed)
+		}
+		if q.Piped() {
+			return
 		}
 		negated, err := Parse("not (" + query + ")")
 		if err != nil || strings.TrimSpace(query) == "" {

@@ -161,15 +161,26 @@ func measurePeers(dir string, rounds int) error {
 		report("rg", "-z", "-i", word, packed)
 	}
 	report("rg", "-i", "-c", "failure", plain)
-	journal := filepath.Join(dir, "test.journal")
+	journal := filepath.Join(dir, "journal")
 	if _, err := os.Stat(journal); err != nil {
-		report("/usr/lib/systemd/systemd-journal-remote", "-o", journal, filepath.Join(dir, "journal.export"))
+		if err := os.Mkdir(journal, 0o755); err != nil {
+			return err
+		}
+		report("/usr/lib/systemd/systemd-journal-remote", "-o", filepath.Join(journal, "test.journal"), filepath.Join(dir, "journal.export"))
 	}
-	if info, err := os.Stat(journal); err == nil {
-		fmt.Println("journal", info.Size())
+	var octets int64
+	files, err := filepath.Glob(filepath.Join(journal, "*.journal"))
+	if err != nil {
+		return err
 	}
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil {
+			octets += info.Size()
+		}
+	}
+	fmt.Println("journal", octets)
 	for _, word := range []string{needle, "plugh0815"} {
-		report("journalctl", "-q", "--no-pager", "--file", journal, "-i", "--grep", word)
+		report("journalctl", "-q", "--no-pager", "--directory", journal, "--case-sensitive=no", "--grep", word)
 	}
 	return nil
 }

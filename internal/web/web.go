@@ -223,6 +223,9 @@ func (s *Server) routes() http.Handler {
 		api("histogram", s.histogram)
 		api("top", s.top)
 		api("fields", s.fields)
+		s.lokiRoutes(func(pattern string, h http.HandlerFunc) {
+			mux.Handle("GET "+lokiPath+pattern, s.allow(RoleRead, h))
+		})
 		if _, ok := s.cfg.Searcher.(search.Tailer); ok {
 			api("tail", s.tail)
 		}

@@ -1,0 +1,71 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/search"
+)
+
+// The requests are those that the Loki data source of Grafana sends: its test, the
+// labels of the query builder, lines, and the volume above them.
+func TestGrafanaGetsWhatItAsksOfLoki(t *testing.T) {
+	server, add := startLog(t)
+	at := time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
+	for i := range 10 {
+		add(fmt.Sprint("web", i%2), "sshd", fmt.Sprintf("Failed login %d of /bin/sh", i), at.Add(time.Duration(i)*time.Minute))
+	}
+	span := fmt.Sprintf("start=%d&end=%d", at.UnixNano(), at.Add(time.Hour).UnixNano())
+	f := func(path, want string) {
+		t.Helper()
+		status, body, err := get(t, server+"/loki/api/v1/"+path)
+		if status != 200 || err != nil || !json.Valid([]byte(body)) || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s %v\nwant %s", path, status, body, err, want)
+		}
+	}
+	q := func(logQL string) string { return "query=" + url.QueryEscape(logQL) + "&" + span }
+	f("query?direction=backward&query=vector%281%29%2Bvector%281%29&time=4000000000", `"value":[`)
+	f("labels?"+span, `["app","facility","host","input","level"]`)
+	f("label/host/values?"+span, `"data":["web0","web1"]`)
+	f("label/host/values?"+q(`{app="sshd"}`), `"data":["web0","web1"]`)
+	f("label/nothing/values?"+span, `"data":[]`)
+	f("series?match%5B%5D="+url.QueryEscape(`{host="web1"}`)+"&"+span, `"host":"web1"`)
+	f("index/stats?"+q(`{host="web1"}`), `"entries":5`)
+	f("query_range?direction=backward&limit=1000&step=2000ms&"+q(`{host="web1"} |= "login 3"`),
+		fmt.Sprintf(`"values":[["%d","Failed login 3 of /bin/sh"]]`, at.Add(3*time.Minute).UnixNano()))
+	f("query_range?"+q("{host=~`web.+`, app!=\"cron\"} |~ `login [12] of /bin` != \"login 1\""), `"Failed login 2 of /bin/sh"]]`)
+	f("query_range?"+q(`{host="WEB1"}`), `"result":[]`)
+	f("query_range?"+q(`{host="web1"} |= "failed"`), `"result":[]`)
+	f("query_range?"+q(`{app="sshd"} |= ""`), `"resultType":"streams"`)
+	f("query_range?"+q(`sum by (host) (count_over_time({app="sshd"} |= "Failed" [5m]))`),
+		fmt.Sprintf(`{"metric":{"host":"web0"},"values":[[%d,"3"],[%d,"2"]]}`, at.Add(5*time.Minute).Unix(), at.Add(10*time.Minute).Unix()))
+	f("query_range?"+q(`sum by (level, detected_level) (count_over_time({app="sshd"}[1h]))`), `{"metric":{"level":"`)
+	f("query_range?"+q(`sum(rate({app="sshd"}[10m]))`), `"0.016666666666666666"`)
+	for _, wrong := range []string{`{host="a"`, `{hst="a"}`, `{host=a}`, `app="a"`, `{host="a"} | json`, `{host=~"("}`, `quantile_over_time(0.9, {host="a"}[1m])`, ``} {
+		if status, body, _ := get(t, server+"/loki/api/v1/query_range?"+q(wrong)); status != 400 || body == "" {
+			t.Error(wrong, status, body)
+		}
+	}
+	if status, _, _ := get(t, server+"/loki/api/v1/query_range?query=%7Bhost%3D%22a%22%7D&start=x"); status != 400 {
+		t.Error(status)
+	}
+}
+
+func FuzzLogQL(f *testing.F) {
+	for _, q := range []string{`{host="a", app=~"b/c|d"} |= "x" !~ "y\\/"`, `sum by (host) (rate({app!="b"}[5m]))`, "{level=`err`}"} {
+		f.Add(q)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := parseLogQL(text)
+		if err != nil {
+			return
+		}
+		if parsed, err := search.Parse(q.query); err != nil || parsed.Piped() {
+			t.Fatalf("%s is translated to %s: %v", text, q.query, err)
+		}
+	})
+}
