@@ -78,7 +78,7 @@ pgo: bench-build ## default.pgo, by which the compiler optimises, from profiles 
 
 .PHONY: bench-spool
 bench-spool: build ## the log beside other queues on disk; BENCH="-text FILE" for more flags
-	@cd bench/spool && go run . -syslane ../../bin/syslane $(BENCH)
+	@cd bench/spool && go run -pgo=../../default.pgo . -syslane ../../bin/syslane $(BENCH)
 
 .PHONY: soak-spool
 soak-spool: ## the long proofs of the log: 200 kills, 20 GiB of backlog, thousands of seeds
