@@ -352,7 +352,9 @@ func (w *world) check(c crash) promises {
 	if len(got) > 0 && fold.high != high && w.cfg.Sync != SyncOS {
 		fail("notes say %d, the records %d", fold.high, high)
 	}
-	now := promises{acked: got, cursors: map[string]place{}, head: head}
+	// A head that rests on nothing but remains of what was never acknowledged may go
+	// back when they are cut off.
+	now := promises{acked: got, cursors: map[string]place{}, head: max(1, last+1)}
 	for _, cs := range l.Cursors() {
 		if cs.Position > head {
 			fail("cursor %s at %d is beyond the head %d", cs.Name, cs.Position, head)
@@ -364,6 +366,7 @@ func (w *world) check(c crash) promises {
 			fail("cursor %s is at %d, not in [%d,%d]", cs.Name, cs.Position, p.least, p.most)
 		}
 		now.cursors[cs.Name] = place{cs.Position, cs.Position}
+		now.head = max(now.head, cs.Position)
 	}
 	for name := range c.p.cursors {
 		if _, ok := now.cursors[name]; !ok {
