@@ -46,7 +46,7 @@ var beside = map[string][]string{
 	"internal/skipdata":  {"internal/syslog"},
 	"internal/tlsconf":   {"internal/config"},
 	"internal/relp":      {"internal/syslog"},
-	"internal/receive":   {"internal/syslog", "internal/tlsconf"},
+	"internal/receive":   {"internal/syslog", "internal/tlsconf", "internal/metrics"},
 }
 
 // never are imports that stay forbidden by any way round.

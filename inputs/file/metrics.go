@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/syslane/syslane/internal/receive"
+	families "github.com/syslane/syslane/internal/metrics"
 )
 
 type metrics struct {
@@ -26,8 +26,8 @@ func newMetrics(input string, r prometheus.Registerer) (*metrics, error) {
 	over := gauge("syslane_input_unfollowed_files", "Files that match but are not followed because max_files is reached.")
 	truncations := counter("syslane_input_file_truncations_total", "Files found truncated or written anew under the same inode.")
 	failures := counter("syslane_input_file_failures_total", "Failures to open or read a file.")
-	if err := errors.Join(receive.Register(r, &followed), receive.Register(r, &open), receive.Register(r, &unread),
-		receive.Register(r, &over), receive.Register(r, &truncations), receive.Register(r, &failures)); err != nil {
+	if err := errors.Join(families.Register(r, &followed), families.Register(r, &open), families.Register(r, &unread),
+		families.Register(r, &over), families.Register(r, &truncations), families.Register(r, &failures)); err != nil {
 		return nil, err
 	}
 	return &metrics{

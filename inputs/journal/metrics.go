@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/syslane/syslane/internal/receive"
+	families "github.com/syslane/syslane/internal/metrics"
 )
 
 // metrics count requests; the Sink counts entries.
@@ -18,7 +18,7 @@ func newMetrics(input string, r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{input: input, requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "syslane_input_http_requests_total",
 		Help: "Requests over HTTP, by the status of the answer. 202 is an upload that is durable; of any other the client repeats the whole."},
 		[]string{"input", "code"})}
-	if err := receive.Register(r, &m.requests); err != nil {
+	if err := families.Register(r, &m.requests); err != nil {
 		return nil, err
 	}
 	m.requests.WithLabelValues(input, "202")

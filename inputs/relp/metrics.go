@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	families "github.com/syslane/syslane/internal/metrics"
 	"github.com/syslane/syslane/internal/receive"
 	"github.com/syslane/syslane/internal/relp"
 )
@@ -24,7 +25,7 @@ func newMetrics(input string, r prometheus.Registerer) (*metrics, error) {
 	var errs []error
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"input"}, labels...))
-		errs = append(errs, receive.Register(r, &vec))
+		errs = append(errs, families.Register(r, &vec))
 		return vec
 	}
 	framing, err := receive.NewFramingMetrics(input, r)

@@ -156,6 +156,9 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 				return counters.outcome(nil, batch.Count)
 			}
 		}
+		if errors.Is(err, spool.ErrDropped) {
+			return counters.outcome(err, batch.Count) // the log has counted it
+		}
 		// The buffer may still be the log's.
 		return counters.outcome(p.append(ctx, batch), batch.Count) // again, as long as it takes
 	}

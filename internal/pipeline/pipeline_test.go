@@ -147,11 +147,15 @@ func TestWhatAFullLogDropsIsCountedAndDoneWith(t *testing.T) {
 	if err := p.Submit(t.Context(), batchOf("<13>one", "<13>two")); err != nil {
 		t.Fatalf("the sender is told %v, and sends it again", err)
 	}
+	log.fail = 1
+	if err := p.Enqueue(t.Context(), batchOf("<13>four"))(); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.Submit(t.Context(), batchOf("<13>three")); err != nil {
 		t.Fatal(err)
 	}
-	if got := testutil.ToFloat64(p.metrics.dropped.WithLabelValues("edge", "log-full")); got != 2 {
-		t.Errorf("%v messages are counted as dropped, want 2", got)
+	if got := testutil.ToFloat64(p.metrics.dropped.WithLabelValues("edge", "log-full")); got != 3 {
+		t.Errorf("%v messages are counted as dropped, want 3", got)
 	}
 	if got := testutil.ToFloat64(p.metrics.stored.WithLabelValues("edge")); got != 1 {
 		t.Errorf("%v messages are counted as stored, want 1", got)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	families "github.com/syslane/syslane/internal/metrics"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -26,7 +27,7 @@ func NewFramingMetrics(input string, r prometheus.Registerer) (*FramingMetrics, 
 	empty := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "syslane_input_empty_frames_total",
 		Help: "Frames without a single octet of content, as empty lines and empty datagrams: no messages."},
 		[]string{"input"})
-	if err := errors.Join(Register(r, &framing), Register(r, &discarded), Register(r, &empty)); err != nil {
+	if err := errors.Join(families.Register(r, &framing), families.Register(r, &discarded), families.Register(r, &empty)); err != nil {
 		return nil, err
 	}
 	return &FramingMetrics{

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	families "github.com/syslane/syslane/internal/metrics"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
@@ -34,28 +35,11 @@ func newMetrics(input string, r prometheus.Registerer) (*metrics, error) {
 		handshakeFailures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "syslane_input_tls_handshake_failures_total",
 			Help: "TLS handshakes that failed, by reason."}, []string{"input", "reason"}),
 	}
-	if err := errors.Join(Register(r, &connections), Register(r, &acceptFailures), Register(r, &m.refused), Register(r, &m.handshakeFailures)); err != nil {
+	if err := errors.Join(families.Register(r, &connections), families.Register(r, &acceptFailures), families.Register(r, &m.refused), families.Register(r, &m.handshakeFailures)); err != nil {
 		return nil, err
 	}
 	m.connections, m.acceptFailures = connections.WithLabelValues(input), acceptFailures.WithLabelValues(input)
 	return m, nil
-}
-
-// Register registers *c, a family of metrics, or sets it to the one that another
-// input has registered before. A nil Registerer registers nothing.
-func Register[C prometheus.Collector](r prometheus.Registerer, c *C) error {
-	if r == nil {
-		return nil
-	}
-	err := r.Register(*c)
-	var before prometheus.AlreadyRegisteredError
-	if errors.As(err, &before) {
-		if existing, ok := before.ExistingCollector.(C); ok {
-			*c = existing
-			return nil
-		}
-	}
-	return err
 }
 
 // handshakeFailure names the reason of a failed handshake for the metric.

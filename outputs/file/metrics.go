@@ -1,9 +1,9 @@
 package file
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	families "github.com/syslane/syslane/internal/metrics"
 )
 
 // metrics count what happens to the files; what was delivered is counted by the
@@ -11,27 +11,10 @@ import (
 type metrics struct{ octets, rotations prometheus.Counter }
 
 func newMetrics(output string, r prometheus.Registerer) (*metrics, error) {
-	var errs []error
-	counter := func(name, help string) prometheus.Counter {
-		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"output"})
-		if r != nil {
-			var already prometheus.AlreadyRegisteredError
-			if err := r.Register(vec); errors.As(err, &already) {
-				existing, ok := already.ExistingCollector.(*prometheus.CounterVec)
-				if !ok {
-					errs = append(errs, err)
-				} else {
-					vec = existing
-				}
-			} else if err != nil {
-				errs = append(errs, err)
-			}
-		}
-		return vec.WithLabelValues(output)
-	}
+	c := families.ForOutput(output, r)
 	m := &metrics{
-		octets:    counter("syslane_output_file_octets_total", "Octets of lines written to files."),
-		rotations: counter("syslane_output_file_rotations_total", "Files rotated."),
+		octets:    c.Counter("syslane_output_file_octets_total", "Octets of lines written to files."),
+		rotations: c.Counter("syslane_output_file_rotations_total", "Files rotated."),
 	}
-	return m, errors.Join(errs...)
+	return m, c.Err()
 }

@@ -1,9 +1,9 @@
 package relp
 
 import (
-	"errors"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	families "github.com/syslane/syslane/internal/metrics"
 )
 
 // metrics count what happens on the connection; what was delivered is counted by
@@ -13,30 +13,13 @@ type metrics struct {
 }
 
 func newMetrics(output string, r prometheus.Registerer) (*metrics, error) {
-	var errs []error
-	counter := func(name, help string) prometheus.Counter {
-		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"output"})
-		if r != nil {
-			var already prometheus.AlreadyRegisteredError
-			if err := r.Register(vec); errors.As(err, &already) {
-				existing, ok := already.ExistingCollector.(*prometheus.CounterVec)
-				if !ok {
-					errs = append(errs, err)
-				} else {
-					vec = existing
-				}
-			} else if err != nil {
-				errs = append(errs, err)
-			}
-		}
-		return vec.WithLabelValues(output)
-	}
+	c := families.ForOutput(output, r)
 	m := &metrics{
-		connects:        counter("syslane_output_connects_total", "Sessions opened with a target."),
-		connectFailures: counter("syslane_output_connect_failures_total", "Attempts to open a session that failed."),
-		losses:          counter("syslane_output_connections_lost_total", "Sessions given up while messages waited for an answer."),
-		refusals:        counter("syslane_output_refusals_total", "Answers by which a target refused a message or a batch."),
-		octets:          counter("syslane_output_sent_octets_total", "Octets written to the connection, as compressed, before TLS."),
+		connects:        c.Counter("syslane_output_connects_total", "Sessions opened with a target."),
+		connectFailures: c.Counter("syslane_output_connect_failures_total", "Attempts to open a session that failed."),
+		losses:          c.Counter("syslane_output_connections_lost_total", "Sessions given up while messages waited for an answer."),
+		refusals:        c.Counter("syslane_output_refusals_total", "Answers by which a target refused a message or a batch."),
+		octets:          c.Counter("syslane_output_sent_octets_total", "Octets written to the connection, as compressed, before TLS."),
 	}
-	return m, errors.Join(errs...)
+	return m, c.Err()
 }

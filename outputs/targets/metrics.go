@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	families "github.com/syslane/syslane/internal/metrics"
 )
 
 // metrics tell which targets work.
@@ -20,27 +22,8 @@ func newMetrics(output string, r prometheus.Registerer) (*metrics, error) {
 	switches := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "syslane_output_target_switches_total", Help: "Times that messages went to another target than before (mode failover).",
 	}, []string{"output"})
-	var err error
-	if r != nil {
-		var e1, e2 error
-		state, e1 = register(r, state)
-		switches, e2 = register(r, switches)
-		err = errors.Join(e1, e2)
-	}
+	err := errors.Join(families.Register(r, &state), families.Register(r, &switches))
 	return &metrics{output: output, state: state, switches: switches.WithLabelValues(output)}, err
-}
-
-// register returns the collector of that name which is registered already, if
-// there is one: outputs share them.
-func register[C prometheus.Collector](r prometheus.Registerer, c C) (C, error) {
-	err := r.Register(c)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
-		if existing, ok := already.ExistingCollector.(C); ok {
-			return existing, nil
-		}
-	}
-	return c, err
 }
 
 func (m *metrics) up(target string, up bool) {
