@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
-	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/limit", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/config", "etc", "docs"},
+	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/limit", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/activation", "internal/config", "etc", "docs"},
 }
 
 // beside are the imports within a storey: who may import whom.
@@ -46,7 +46,7 @@ var beside = map[string][]string{
 	"internal/skipdata":  {"internal/syslog"},
 	"internal/tlsconf":   {"internal/config"},
 	"internal/relp":      {"internal/syslog"},
-	"internal/receive":   {"internal/syslog", "internal/tlsconf", "internal/metrics"},
+	"internal/receive":   {"internal/activation", "internal/syslog", "internal/tlsconf", "internal/metrics"},
 }
 
 // never are imports that stay forbidden by any way round.

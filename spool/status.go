@@ -44,6 +44,8 @@ type Stats struct {
 	// DroppedNewest and DroppedOldest are the records lost by policy. Of the
 	// oldest, what each cursor lost is in CursorStatus.Dropped.
 	DroppedNewest, DroppedOldest uint64
+	// Pending is the octets that were appended and are neither written nor given up.
+	Pending int64
 	// Bytes is the size of all segments and their indexes, Segments the number
 	// of segments.
 	Bytes    int64
@@ -60,6 +62,9 @@ func (l *Log) Stats() Stats {
 	l.mu.RLock()
 	head, tail, segments := l.head, l.tailLocked(), len(l.segments)
 	l.mu.RUnlock()
+	l.in.mu.Lock()
+	pending := l.in.pending
+	l.in.mu.Unlock()
 	c := &l.stats
 	return Stats{
 		Records: c.records.Load(), RawOctets: c.rawOctets.Load(), Octets: c.octets.Load(),
@@ -70,7 +75,7 @@ func (l *Log) Stats() Stats {
 		Quarantined: c.quarantined.Load(), DeletedSegments: c.deleted.Load(),
 		RewrittenSegments: c.rewritten.Load(), IndexedSegments: c.indexed.Load(),
 		DroppedNewest: l.quota.droppedNewest.Load(), DroppedOldest: c.droppedOldest.Load(),
-		Bytes: l.bytes.Load(), Segments: segments, Head: head, Tail: tail,
+		Pending: pending, Bytes: l.bytes.Load(), Segments: segments, Head: head, Tail: tail,
 		Full: l.quota.pressure.Load() || l.quota.diskLow.Load(), Failing: l.failing.Load(),
 	}
 }

@@ -42,8 +42,8 @@ type socket struct {
 	reported uint64 // drops that were logged
 }
 
-// open binds one socket.
-func (in *Input) open(index int, address string) (*socket, error) {
+// bind makes one socket.
+func (in *Input) bind(address string) (*net.UDPConn, error) {
 	lc := net.ListenConfig{}
 	if in.cfg.Sockets > 1 {
 		lc.Control = sharePort
@@ -52,19 +52,26 @@ func (in *Input) open(index int, address string) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{in: in, index: index, conn: pc.(*net.UDPConn), gather: inputs.NewGather()}
+	return pc.(*net.UDPConn), nil
+}
+
+// open takes over a bound socket; it closes it where that fails.
+func (in *Input) open(index int, conn *net.UDPConn) (s *socket, err error) {
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	s = &socket{in: in, index: index, conn: conn, gather: inputs.NewGather()}
 	s.gather.Waiting = maxWaiting
 	if s.receiver, err = receive.NewDatagrams(s.conn, in.cfg.MaxMessageSize+maxTrailer); err != nil {
-		pc.Close()
 		return nil, err
 	}
-	if s.granted, err = setReceiveBuffer(s.conn, in.cfg.ReceiveBuffer); err != nil {
-		pc.Close()
+	if s.granted, err = setReceiveBuffer(s.conn, in.cfg.ReceiveBuffer, in.passed); err != nil {
 		return nil, err
 	}
 	s.drops = newDropCounter(s.conn)
 	if err := s.register(); err != nil {
-		pc.Close()
 		return nil, err
 	}
 	return s, nil

@@ -22,20 +22,22 @@ func sharePort(_, _ string, raw syscall.RawConn) error {
 }
 
 // setReceiveBuffer asks for a receive buffer and returns what was granted. The
-// kernel counts its own overhead and so keeps, and reports, twice the size.
-func setReceiveBuffer(conn *net.UDPConn, size int) (granted int, err error) {
+// kernel counts its own overhead and so keeps, and reports, twice the size. A socket
+// that systemd has passed may have more than this process could ask for: that stays.
+func setReceiveBuffer(conn *net.UDPConn, size int, passed bool) (granted int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
 	var optErr error
 	err = raw.Control(func(fd uintptr) {
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
-			if optErr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size); optErr != nil {
-				return
-			}
+		forced := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) == nil
+		if !forced && !passed {
+			optErr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 		}
-		granted, optErr = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+		if optErr == nil {
+			granted, optErr = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+		}
 	})
 	if err == nil {
 		err = os.NewSyscallError("setsockopt SO_RCVBUF", optErr)

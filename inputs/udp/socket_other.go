@@ -12,7 +12,7 @@ func sharePort(_, _ string, _ syscall.RawConn) error {
 	return errors.New("several sockets on one port are supported on Linux only; set sockets = 1")
 }
 
-func setReceiveBuffer(conn *net.UDPConn, size int) (granted int, err error) {
+func setReceiveBuffer(conn *net.UDPConn, size int, _ bool) (granted int, err error) {
 	return size, conn.SetReadBuffer(size)
 }
 

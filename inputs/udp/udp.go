@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/activation"
 	"github.com/syslane/syslane/internal/receive"
 )
 
@@ -25,6 +26,7 @@ type Input struct {
 	framing *receive.FramingMetrics
 	repeats *receive.Repeats
 	sockets []*socket
+	passed  bool // the sockets are systemd's
 }
 
 // New checks the configuration and returns an input. It binds no port.
@@ -51,30 +53,67 @@ func (in *Input) Addr() net.Addr {
 	return in.sockets[0].conn.LocalAddr()
 }
 
-// Listen binds the port. Run does it where it has not been done.
+// Listen takes the sockets that systemd has passed for the address, or binds the
+// port. Run does it where it has not been done.
 func (in *Input) Listen() error {
 	if in.sockets != nil {
 		return nil
 	}
-	address := in.cfg.Listen
-	for i := range in.cfg.Sockets {
-		s, err := in.open(i, address)
+	conns, err := in.conns()
+	if err != nil {
+		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
+	}
+	for i, conn := range conns {
+		s, err := in.open(i, conn)
 		if err != nil {
 			in.close()
+			closeAll(conns[i+1:])
 			return fmt.Errorf("input %q: %w", in.cfg.Name, err)
 		}
 		in.sockets = append(in.sockets, s)
-		address = s.conn.LocalAddr().String() // the port, if the system chose it
 	}
 	granted := in.sockets[0].granted
 	e := in.log.Info()
 	if granted < in.cfg.ReceiveBuffer {
-		e = in.log.Warn().Str("hint", "raise net.core.rmem_max, or grant CAP_NET_ADMIN")
+		e = in.log.Warn().Str("hint", bufferHint(in.passed))
 	}
-	e.Stringer("listen", in.Addr()).Int("sockets", len(in.sockets)).
+	e.Stringer("listen", in.Addr()).Int("sockets", len(in.sockets)).Bool("passed", in.passed).
 		Int("receive_buffer", granted).Int("receive_buffer_wanted", in.cfg.ReceiveBuffer).
 		Msg("listening for datagrams")
 	return nil
+}
+
+func bufferHint(passed bool) string {
+	if passed {
+		return "set ReceiveBuffer= in the .socket unit"
+	}
+	return "raise net.core.rmem_max, grant CAP_NET_ADMIN, or have a .socket unit pass the socket"
+}
+
+// conns returns the sockets of the input: those that systemd has passed, however
+// many, or else as many as configured.
+func (in *Input) conns() ([]*net.UDPConn, error) {
+	conns, err := activation.UDP(in.cfg.Listen)
+	if in.passed = len(conns) > 0; in.passed || err != nil {
+		return conns, err
+	}
+	address := in.cfg.Listen
+	for range in.cfg.Sockets {
+		conn, err := in.bind(address)
+		if err != nil {
+			closeAll(conns)
+			return nil, err
+		}
+		conns = append(conns, conn)
+		address = conn.LocalAddr().String() // the port, if the system chose it
+	}
+	return conns, nil
+}
+
+func closeAll(conns []*net.UDPConn) {
+	for _, c := range conns {
+		c.Close()
+	}
 }
 
 func (in *Input) close() {

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/activation"
 	"github.com/syslane/syslane/internal/receive"
 )
 
@@ -58,7 +59,7 @@ func (in *Input) Listen() error {
 }
 
 func (in *Input) listen() error {
-	given, err := passed(in.cfg.Path, in.cfg.Stream)
+	given, err := activation.Unix(in.cfg.Path, in.cfg.Stream)
 	if err != nil {
 		return err
 	}

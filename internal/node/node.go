@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -54,6 +55,8 @@ type Node struct {
 	deliveries []*sending
 	web        *web.Server
 	started    time.Time
+	// halted says that the log has stood still with messages waiting.
+	halted atomic.Bool
 	// running says that Run has taken over inputs and web, and closes them.
 	running bool
 }
@@ -293,6 +296,10 @@ func (n *Node) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	parts.Go(func() error {
+		n.supervise(ctx)
+		return nil
+	})
 	parts.Go(func() error {
 		n.rest(ctx)
 		return nil

@@ -34,6 +34,8 @@ func (n *Node) openWeb() error {
 // probeLog says why the log takes no messages.
 func (n *Node) probeLog() error {
 	switch s := n.log.Stats(); {
+	case n.halted.Load():
+		return errors.New("the log stands still with messages waiting: the disk hangs, or the program does")
 	case s.Failing:
 		return errors.New("the log cannot be written: inputs are held back; see the journal for the disk's error")
 	case s.Full:

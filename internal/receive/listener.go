@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/internal/activation"
 )
 
 // Listener accepts connections and hands each to a goroutine of its own.
@@ -20,6 +22,7 @@ type Listener struct {
 	repeats  *Repeats
 	limits   limits
 	listener net.Listener
+	passed   bool // listener is systemd's
 }
 
 // New checks the configuration and returns a Listener. It binds no port.
@@ -36,9 +39,18 @@ func New(cfg Config) (*Listener, error) {
 		limits: limits{max: cfg.MaxConnections, maxPerAddress: cfg.MaxConnectionsPerAddress, from: make(map[netip.Addr]int)}}, nil
 }
 
-// Listen binds the port. Serve does it where it has not been done.
+// Listen takes the socket that systemd has passed for the address, or binds the
+// port. Serve does it where it has not been done.
 func (l *Listener) Listen() error {
 	if l.listener != nil {
+		return nil
+	}
+	passed, err := activation.TCP(l.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("input %q: %w", l.cfg.Name, err)
+	}
+	if passed != nil {
+		l.listener, l.passed = passed, true
 		return nil
 	}
 	lc := net.ListenConfig{KeepAliveConfig: l.cfg.keepAlive()}
@@ -77,7 +89,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *Conn
 	if err := l.Listen(); err != nil {
 		return err
 	}
-	l.log.Info().Stringer("listen", l.Addr()).Bool("tls", l.cfg.TLS != nil).Msg("listening for connections")
+	l.log.Info().Stringer("listen", l.Addr()).Bool("tls", l.cfg.TLS != nil).Bool("passed", l.passed).Msg("listening for connections")
 	stop := context.AfterFunc(ctx, func() { l.listener.Close() })
 	defer stop()
 	var conns sync.WaitGroup
@@ -123,6 +135,9 @@ func (l *Listener) serve(ctx context.Context, nc net.Conn, handle func(context.C
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
 		return
+	}
+	if l.passed { // its connections have the keep-alive of Go's default
+		tcp.SetKeepAliveConfig(l.cfg.keepAlive())
 	}
 	if !l.limits.enter() {
 		l.refuse("connections", "connection refused: max_connections is reached", addrPort(nc))

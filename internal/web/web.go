@@ -29,6 +29,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 	"github.com/syslane/syslane/docs"
+	"github.com/syslane/syslane/internal/activation"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/search"
 	"golang.org/x/net/netutil"
@@ -145,7 +146,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.SearchTimeout <= 0 {
 		cfg.SearchTimeout = DefaultSearchTimeout
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	listener, err := listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
@@ -162,6 +163,15 @@ func New(cfg Config) (*Server, error) {
 		ErrorLog:          stdlog.New(logWriter{cfg.Logger}, "", 0),
 	}
 	return s, nil
+}
+
+// listen takes the socket that systemd has passed for the address, or binds it.
+func listen(address string) (net.Listener, error) {
+	passed, err := activation.TCP(address)
+	if passed != nil || err != nil {
+		return passed, err
+	}
+	return net.Listen("tcp", address)
 }
 
 // Addr returns the address that the server listens on.
