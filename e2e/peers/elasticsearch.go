@@ -29,11 +29,12 @@ const page = 5000
 // again with the data it had.
 type Elastic struct {
 	// URL is its address, http://127.0.0.1:PORT, or https where it is secured.
-	URL  string
-	dir  string
-	args []string
-	env  []string
-	proc *proc.Process
+	URL   string
+	dir   string
+	args  []string
+	env   []string
+	proc  *proc.Process
+	place proc.Place
 
 	tls                *tls.Config
 	username, password string
@@ -46,6 +47,15 @@ func StartElastic(t testing.TB, settings ...string) *Elastic {
 	t.Helper()
 	Find(t, Elasticsearch)
 	return launch(t, &Elastic{env: []string{"ELASTICSEARCH_SETTINGS=" + strings.Join(settings, "\n")}}, "elasticsearch.sh")
+}
+
+// StartElasticAt is StartElastic somewhere else, where it listens on every address
+// of the place.
+func StartElasticAt(t testing.TB, at proc.Place, settings ...string) *Elastic {
+	t.Helper()
+	Find(t, Elasticsearch)
+	settings = append(settings, "http.bind_host: 0.0.0.0")
+	return launch(t, &Elastic{place: at, env: []string{"ELASTICSEARCH_SETTINGS=" + strings.Join(settings, "\n")}}, "elasticsearch.sh")
 }
 
 // StartSecureElastic runs an Elasticsearch with a certificate of ca, which takes
@@ -95,7 +105,7 @@ func launch(t testing.TB, e *Elastic, by string, args ...string) *Elastic {
 }
 
 func (e *Elastic) start() error {
-	p, err := proc.Run(proc.Config{Name: "elasticsearch", Args: e.args, Env: e.env, Log: filepath.Join(e.dir, "output.log")})
+	p, err := proc.Run(proc.Config{Name: "elasticsearch", Args: e.args, Env: e.env, Log: filepath.Join(e.dir, "output.log"), Place: e.place})
 	if err != nil {
 		return err
 	}
@@ -132,6 +142,9 @@ func (e *Elastic) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// Process is the server that runs now.
+func (e *Elastic) Process() *proc.Process { return e.proc }
 
 // Running tells whether the server was started and has not ended.
 func (e *Elastic) Running() bool { return e.proc != nil && e.proc.Exited() == nil }
@@ -217,7 +230,7 @@ func (e *Elastic) Do(method, path string, body, out any) error {
 	if e.username != "" {
 		req.SetBasicAuth(e.username, e.password)
 	}
-	transport := &http.Transport{TLSClientConfig: e.tls, DisableKeepAlives: true}
+	transport := &http.Transport{TLSClientConfig: e.tls, DisableKeepAlives: true, DialContext: e.place.Dial}
 	client := http.Client{Timeout: time.Minute, Transport: transport}
 	resp, err := client.Do(req)
 	if err != nil {

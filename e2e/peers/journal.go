@@ -15,7 +15,9 @@ import (
 // been uploaded.
 type Journal struct {
 	// Dir is the folder.
-	Dir   string
+	Dir string
+	// Place is where the host is.
+	Place proc.Place
 	state string
 	log   string
 }
@@ -54,9 +56,10 @@ func (j *Journal) Follow(t testing.TB, url string, more ...string) *proc.Process
 
 func (j *Journal) start(t testing.TB, url string, more []string) *proc.Process {
 	return proc.Start(t, proc.Config{
-		Name: "systemd-journal-upload",
-		Args: append([]string{Find(t, JournalUpload), "--url=" + url, "--save-state=" + j.state, "--directory=" + j.Dir}, more...),
-		Log:  j.log,
+		Name:  "systemd-journal-upload",
+		Args:  append([]string{Find(t, JournalUpload), "--url=" + url, "--save-state=" + j.state, "--directory=" + j.Dir}, more...),
+		Log:   j.log,
+		Place: j.Place,
 	})
 }
 

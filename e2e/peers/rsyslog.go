@@ -32,6 +32,8 @@ type RsyslogConfig struct {
 	Modules string
 	// Actions are what is done with each message.
 	Actions string
+	// Place is where it runs.
+	Place proc.Place
 }
 
 // StartRsyslog runs an rsyslogd until the test ends. Its own messages never
@@ -59,9 +61,10 @@ input(type="imtcp" address="%[5]s" port="%[6]s" ruleset="forward")
 	}
 	r := &Rsyslog{Input: input, Dir: dir}
 	r.Process = proc.Start(t, proc.Config{
-		Name: "rsyslogd",
-		Args: []string{rsyslogd, "-n", "-f", conf, "-i", filepath.Join(dir, "pid")},
-		Log:  filepath.Join(dir, "output.log"),
+		Name:  "rsyslogd",
+		Args:  []string{rsyslogd, "-n", "-f", conf, "-i", filepath.Join(dir, "pid")},
+		Log:   filepath.Join(dir, "output.log"),
+		Place: c.Place,
 	})
 	t.Cleanup(func() {
 		if own, err := os.ReadFile(filepath.Join(dir, "rsyslogd.log")); err == nil && t.Failed() {
@@ -72,7 +75,7 @@ input(type="imtcp" address="%[5]s" port="%[6]s" ruleset="forward")
 		if err := r.Exited(); err != nil {
 			return await.Hopeless(fmt.Errorf("%w\n%s", err, r.Tail()))
 		}
-		conn, err := net.Dial("tcp", input)
+		conn, err := c.Place.Dial(t.Context(), "tcp", input)
 		if err != nil {
 			return err
 		}

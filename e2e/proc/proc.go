@@ -31,6 +31,8 @@ type Config struct {
 	Log string
 	// Dir is the folder to run in; empty for this process's.
 	Dir string
+	// Place is where it runs.
+	Place Place
 }
 
 // Process is a program that was started.
@@ -72,7 +74,8 @@ func Run(c Config) (*Process, error) {
 	}
 	defer log.Close()
 	p := &Process{cfg: c, done: make(chan struct{})}
-	p.cmd = exec.Command(c.Args[0], c.Args[1:]...)
+	args := c.Place.Command(c.Args...)
+	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = c.Dir, log, log
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

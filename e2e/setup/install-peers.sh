@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the syslog peers of the tests and benchmarks: rsyslogd with its RELP, TLS
 # and Elasticsearch modules, util-linux's logger, syslog-ng and its loggen, busybox, Python,
-# nginx, HAProxy, systemd-socket-activate, systemd-journal-upload. Does nothing, quickly,
-# where they are there already.
+# nginx, HAProxy, systemd-socket-activate, systemd-journal-upload, and what networks and
+# disks of tests are made with. Does nothing, quickly, where they are there already.
 # Needs root and a Debian-like system; elsewhere it says what is missing and fails.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -28,6 +28,8 @@ journal_complete() { [ -x /usr/lib/systemd/systemd-journal-upload ] || [ -x /lib
 servers_complete() { [ -x /usr/sbin/nginx ] && [ -x /usr/sbin/haproxy ]; }
 
 locals_complete() { command -v busybox && command -v python3 && command -v systemd-socket-activate; } >/dev/null
+
+machines_complete() { command -v ip && command -v tc && command -v nft && command -v mkfs.ext4; } >/dev/null
 
 apt() { DEBIAN_FRONTEND=noninteractive retry apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >/dev/null; }
 
@@ -79,13 +81,13 @@ if ! syslog_ng_complete && [ -x "$cache/syslog-ng/usr/sbin/syslog-ng" ] && [ -w 
   wrap_syslog_ng
 fi
 all_complete() {
-  rsyslog_complete && logger_complete && syslog_ng_complete && journal_complete && servers_complete && locals_complete
+  rsyslog_complete && logger_complete && syslog_ng_complete && journal_complete && servers_complete && locals_complete && machines_complete
 }
 if all_complete; then
   exit 0
 fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  say "rsyslogd with omrelp and TLS, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate or systemd-journal-upload is missing, and installing them needs root on a Debian-like system"
+  say "rsyslogd with omrelp and TLS, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate, systemd-journal-upload, ip, tc, nft or mkfs.ext4 is missing, and installing them needs root on a Debian-like system"
   exit 1
 fi
 say "installing rsyslog, syslog-ng and programs that log"
@@ -96,6 +98,7 @@ logger_complete || apt install --no-install-recommends bsdutils
 journal_complete || apt install --no-install-recommends systemd-journal-remote
 locals_complete || apt install --no-install-recommends busybox python3 systemd
 servers_complete || apt install --no-install-recommends nginx haproxy
+machines_complete || apt install --no-install-recommends iproute2 nftables e2fsprogs
 if ! syslog_ng_complete; then
   # shellcheck disable=SC2046
   apt install --no-install-recommends $(syslog_ng_libraries)
@@ -103,6 +106,6 @@ if ! syslog_ng_complete; then
   wrap_syslog_ng
 fi
 all_complete || {
-  say "the packages are installed, but rsyslogd, its modules, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate or systemd-journal-upload still do not run"
+  say "the packages are installed, but rsyslogd, its modules, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate, systemd-journal-upload, ip, tc, nft or mkfs.ext4 still do not run"
   exit 1
 }

@@ -29,8 +29,7 @@ func (n *Node) Metrics() (Metrics, error) {
 	if err := n.Exited(); err != nil {
 		return nil, await.Hopeless(fmt.Errorf("%w\n%s", err, n.Tail()))
 	}
-	client := http.Client{Timeout: 10 * time.Second}
-	resp, err := client.Get("http://" + n.HTTP + "/metrics")
+	resp, err := n.client.Get("http://" + n.HTTP + "/metrics")
 	if err != nil {
 		return nil, err
 	}

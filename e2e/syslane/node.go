@@ -31,21 +31,54 @@ type Node struct {
 	State string
 
 	binary, config, log string
+	place               proc.Place
+	env                 []string
+	client              http.Client
+}
+
+// Options say as what and where a node runs. The zero value is the binary of this
+// tree, here, with its state in a folder of the test.
+type Options struct {
+	// Binary is the program.
+	Binary string
+	// Place is where it runs.
+	Place proc.Place
+	// State is the state folder.
+	State string
+	// Env is added to its environment.
+	Env []string
 }
 
 // Start writes the configuration and runs a node until the test ends. text is
 // TOML without the keys state and http, which Start adds.
 func Start(t testing.TB, role, text string) *Node {
 	t.Helper()
+	return StartWith(t, role, Options{}, text)
+}
+
+// StartWith is Start with options.
+func StartWith(t testing.TB, role string, o Options, text string) *Node {
+	t.Helper()
 	dir := t.TempDir()
 	n := &Node{
-		Role: role, HTTP: proc.FreeAddr(t), State: filepath.Join(dir, "state"),
-		binary: Binary(t), config: filepath.Join(dir, role+".toml"), log: filepath.Join(dir, role+".log"),
+		Role: role, HTTP: proc.FreeAddr(t), State: o.State,
+		binary: o.Binary, config: filepath.Join(dir, role+".toml"), log: filepath.Join(dir, role+".log"),
+		place: o.Place, env: o.Env,
+		client: http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: o.Place.Dial, DisableKeepAlives: true}},
+	}
+	if n.State == "" {
+		n.State = filepath.Join(dir, "state")
+	}
+	if n.binary == "" {
+		n.binary = Binary(t)
 	}
 	n.Reconfigure(t, text)
 	n.Restart(t)
 	return n
 }
+
+// Use makes the next Restart run another binary, as an upgrade does.
+func (n *Node) Use(binary string) { n.binary = binary }
 
 // Reconfigure writes another configuration for the next Restart, text as for Start.
 func (n *Node) Reconfigure(t testing.TB, text string) {
@@ -59,12 +92,12 @@ func (n *Node) Reconfigure(t testing.TB, text string) {
 // Restart runs the node again, on the same state and ports, after Kill or Stop.
 func (n *Node) Restart(t testing.TB) {
 	t.Helper()
-	n.Process = proc.Start(t, proc.Config{Name: n.Role, Args: []string{n.binary, n.Role, "--config", n.config}, Log: n.log})
+	n.Process = proc.Start(t, n.process())
 	await.Until(t, healthyLimit, n.Role+"'s /healthz", func() error {
 		if err := n.Exited(); err != nil {
 			return await.Hopeless(fmt.Errorf("%w\n%s", err, n.Tail()))
 		}
-		resp, err := http.Get("http://" + n.HTTP + "/healthz")
+		resp, err := n.client.Get("http://" + n.HTTP + "/healthz")
 		if err != nil {
 			return err
 		}
@@ -74,6 +107,10 @@ func (n *Node) Restart(t testing.TB) {
 		}
 		return nil
 	})
+}
+
+func (n *Node) process() proc.Config {
+	return proc.Config{Name: n.Role, Args: []string{n.binary, n.Role, "--config", n.config}, Log: n.log, Place: n.place, Env: n.env}
 }
 
 // Shutdown ends the node as an operator does, and fails the test where it does

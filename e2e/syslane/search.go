@@ -27,7 +27,8 @@ func (n *Node) EachOnDisk(t testing.TB, f func(document []byte) error, args ...s
 
 func (n *Node) search(t testing.TB, f func(document []byte) error, args []string) {
 	t.Helper()
-	cmd := exec.Command(n.binary, append([]string{"search", "--json", "--limit", "0"}, args...)...)
+	command := n.place.Command(append([]string{n.binary, "search", "--json", "--limit", "0"}, args...)...)
+	cmd := exec.Command(command[0], command[1:]...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()

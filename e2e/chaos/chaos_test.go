@@ -1,0 +1,165 @@
+package chaos
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/e2e/await"
+	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/e2e/syslane"
+)
+
+var (
+	seed   = flag.Uint64("seed", 0, "the seed of the faults; 0 draws one")
+	length = flag.Duration("length", 3*time.Minute, "how long there are faults")
+	rate   = flag.Int("rate", 200, "messages a second of each agent")
+)
+
+const (
+	// recovery is how long after the last fault all must be as if there had been none.
+	recovery = 30 * time.Second
+	// calm is how long agents go on after the last fault.
+	calm = recovery + 10*time.Second
+)
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	syslane.Clean()
+	os.Exit(status)
+}
+
+// requirements leaves the test out where the machine cannot do it.
+func requirements(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		peers.LeaveOut(t, "making networks and disks needs root")
+	}
+	for _, program := range []string{"ip", "tc", "nft", "mkfs.ext4", "mount"} {
+		if _, err := exec.LookPath(program); err != nil {
+			peers.LeaveOut(t, program+" is not installed: run e2e/setup/install-peers.sh")
+		}
+	}
+}
+
+func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
+	requirements(t)
+	if *seed == 0 {
+		*seed = rand.Uint64N(1e6)
+	}
+	t.Logf("replay with: go test ./e2e/chaos -v -seed=%d -length=%v", *seed, *length)
+	binary := buildWithClock(t, "")
+	first, upgrade := buildPrevious(t), binary
+	if first == "" {
+		first, upgrade = binary, ""
+	}
+	c := startCluster(t, first)
+	seen := observe(t, c)
+	for _, a := range c.agents {
+		a.send(*rate)
+	}
+	began := time.Now()
+	inflict(t, c, plan(*seed, *length, c, kinds(upgrade)), began)
+	calmSince := time.Now()
+	t.Logf("%5.1f s: the last fault has ended", time.Since(began).Seconds())
+	time.Sleep(calm)
+	for _, a := range c.agents {
+		if err := a.stopSending(); err != nil {
+			t.Errorf("%s: %v", a.name, err)
+		}
+	}
+	settle(t, c)
+	t.Logf("%5.1f s: settled", time.Since(began).Seconds())
+	seen.end()
+	t.Log(seen)
+	if took := seen.recovered(calmSince); took > recovery {
+		t.Errorf("messages were late for %v after the last fault", took)
+	} else {
+		t.Logf("the last message that was late arrived %v after the last fault", took.Round(100*time.Millisecond))
+	}
+	for _, n := range c.nodes() {
+		n.Balance(t)
+	}
+	k := newChecker(t, c)
+	for _, n := range c.collectors {
+		k.collector(n)
+	}
+	k.elastic(c.elastic)
+	k.verdict()
+}
+
+// inflict carries out a plan, and returns when all is mended.
+func inflict(t *testing.T, c *cluster, faults []fault, began time.Time) {
+	type place struct {
+		host *host
+		part part
+	}
+	locks := map[place]*sync.Mutex{}
+	var all sync.WaitGroup
+	for _, f := range faults {
+		p := place{f.host, f.kind.part}
+		if locks[p] == nil {
+			locks[p] = new(sync.Mutex)
+		}
+		all.Go(func() {
+			time.Sleep(time.Until(began.Add(f.at)))
+			// Mending the one before may take longer than planned, as a start of
+			// Elasticsearch does.
+			locks[p].Lock()
+			defer locks[p].Unlock()
+			started := time.Since(began)
+			end, err := f.kind.begin(t, c, f.host, rand.New(rand.NewPCG(f.seed, 2)))
+			if err != nil {
+				t.Errorf("%v: %v", f, err)
+				return
+			}
+			time.Sleep(f.lasts)
+			err = end()
+			t.Logf("%5.1f-%.1f s: %v", started.Seconds(), time.Since(began).Seconds(), f)
+			if err != nil {
+				t.Errorf("mend %v: %v", f, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// settle waits until everything is where it goes to.
+func settle(t *testing.T, c *cluster) {
+	t.Helper()
+	nodes := c.nodes()
+	var last string
+	since := time.Now()
+	err := await.Nil(3*time.Minute, func() error {
+		var state string
+		var errs []error
+		for _, n := range nodes {
+			m, err := n.Metrics()
+			if err != nil {
+				return err
+			}
+			retained := m.Sum("syslane_output_retained_messages")
+			if retained > 0 {
+				errs = append(errs, fmt.Errorf("%s retains %v", n.name, retained))
+			}
+			state += fmt.Sprint(m.Sum("syslane_input_received_messages_total"), " ")
+		}
+		// What is still on its way to a relay shows only when it arrives.
+		if state != last {
+			last, since = state, time.Now()
+		}
+		if time.Since(since) < 5*time.Second {
+			errs = append(errs, errors.New("messages still come in"))
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		t.Errorf("the system does not settle: %v", err)
+	}
+}

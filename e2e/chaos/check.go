@@ -1,0 +1,172 @@
+package chaos
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/syslane/syslane/e2e/numbered"
+)
+
+// tally is what arrived of an agent's messages.
+type tally struct {
+	agent *agent
+	// events are the event ids under which a number arrived, in any collector's log
+	// or in Elasticsearch.
+	events map[int64]map[string]bool
+	// documents counts the documents of a number in Elasticsearch.
+	documents map[int64]int
+}
+
+// checker counts what arrived where.
+type checker struct {
+	t       testing.TB
+	tallies map[string]*tally
+	// stored are the event ids in the collectors' logs, written those in Elasticsearch.
+	stored, written map[string]bool
+	foreign         []string
+}
+
+func newChecker(t testing.TB, c *cluster) *checker {
+	k := &checker{t: t, tallies: map[string]*tally{}, stored: map[string]bool{}, written: map[string]bool{}}
+	for _, a := range c.agents {
+		k.tallies[a.name] = &tally{agent: a, events: map[int64]map[string]bool{}, documents: map[int64]int{}}
+	}
+	return k
+}
+
+// take counts a document, and returns its event id and its agent's tally; nil where
+// it is none of ours.
+func (k *checker) take(source []byte) (id string, number int64, of *tally) {
+	d, err := numbered.Decode(source)
+	if err != nil {
+		k.foreign = append(k.foreign, err.Error())
+		return "", 0, nil
+	}
+	m, err := parseText(d.Message)
+	of = k.tallies[m.agent]
+	switch {
+	case err != nil:
+		k.foreign = append(k.foreign, err.Error())
+		return "", 0, nil
+	case of == nil || m.number < 0 || m.number >= of.agent.given.Load():
+		k.foreign = append(k.foreign, fmt.Sprintf("a message that nobody sent: %.200q", d.Message))
+		return "", 0, nil
+	}
+	if of.events[m.number] == nil {
+		of.events[m.number] = map[string]bool{}
+	}
+	of.events[m.number][d.Event.ID] = true
+	return d.Event.ID, m.number, of
+}
+
+// collector counts a collector's log, which must not hold an event twice.
+func (k *checker) collector(n *node) {
+	here := map[string]bool{}
+	n.Each(k.t, func(source []byte) error {
+		id, _, of := k.take(source)
+		if of == nil {
+			return nil
+		}
+		if here[id] {
+			k.t.Errorf("%s holds event %s twice", n.name, id)
+		}
+		here[id], k.stored[id] = true, true
+		return nil
+	})
+}
+
+// elastic counts the documents of Elasticsearch.
+func (k *checker) elastic(e *elastic) {
+	err := e.Each(index, func(id string, source json.RawMessage) error {
+		eventID, number, of := k.take(source)
+		if of == nil {
+			return nil
+		}
+		if eventID != id {
+			k.t.Errorf("the document with event.id %q has the _id %q", eventID, id)
+		}
+		k.written[eventID] = true
+		of.documents[number]++
+		return nil
+	})
+	if err != nil {
+		k.t.Error(err)
+	}
+}
+
+// verdict reports what arrived of each agent, and fails where a promise was broken.
+func (k *checker) verdict() {
+	for _, f := range k.foreign[:min(len(k.foreign), 5)] {
+		k.t.Errorf("%d foreign or harmed messages, such as: %s", len(k.foreign), f)
+	}
+	if err := missingFrom(k.written, k.stored); err != nil {
+		k.t.Errorf("Elasticsearch lacks what a collector has: %v", err)
+	}
+	if err := missingFrom(k.stored, k.written); err != nil {
+		k.t.Errorf("the collectors lack what Elasticsearch has: %v", err)
+	}
+	for _, y := range k.tallies {
+		given := y.agent.given.Load()
+		var lost, twice, twoEvents []int64
+		for n := range given {
+			if y.documents[n] == 0 {
+				lost = append(lost, n)
+			}
+			if y.documents[n] > 1 {
+				twice = append(twice, n)
+			}
+			if len(y.events[n]) > 1 {
+				twoEvents = append(twoEvents, n)
+			}
+		}
+		report := fmt.Sprintf("%s: %d given; lost %s; twice in Elasticsearch %s; more than one event %s",
+			y.agent.name, given, ranges(lost), ranges(twice), ranges(twoEvents))
+		if y.agent.acknowledged && len(lost)+len(twice)+len(twoEvents) > 0 {
+			k.t.Error(report)
+		} else {
+			k.t.Log(report)
+		}
+	}
+}
+
+func missingFrom(set, of map[string]bool) error {
+	var missing []string
+	for id := range of {
+		if !set[id] {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	sort.Strings(missing)
+	return errors.New(fmt.Sprint(len(missing), " events, the first: ", strings.Join(missing[:min(3, len(missing))], " ")))
+}
+
+// ranges names sorted numbers.
+func ranges(numbers []int64) string {
+	if len(numbers) == 0 {
+		return "none"
+	}
+	var parts []string
+	for i := 0; i < len(numbers); i++ {
+		first := i
+		for i+1 < len(numbers) && numbers[i+1] == numbers[i]+1 {
+			i++
+		}
+		if len(parts) == 8 {
+			parts = append(parts, "…")
+			break
+		}
+		if first == i {
+			parts = append(parts, fmt.Sprint(numbers[i]))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d-%d", numbers[first], numbers[i]))
+		}
+	}
+	return fmt.Sprintf("%d (%s)", len(numbers), strings.Join(parts, " "))
+}

@@ -1,0 +1,87 @@
+package chaos
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// recorder is a test that notes its failures.
+type recorder struct {
+	testing.TB
+	errors []string
+}
+
+func (r *recorder) Helper()           {}
+func (r *recorder) Log(...any)        {}
+func (r *recorder) Error(args ...any) { r.errors = append(r.errors, fmt.Sprint(args...)) }
+func (r *recorder) Errorf(format string, args ...any) {
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+// A checker that finds nothing would make every run look good.
+func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
+	document := func(m message, id string) []byte {
+		return fmt.Appendf(nil, `{"message":%q,"event":{"id":%q}}`, m.text(), id)
+	}
+	f := func(name string, documents [][]byte, want string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			a := &agent{host: &host{name: "relp"}, acknowledged: true}
+			a.given.Store(3)
+			r := &recorder{TB: t}
+			k := newChecker(r, &cluster{agents: []*agent{a}})
+			for _, d := range documents {
+				if id, number, of := k.take(d); of != nil {
+					of.documents[number]++
+					k.stored[id], k.written[id] = true, true
+				}
+			}
+			k.verdict()
+			got := strings.Join(r.errors, "\n")
+			if want == "" && got != "" || !strings.Contains(got, want) {
+				t.Errorf("the verdict is %q, want %q", got, want)
+			}
+		})
+	}
+	var all [][]byte
+	for n := range int64(3) {
+		all = append(all, document(message{"relp", n, time.Now()}, fmt.Sprint("id", n)))
+	}
+	f("all there", all, "")
+	f("one lost", all[:2], "lost 1 (2)")
+	f("one twice", append(all[:3:3], all[1]), "twice in Elasticsearch 1 (1)")
+	f("two events of one", append(all[:3:3], document(message{"relp", 1, time.Now()}, "other")), "more than one event 1 (1)")
+	f("harmed", append(all[:3:3], []byte(strings.Replace(string(all[0]), "chaos relp 0", "chaos relp 1", 1))), "harmed")
+	f("never sent", append(all[:3:3], document(message{"relp", 3, time.Now()}, "id3")), "nobody sent")
+}
+
+func TestPlanIsThatOfItsSeed(t *testing.T) {
+	c := &cluster{elastic: &elastic{host: &host{name: "elastic"}}}
+	for i := range 2 {
+		c.relays = append(c.relays, &node{host: &host{name: fmt.Sprint("relay-", i)}})
+		c.collectors = append(c.collectors, &node{host: &host{name: fmt.Sprint("collector-", i)}})
+	}
+	show := func(seed uint64) (text string) {
+		faults := plan(seed, 5*time.Minute, c, kinds("new"))
+		if len(faults) < 60 {
+			t.Errorf("only %d faults in five minutes", len(faults))
+		}
+		for _, f := range faults {
+			text += fmt.Sprintln(f.at, f.lasts, f)
+		}
+		return text
+	}
+	if once, again := show(1), show(1); once != again {
+		t.Error("one seed, two plans")
+	}
+	if show(1) == show(2) {
+		t.Error("two seeds, one plan")
+	}
+	for _, k := range kinds("new") {
+		if !strings.Contains(show(3)+show(4)+show(5), k.name+" at") {
+			t.Errorf("%q is never drawn", k.name)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package chaos
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/e2e/syslane"
+)
+
+// The ports of the cluster's programs; every host has an address of its own.
+const (
+	tcpPort     = 5514
+	relpPort    = 2514
+	tlsPort     = 6514
+	journalPort = 19532
+	linkPort    = 2515
+)
+
+// index is where the collectors write in Elasticsearch, both into one.
+const index = "logs-syslane.chaos-e2e"
+
+// cluster is four agents, two relays, two collectors and Elasticsearch:
+//
+//	rsyslog by RELP ─┐         ┌─► collector-1 ─┐
+//	rsyslog by TLS  ─┴► relay-1 ┤  (failover)    ├─► Elasticsearch
+//	rsyslog by TCP  ─┬► relay-2 ┤  (balance)     │
+//	journal-upload  ─┘         └─► collector-2 ─┘
+//
+// The link between relays and collectors is mutual TLS.
+type cluster struct {
+	ca         *peers.CA
+	agents     []*agent
+	relays     []*node
+	collectors []*node
+	elastic    *elastic
+}
+
+// node is a relay or a collector on a machine of its own.
+type node struct {
+	*host
+	*syslane.Node
+	disk  *disk
+	clock *clock
+}
+
+// elastic is Elasticsearch on its machine.
+type elastic struct {
+	*host
+	*peers.Elastic
+}
+
+// nodes are the relays and collectors.
+func (c *cluster) nodes() []*node { return append(append([]*node(nil), c.relays...), c.collectors...) }
+
+// hosts are all machines.
+func (c *cluster) hosts() []*host {
+	hosts := []*host{c.elastic.host}
+	for _, a := range c.agents {
+		hosts = append(hosts, a.host)
+	}
+	for _, n := range c.nodes() {
+		hosts = append(hosts, n.host)
+	}
+	return hosts
+}
+
+// startCluster starts everything, the nodes as the given binary.
+func startCluster(t testing.TB, binary string) *cluster {
+	t.Helper()
+	network := newNetwork(t)
+	c := &cluster{ca: peers.NewCA(t)}
+	c.elastic = &elastic{host: network.host(t, "elastic")}
+	c.elastic.Elastic = peers.StartElasticAt(t, c.elastic.place())
+	t.Cleanup(c.elastic.Close)
+	_, port, _ := net.SplitHostPort(c.elastic.URL[len("http://"):])
+
+	var targets []string
+	for i := range 2 {
+		n := c.node(t, network, fmt.Sprintf("collector-%d", i+1))
+		cert, key := c.ca.Issue(t, n.name)
+		targets = append(targets, fmt.Sprintf("%q", n.addr(linkPort)))
+		n.start(t, "collector", binary, fmt.Sprintf(`
+[[input]]
+type = "relp"
+name = "relays"
+listen = %q
+[input.tls]
+cert_file = %q
+key_file = %q
+ca_file = %q
+[[output]]
+type = "elasticsearch"
+name = "elasticsearch"
+hosts = ["http://%s:%s"]
+data_stream = { dataset = "syslane.chaos", namespace = "e2e" }
+retry_max = "5s"
+`, n.addr(linkPort), cert, key, c.ca.File, c.elastic.ip, port))
+		c.collectors = append(c.collectors, n)
+	}
+	for i, mode := range []string{"failover", "balance"} {
+		n := c.node(t, network, fmt.Sprintf("relay-%d", i+1))
+		cert, key := c.ca.Issue(t, n.name)
+		n.start(t, "relay", binary, fmt.Sprintf(`
+[[input]]
+type = "tcp"
+listen = "%[1]s:%[2]d"
+[[input]]
+type = "relp"
+listen = "%[1]s:%[3]d"
+[[input]]
+type = "tls"
+listen = "%[1]s:%[4]d"
+[input.tls]
+cert_file = %[6]q
+key_file = %[7]q
+client_auth = "none"
+[[input]]
+type = "journal"
+listen = "%[1]s:%[5]d"
+[[output]]
+type = "relp"
+name = "collectors"
+targets = [%[9]s, %[10]s]
+mode = %[11]q
+retry_max = "5s"
+[output.tls]
+cert_file = %[6]q
+key_file = %[7]q
+ca_file = %[8]q
+permitted_peers = ["collector-1", "collector-2"]
+`, n.ip, tcpPort, relpPort, tlsPort, journalPort, cert, key, c.ca.File, targets[0], targets[1], mode))
+		c.relays = append(c.relays, n)
+	}
+	c.agents = startAgents(t, network, c)
+	return c
+}
+
+// node makes the machine of a node.
+func (c *cluster) node(t testing.TB, network *network, name string) *node {
+	t.Helper()
+	return &node{host: network.host(t, name), disk: newDisk(t), clock: newClock(t)}
+}
+
+func (n *node) start(t testing.TB, role, binary, text string) {
+	t.Helper()
+	n.Node = syslane.StartWith(t, role, syslane.Options{
+		Binary: binary, Place: n.place(), State: n.disk.state(), Env: []string{n.clock.env()},
+	}, text)
+}
+
+// certify gives a node another certificate, in the files that it reads.
+func (c *cluster) certify(t testing.TB, n *node, expires time.Time) {
+	t.Helper()
+	c.ca.IssueUntil(t, n.name, expires)
+}
