@@ -34,6 +34,10 @@ type Batch struct {
 	// First is the position of the first event in the log, Next the position
 	// after the last.
 	First, Next uint64
+	// After is the Next of the batch before, of those that are handed over in order:
+	// what lies between is for other outputs, or lost. An output can be handed two
+	// runs of batches in turn (catch_up of Elasticsearch), each in order.
+	After uint64
 	// Count is the number of records in Events.
 	Count int
 	// Events is a run of records (syslog.NextRecord).

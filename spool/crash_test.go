@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -34,8 +35,31 @@ type promises struct {
 	head    uint64
 }
 
-// place is where a cursor may be found after a crash.
-type place struct{ least, most uint64 }
+// place is where a cursor may be found after a crash: its position, and what it has
+// passed, which holds must and is held by may.
+type place struct {
+	least, most uint64
+	must, may   *big.Int
+}
+
+// at is the place of a cursor that is durable.
+func at(s *cursorState) place {
+	passed := positions(1, s.position)
+	for _, sp := range s.ahead.list() {
+		passed.Or(passed, positions(sp.From, sp.To))
+	}
+	return place{s.position, s.position, passed, passed}
+}
+
+// positions are those from from up to to, as the bits of a number.
+func positions(from, to uint64) *big.Int {
+	one := big.NewInt(1)
+	ones := new(big.Int).Sub(new(big.Int).Lsh(one, uint(to-from)), one)
+	return ones.Lsh(ones, uint(from))
+}
+
+// holds tells whether all positions of b are in a.
+func holds(a, b *big.Int) bool { return new(big.Int).AndNot(b, a).Sign() == 0 }
 
 func (p *promises) clone() promises {
 	return promises{maps.Clone(p.acked), maps.Clone(p.cursors), p.head}
@@ -212,11 +236,39 @@ func (w *world) commit(name string, pos uint64) {
 	if err != nil {
 		w.t.Fatalf("cursor: %v", err)
 	}
-	w.mu.Lock()
-	w.p.cursors[name] = place{w.p.cursors[name].least, max(w.p.cursors[name].most, pos)}
-	w.mu.Unlock()
-	if err := c.Commit(pos, Counts{Delivered: pos - c.Position()}); err != nil {
+	w.promised(c, c.Position(), pos)
+	if err := c.Commit(pos, Counts{Delivered: c.state.open(pos)}); err != nil {
 		w.t.Fatalf("commit: %v", err)
+	}
+}
+
+// promised follows what a cursor is about to pass.
+func (w *world) promised(c *Cursor, from, to uint64) {
+	after := c.state
+	after.pass(from, to)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.p.cursors[c.name]
+	p.most, p.may = max(p.most, after.position), new(big.Int).Or(p.may, at(&after).may)
+	w.p.cursors[c.name] = p
+}
+
+// commitSpan passes some of what lies between cursor and head.
+func (w *world) commitSpan(name string, from, to uint64) {
+	c, err := w.l.Cursor(name, FromTail)
+	if err != nil {
+		w.t.Fatalf("cursor: %v", err)
+	}
+	after := c.state
+	if !after.fresh(from, to) || !after.pass(from, to) {
+		if err := c.CommitSpan(from, to, Counts{}); !errors.Is(err, ErrPosition) {
+			w.t.Fatalf("a span that is not open, or one too many, was committed: %v", err)
+		}
+		return
+	}
+	w.promised(c, from, to)
+	if err := c.CommitSpan(from, to, Counts{Delivered: to - from}); err != nil {
+		w.t.Fatalf("commit a span: %v", err)
 	}
 }
 
@@ -227,7 +279,8 @@ func (w *world) rewind(name string, pos uint64) {
 	}
 	w.mu.Lock()
 	p := w.p.cursors[name]
-	w.p.cursors[name] = place{min(p.least, pos), p.most}
+	p.least, p.must = min(p.least, pos), new(big.Int).And(p.must, positions(1, pos))
+	w.p.cursors[name] = p
 	w.mu.Unlock()
 	// Under SyncOS the records at the cursor may be lost, and retention may come
 	// between: what is no longer there cannot be gone back to.
@@ -260,7 +313,7 @@ func (w *world) syncCursor(name string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.p.cursors[name] = place{c.Position(), c.Position()}
+	w.p.cursors[name] = at(&c.state)
 }
 
 func (w *world) addCursor(name string) {
@@ -274,7 +327,7 @@ func (w *world) addCursor(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, ok := w.p.cursors[name]; !ok {
-		w.p.cursors[name] = place{c.Position(), c.Position()}
+		w.p.cursors[name] = at(&c.state)
 	}
 }
 
@@ -356,8 +409,8 @@ func (w *world) check(c crash) promises {
 	// back when they are cut off.
 	now := promises{acked: got, cursors: map[string]place{}, head: max(1, last+1)}
 	for _, cs := range l.Cursors() {
-		if cs.Position > head {
-			fail("cursor %s at %d is beyond the head %d", cs.Name, cs.Position, head)
+		if end := l.cursors[cs.Name].state.end(); end > head {
+			fail("cursor %s has passed %d, beyond the head %d", cs.Name, end, head)
 		}
 		if _, promised := c.p.cursors[cs.Name]; promised && cs.Position < tail && w.cfg.Sync != SyncOS {
 			fail("cursor %s at %d is before the tail %d", cs.Name, cs.Position, tail)
@@ -365,8 +418,15 @@ func (w *world) check(c crash) promises {
 		if p, ok := c.p.cursors[cs.Name]; ok && (cs.Position < p.least || cs.Position > p.most) {
 			fail("cursor %s is at %d, not in [%d,%d]", cs.Name, cs.Position, p.least, p.most)
 		}
-		now.cursors[cs.Name] = place{cs.Position, cs.Position}
-		now.head = max(now.head, cs.Position)
+		state := &l.cursors[cs.Name].state
+		now.cursors[cs.Name] = at(state)
+		now.head = max(now.head, state.end())
+		if p, ok := c.p.cursors[cs.Name]; ok && (!holds(at(state).may, p.must) || !holds(p.may, at(state).must)) {
+			fail("cursor %s has passed %v, not all of %b, or more than %b", cs.Name, state, p.must, p.may)
+		}
+		if cs.Missing > 0 || cs.Routed()-cs.Lag != cs.Counts.sum() {
+			fail("cursor %s does not add up: %+v", cs.Name, cs)
+		}
 	}
 	for name := range c.p.cursors {
 		if _, ok := now.cursors[name]; !ok {
@@ -448,7 +508,7 @@ func (w *world) position(name string) uint64 {
 func (w *world) act() {
 	t := w.t
 	names := []string{"a", "b"}
-	switch rapid.IntRange(0, 15).Draw(t, "action") {
+	switch rapid.IntRange(0, 17).Draw(t, "action") {
 	case 0, 1, 2, 3:
 		w.append(rapid.IntRange(1, 5).Draw(t, "records"), rapid.SampledFrom([]int{10, 300, 3000}).Draw(t, "size"))
 	case 4:
@@ -476,6 +536,11 @@ func (w *world) act() {
 		w.addCursor(name)
 		pos := w.position(name)
 		w.rewind(name, rapid.Uint64Range(min(w.l.Tail(), pos), pos).Draw(t, "position"))
+	case 16, 17:
+		name := rapid.SampledFrom(names).Draw(t, "cursor")
+		w.addCursor(name)
+		from := rapid.Uint64Range(w.position(name), w.l.Head()).Draw(t, "from")
+		w.commitSpan(name, from, rapid.Uint64Range(from, w.l.Head()).Draw(t, "to"))
 	case 15:
 		w.dropCursor(rapid.SampledFrom(names).Draw(t, "cursor"))
 	case 10, 11:

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 )
 
@@ -30,8 +31,9 @@ type Counts struct {
 func (c Counts) sum() uint64 { return c.Delivered + c.DeadLettered + c.Dropped + c.Skipped }
 
 // Cursor is the durable place of one reader, by name: the position of the next
-// record it has to deliver. Records that a cursor has not passed are not deleted,
-// but by FullDropOldest. Its methods may be used from many goroutines at once.
+// record it has to deliver, and the spans beyond that it has passed already. No
+// record at or behind the position is deleted, but by FullDropOldest. Its methods
+// may be used from many goroutines at once.
 type Cursor struct {
 	l    *Log
 	name string
@@ -52,6 +54,7 @@ type Cursor struct {
 type cursorState struct {
 	start    uint64 // position at which it started
 	position uint64
+	ahead    spans  // passed beyond position
 	rewound  uint64 // positions it was moved back, in all
 	counts   Counts
 	updated  int64 // unix ns
@@ -60,7 +63,7 @@ type cursorState struct {
 // missing returns the records that were passed without being counted: lost to
 // damage.
 func (s *cursorState) missing() uint64 {
-	passed := s.position + s.rewound - s.start
+	passed := s.passed()
 	if n := s.counts.sum(); n < passed {
 		return passed - n
 	}
@@ -110,6 +113,14 @@ func (c *Cursor) Name() string { return c.name }
 // Position returns the position of the next record to deliver.
 func (c *Cursor) Position() uint64 { return c.passed.Load() }
 
+// Ahead returns the spans beyond Position that have been passed, in order. There
+// are at most MaxSpans, and positions between that have not been passed.
+func (c *Cursor) Ahead() []Span {
+	c.l.cursorsMu.Lock()
+	defer c.l.cursorsMu.Unlock()
+	return slices.Clone(c.state.ahead.list())
+}
+
 // Commit moves the cursor to pos: all before it need not be delivered again. n
 // says what became of the records between; what it leaves out counts as missing.
 // The move is seen at once and durable within Config.CursorInterval, after Sync,
@@ -126,21 +137,49 @@ func (c *Cursor) Commit(pos uint64, n Counts) error {
 	if pos > head || pos < s.position && l.cfg.Full != FullDropOldest {
 		return fmt.Errorf("commit cursor %s to %d: %w between %d and %d", c.name, pos, ErrPosition, s.position, head)
 	}
-	s.position = max(s.position, pos)
+	s.pass(s.position, pos)
+	c.count(n)
+	return nil
+}
+
+// CommitSpan is Commit for the positions from from up to to alone, which may lie
+// beyond Position: it moves only once all before them has been passed too.
+// ErrPosition if they are not within the log, or some of them have been passed,
+// or if there were more than MaxSpans.
+func (c *Cursor) CommitSpan(from, to uint64, n Counts) error {
+	l := c.l
+	head := l.Head()
+	l.cursorsMu.Lock()
+	defer l.cursorsMu.Unlock()
+	s := &c.state
+	if from > to || to > head || !s.fresh(from, to) && l.cfg.Full != FullDropOldest {
+		return fmt.Errorf("commit cursor %s from %d to %d: %w between %d and %d, or not open", c.name, from, to, ErrPosition, s.position, head)
+	}
+	if !s.pass(from, to) {
+		return fmt.Errorf("commit cursor %s from %d to %d: %w, as it has %d spans beyond %d", c.name, from, to, ErrPosition, MaxSpans, s.position)
+	}
+	c.count(n)
+	return nil
+}
+
+// count adds to the totals what became of records that were passed.
+// l.cursorsMu is held.
+func (c *Cursor) count(n Counts) {
+	s := &c.state
 	s.counts.Delivered += n.Delivered
 	s.counts.DeadLettered += n.DeadLettered
 	s.counts.Dropped += n.Dropped
 	s.counts.Skipped += n.Skipped
 	// What was delivered after all was not dropped.
-	if passed, sum := s.position+s.rewound-s.start, s.counts.sum(); sum > passed {
+	if passed, sum := s.passed(), s.counts.sum(); sum > passed {
 		s.counts.Dropped -= min(sum-passed, s.counts.Dropped)
 	}
 	c.touch()
-	return nil
 }
 
-// Rewind moves the cursor back to pos, so that what lies between is delivered,
-// and counted, again. ErrPosition if pos is before Tail or beyond the cursor.
+// Rewind moves the cursor back to pos, so that all from there on is delivered,
+// and counted, again, also what was passed beyond Position. ErrPosition if pos is
+// before Tail or beyond the cursor.
 func (c *Cursor) Rewind(pos uint64) error {
 	l := c.l
 	l.mu.RLock()
@@ -150,8 +189,8 @@ func (c *Cursor) Rewind(pos uint64) error {
 	if tail := l.tailLocked(); pos < tail || pos > c.state.position {
 		return fmt.Errorf("rewind cursor %s to %d: %w between %d and %d", c.name, pos, ErrPosition, tail, c.state.position)
 	}
-	c.state.rewound += c.state.position - pos
-	c.state.position = pos
+	c.state.rewound += c.state.position - pos + c.state.ahead.sum()
+	c.state.position, c.state.ahead = pos, spans{}
 	// Before anything else: the segments that were only kept on disk because the
 	// move is not durable yet are needed again.
 	c.durable = min(c.durable, pos)
@@ -178,14 +217,16 @@ type CursorStatus struct {
 	Name string
 	// Position is that of the next record to deliver, Start the first it had.
 	Position, Start uint64
-	// Lag is the number of positions between it and the head.
+	// Ahead is the number of positions beyond Position that it has passed.
+	Ahead uint64
+	// Lag is the number of positions up to the head that it has not passed.
 	Lag uint64
 	// Rewound is the number of positions it was moved back, in all.
 	Rewound uint64
 	// Counts are totals since the cursor was made.
 	Counts
 	// Missing is the number of records that it passed but that could not be read.
-	// Position + Rewound - Start = Delivered + DeadLettered + Dropped + Skipped + Missing.
+	// Position + Ahead + Rewound - Start = Delivered + DeadLettered + Dropped + Skipped + Missing.
 	Missing uint64
 	// Updated is when it last moved, in nanoseconds since 1970.
 	Updated int64
@@ -196,10 +237,15 @@ type CursorStatus struct {
 
 func (s *cursorState) status(name string, head uint64) CursorStatus {
 	return CursorStatus{
-		Name: name, Position: s.position, Start: s.start, Lag: head - min(s.position, head),
+		Name: name, Position: s.position, Start: s.start, Ahead: s.ahead.sum(), Lag: s.open(head),
 		Rewound: s.rewound, Counts: s.counts, Missing: s.missing(), Updated: s.updated,
 	}
 }
+
+// Routed is the number of positions from Start up to the head, those that were
+// delivered again counted again: Delivered + DeadLettered + Dropped + Skipped +
+// Missing + Lag.
+func (s *CursorStatus) Routed() uint64 { return s.Position + s.Ahead + s.Rewound - s.Start + s.Lag }
 
 // Status returns what is known of the cursor.
 func (c *Cursor) Status() CursorStatus {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -13,9 +12,15 @@ import (
 	"github.com/syslane/syslane/internal/vfs"
 )
 
+// Cursors with spans have version 2: version 1, and the spans behind it.
+const (
+	cursorSpansVersion = 2
+	spanSize           = 16
+)
+
 func (s *cursorState) encode(id [16]byte) []byte {
 	le := binary.LittleEndian
-	b := make([]byte, cursorSize)
+	b := make([]byte, cursorSize, cursorSize+MaxSpans*spanSize+4)
 	copy(b, cursorMagic)
 	le.PutUint16(b[8:], formatVersion)
 	copy(b[16:], id[:])
@@ -27,33 +32,66 @@ func (s *cursorState) encode(id [16]byte) []byte {
 	le.PutUint64(b[72:], s.counts.Dropped)
 	le.PutUint64(b[80:], uint64(s.updated))
 	le.PutUint64(b[88:], s.counts.Skipped)
+	if s.ahead.n > 0 {
+		le.PutUint16(b[8:], cursorSpansVersion)
+		le.PutUint32(b[96:], uint32(s.ahead.n))
+	}
 	le.PutUint32(b[cursorSize-4:], checksum(b[:cursorSize-4]))
+	if s.ahead.n > 0 {
+		for _, sp := range s.ahead.list() {
+			b = le.AppendUint64(le.AppendUint64(b, sp.From), sp.To)
+		}
+		b = le.AppendUint32(b, checksum(b))
+	}
 	return b
 }
 
 func (s *cursorState) decode(b []byte, id [16]byte) error {
 	le := binary.LittleEndian
-	if len(b) != cursorSize || string(b[:8]) != cursorMagic ||
-		crc32.Checksum(b[:cursorSize-4], castagnoli) != le.Uint32(b[cursorSize-4:]) {
+	if len(b) < cursorSize || string(b[:8]) != cursorMagic || checksum(b[:cursorSize-4]) != le.Uint32(b[cursorSize-4:]) {
 		return ErrCorrupt
 	}
-	if v := le.Uint16(b[8:]); v != formatVersion {
-		return fmt.Errorf("cursor of version %d: %w", v, ErrVersion)
+	version := le.Uint16(b[8:])
+	if version != formatVersion && version != cursorSpansVersion {
+		return fmt.Errorf("cursor of version %d: %w", version, ErrVersion)
 	}
 	if string(b[16:32]) != string(id[:]) {
 		return fmt.Errorf("cursor of another log: %w", ErrCorrupt)
 	}
-	s.start = le.Uint64(b[32:])
-	s.position = le.Uint64(b[40:])
-	s.rewound = le.Uint64(b[48:])
-	s.counts.Delivered = le.Uint64(b[56:])
-	s.counts.DeadLettered = le.Uint64(b[64:])
-	s.counts.Dropped = le.Uint64(b[72:])
-	s.updated = int64(le.Uint64(b[80:]))
-	s.counts.Skipped = le.Uint64(b[88:])
+	*s = cursorState{
+		start: le.Uint64(b[32:]), position: le.Uint64(b[40:]), rewound: le.Uint64(b[48:]), updated: int64(le.Uint64(b[80:])),
+		counts: Counts{
+			Delivered: le.Uint64(b[56:]), DeadLettered: le.Uint64(b[64:]), Dropped: le.Uint64(b[72:]), Skipped: le.Uint64(b[88:]),
+		},
+	}
 	if s.start == 0 || s.position == 0 || s.start > maxPosition || s.position > maxPosition {
 		return ErrCorrupt
 	}
+	if version == formatVersion {
+		if len(b) != cursorSize {
+			return ErrCorrupt
+		}
+		return nil
+	}
+	return s.decodeSpans(b, le.Uint32(b[96:]))
+}
+
+// decodeSpans reads what stands behind version 1.
+func (s *cursorState) decodeSpans(b []byte, n uint32) error {
+	le := binary.LittleEndian
+	if n == 0 || n > MaxSpans || len(b) != cursorSize+int(n)*spanSize+4 || checksum(b[:len(b)-4]) != le.Uint32(b[len(b)-4:]) {
+		return ErrCorrupt
+	}
+	before := s.position
+	for i := range n {
+		at := b[cursorSize+int(i)*spanSize:]
+		sp := Span{le.Uint64(at), le.Uint64(at[8:])}
+		if sp.From <= before || sp.To <= sp.From || sp.To > maxPosition {
+			return ErrCorrupt
+		}
+		s.ahead.of[i], before = sp, sp.To
+	}
+	s.ahead.n = int(n)
 	return nil
 }
 
@@ -130,7 +168,7 @@ func (l *Log) loadCursors() (past uint64, err error) {
 			return 0, fmt.Errorf("read cursor %s: %w", name, err)
 		}
 		l.cursors[name] = c
-		past = max(past, c.state.position)
+		past = max(past, c.state.end())
 	}
 	return past, nil
 }

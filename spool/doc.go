@@ -34,6 +34,8 @@
 //     end the log goes on by itself.
 //   - Nothing is deleted before every cursor has durably passed it, but under
 //     FullDropOldest, and then each cursor counts what it lost.
+//   - What a cursor has passed beyond its position need not be delivered again, and
+//     what lies between is neither passed over nor deleted.
 //   - A cursor that nobody opens keeps its records until DropCursor.
 //   - A configuration that is not valid touches nothing.
 //
@@ -50,8 +52,9 @@
 // # Positions
 //
 // Records have positions, counted from 1 without gaps. A cursor is the position of
-// the next record to deliver. Positions are never reused; records that damage took
-// leave a gap.
+// the next record to deliver; it can also keep spans beyond that were delivered
+// before their turn. Positions are never reused; records that damage took leave a
+// gap.
 //
 // # Files
 //

@@ -65,8 +65,11 @@ func mendBlocks(b []byte, salt uint32) {
 }
 
 func mendCursor(b []byte) {
-	if len(b) == cursorSize {
+	if len(b) >= cursorSize {
 		binary.LittleEndian.PutUint32(b[cursorSize-4:], checksum(b[:cursorSize-4]))
+	}
+	if n := len(b) - 4; n >= cursorSize { // it has spans
+		binary.LittleEndian.PutUint32(b[n:], checksum(b[:n]))
 	}
 }
 
@@ -75,6 +78,7 @@ type files struct {
 	id              [16]byte
 	older, newer    []byte // segments that start at 1 and at 7
 	cursor, earlier []byte
+	ahead           []byte // the cursor with spans
 }
 
 func newFiles(t testing.TB, codec Codec) files {
@@ -114,6 +118,9 @@ func newFiles(t testing.TB, codec Codec) files {
 	f.cursor = s.encode(f.id)
 	s.position, s.counts.Delivered = 3, 2
 	f.earlier = s.encode(f.id)
+	s.pass(5, 6)
+	s.counts.Delivered++
+	f.ahead = s.encode(f.id)
 	return f
 }
 
@@ -224,6 +231,7 @@ func FuzzCursorFileOfAnyOctets(f *testing.F) {
 	fs := newFiles(f, CodecNone)
 	f.Add(fs.cursor, fs.id[:], false)
 	f.Add(fs.earlier, fs.id[:], true)
+	f.Add(fs.ahead, fs.id[:], true)
 	f.Add(make([]byte, cursorSize), fs.id[:], true)
 	f.Fuzz(func(t *testing.T, b, owner []byte, mend bool) {
 		var id [16]byte
@@ -357,6 +365,7 @@ func FuzzOpenWithAnyOctetsInEveryFile(f *testing.F) {
 		fs := newFiles(f, codec)
 		id := []byte(hex.EncodeToString(fs.id[:]) + "\n")
 		f.Add(fs.older, fs.newer, id, fs.cursor, fs.earlier, uint64(7), true)
+		f.Add(fs.older, fs.newer, id, fs.ahead, fs.earlier, uint64(7), true)
 		f.Add(fs.older, fs.newer[:len(fs.newer)-9], id, fs.cursor[:7], fs.earlier, uint64(7), true)
 		f.Add(fs.older, fs.older, []byte{}, fs.cursor, []byte{}, uint64(1<<64-1), true)
 		f.Add(append(bytes.Clone(fs.older), fs.newer...), []byte(segmentMagic), id, []byte{}, []byte{}, uint64(5), false)

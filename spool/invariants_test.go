@@ -24,12 +24,13 @@ var invariants = map[string]func(*testing.T){
 	"A torn tail is cut at the last whole block when the log is opened.":                                                                           TestATruncatedSegmentKeepsItsWholeBlocks,
 	"A damaged block is passed over, kept as .bad and counted; never fatal.":                                                                       TestAFlippedBitAnywhereCostsOneBlockAndIsCountedExactly,
 	"A position that a cursor has passed is never given to another record, but after power loss under SyncOS, where the end of the log may be lost and no cursor have been written since. Who tells records by their positions then needs a name for each run of the log.": TestAPositionThatACursorHasPassedIsNeverGivenToAnotherRecord,
-	"Opening reads the headers of the segments and the last one, not the data.":                                                         TestOpeningReadsTheHeadersAndTheLastSegmentNotTheData,
-	"Two processes cannot open one folder for writing.":                                                                                 TestTwoProcessesCannotOpenOneFolder,
-	"Errors of the disk stop acknowledgements, not the process, and when they end the log goes on by itself.":                           TestAFullDiskStopsAcknowledgementsUntilThereIsSpace,
-	"Nothing is deleted before every cursor has durably passed it, but under FullDropOldest, and then each cursor counts what it lost.": TestNothingIsDeletedBeforeEveryCursorHasDurablyPassedIt,
-	"A cursor that nobody opens keeps its records until DropCursor.":                                                                    TestACursorThatNobodyOpensKeepsItsRecordsUntilItIsDropped,
-	"A configuration that is not valid touches nothing.":                                                                                TestAConfigurationThatIsNotValidTouchesNothing,
+	"Opening reads the headers of the segments and the last one, not the data.":                                                           TestOpeningReadsTheHeadersAndTheLastSegmentNotTheData,
+	"Two processes cannot open one folder for writing.":                                                                                   TestTwoProcessesCannotOpenOneFolder,
+	"Errors of the disk stop acknowledgements, not the process, and when they end the log goes on by itself.":                             TestAFullDiskStopsAcknowledgementsUntilThereIsSpace,
+	"Nothing is deleted before every cursor has durably passed it, but under FullDropOldest, and then each cursor counts what it lost.":   TestNothingIsDeletedBeforeEveryCursorHasDurablyPassedIt,
+	"What a cursor has passed beyond its position need not be delivered again, and what lies between is neither passed over nor deleted.": TestACursorWithSpansSurvivesReopeningAndKeepsWhatIsBetween,
+	"A cursor that nobody opens keeps its records until DropCursor.":                                                                      TestACursorThatNobodyOpensKeepsItsRecordsUntilItIsDropped,
+	"A configuration that is not valid touches nothing.":                                                                                  TestAConfigurationThatIsNotValidTouchesNothing,
 }
 
 func TestEveryInvariantOfThePackageCommentHasATest(t *testing.T) {

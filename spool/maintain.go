@@ -177,8 +177,8 @@ func (l *Log) expired(pressed bool) (s *segment, dropped bool) {
 	case pressed && l.cfg.Full == FullDropOldest && l.quota.pressure.Load():
 		for _, c := range l.cursors {
 			if c.state.position < next.first {
-				c.state.counts.Dropped += next.first - c.state.position
-				c.state.position = next.first
+				c.state.counts.Dropped += c.state.open(next.first)
+				c.state.pass(c.state.position, next.first)
 				c.touch()
 			}
 		}

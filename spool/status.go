@@ -135,6 +135,7 @@ func (v *View) Status() (Status, error) {
 	if err != nil {
 		return st, fmt.Errorf("list cursors: %w", err)
 	}
+	var states []cursorState
 	for _, name := range cursors {
 		s, _, err := readCursor(v.fsys, filepath.Join(dir, cursorFileName(name)), v.id)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -146,11 +147,12 @@ func (v *View) Status() (Status, error) {
 		if err != nil { // what the log will do with it
 			s = cursorState{start: st.Tail, position: st.Tail}
 		}
-		st.Head = max(st.Head, s.position)
-		st.Cursors = append(st.Cursors, s.status(name, 0))
+		st.Head = max(st.Head, s.end())
+		states = append(states, s)
+		st.Cursors = append(st.Cursors, CursorStatus{Name: name})
 	}
-	for i := range st.Cursors {
-		st.Cursors[i].Lag = st.Head - st.Cursors[i].Position
+	for i := range states {
+		st.Cursors[i] = states[i].status(st.Cursors[i].Name, st.Head)
 	}
 	return st, nil
 }

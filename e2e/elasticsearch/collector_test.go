@@ -70,12 +70,19 @@ retry_max = "200ms"
 // send hands all messages to the relay.
 func (l *line) send(t *testing.T) {
 	t.Helper()
+	l.sendPart(t, 0, l.set.Count)
+}
+
+// sendPart hands the messages with the numbers from from up to to to the relay.
+func (l *line) sendPart(t *testing.T, from, to int) {
+	t.Helper()
 	conn, err := net.Dial("tcp", l.hosts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.Write(l.set.Lines()); err != nil {
+	lines := bytes.SplitAfter(l.set.Lines(), []byte("\n"))
+	if _, err := conn.Write(bytes.Join(lines[from:to], nil)); err != nil {
 		t.Fatal(err)
 	}
 }

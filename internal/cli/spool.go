@@ -157,7 +157,7 @@ func newLogStatus(folder string, s spool.Status) logStatus {
 	}
 	for _, c := range s.Cursors {
 		out.Outputs = append(out.Outputs, outputStatus{
-			Name: c.Name, Routed: c.Position + c.Rewound - c.Start + c.Lag, Delivered: c.Delivered,
+			Name: c.Name, Routed: c.Routed(), Delivered: c.Delivered,
 			DeadLettered: c.DeadLettered, Dropped: c.Dropped, Skipped: c.Skipped, Damaged: c.Missing, Retained: c.Lag,
 			Moved: time.Unix(0, c.Updated).UTC(),
 		})

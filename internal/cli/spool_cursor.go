@@ -110,7 +110,7 @@ func rewind(w io.Writer, log *spool.Log, name string, at time.Time) error {
 	if err := errors.Join(c.Rewind(to), c.Sync()); err != nil {
 		return fmt.Errorf("set output %q back: %w", name, err)
 	}
-	fmt.Fprintf(w, "output %q gets again %d messages, from position %d on\n", name, status.Position-to, to)
+	fmt.Fprintf(w, "output %q gets again %d messages, from position %d on\n", name, status.Position+status.Ahead-to, to)
 	return nil
 }
 

@@ -24,8 +24,11 @@ import (
 type Cursor interface {
 	// Position is the first position not yet delivered.
 	Position() uint64
-	// Commit moves the cursor and adds to its totals.
-	Commit(next uint64, n spool.Counts) error
+	// Ahead are the spans beyond it that are delivered, in order.
+	Ahead() []spool.Span
+	// CommitSpan notes that the positions from from up to to are delivered, and adds
+	// to the totals.
+	CommitSpan(from, to uint64, n spool.Counts) error
 }
 
 // Reader reads the log in order.
@@ -49,8 +52,15 @@ type Config struct {
 	// Stream names log and output to the destination: "<log id>/<output>".
 	Stream string
 	Cursor Cursor
-	// Reader stands at the cursor's position.
-	Reader Reader
+	// NewReader returns a reader that begins at a position.
+	NewReader func(at uint64) Reader
+	// Interleave delivers what comes between a backlog, and not behind it: one of
+	// BacklogMin messages or more which, as it goes, will take longer than BacklogTime.
+	// Defaults 5000 and 2s. The order of the log is then kept only within what comes,
+	// and within the backlog.
+	Interleave  bool
+	BacklogMin  uint64
+	BacklogTime time.Duration
 	// Head returns the position after the newest event in the log.
 	Head func() uint64
 	// HasEvent is handed on to the output (outputs.Batch).
@@ -79,8 +89,12 @@ type Delivery struct {
 	gaps    []outputs.Gap
 	// skipped is the number of events that the batch leaves out.
 	skipped uint64
-	// ahead is a block read that did not fit into the batch before, nil if none.
-	ahead *spool.Block
+
+	front, backlog *lane // no backlog: nil
+	// turns is how many batches in a row were the front's.
+	turns int
+	// backlogSize bounds the octets of a batch of the backlog.
+	backlogSize int
 }
 
 // Failure says since when and why an output takes nothing.
@@ -99,6 +113,12 @@ func New(cfg Config) *Delivery {
 	}
 	if cfg.RetryMax <= 0 {
 		cfg.RetryMax = 30 * time.Second
+	}
+	if cfg.BacklogMin == 0 {
+		cfg.BacklogMin = 5000
+	}
+	if cfg.BacklogTime <= 0 {
+		cfg.BacklogTime = 2 * time.Second
 	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = 5 * time.Second
@@ -120,8 +140,11 @@ func (d *Delivery) Retries() uint64 { return d.retries.Load() }
 func (d *Delivery) Run(ctx context.Context) error {
 	writing, stop := graceful(ctx, d.cfg.Grace)
 	defer stop()
+	d.open()
+	defer d.close()
 	for {
-		b, err := d.next(ctx)
+		l := d.turn()
+		b, err := d.next(ctx, l)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, spool.ErrClosed) {
 				return nil
@@ -136,50 +159,19 @@ func (d *Delivery) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		rejected := 0
+		rejected, start := 0, time.Now()
 		if b.Count > 0 { // otherwise all of it is for other outputs, or damaged
 			if rejected, err = d.write(ctx, writing, b); err != nil {
 				return nil // only the end of ctx makes write give up
 			}
+			l.handed = b.Next
 		}
 		n := spool.Counts{Delivered: uint64(b.Count - rejected), DeadLettered: uint64(rejected), Skipped: d.skipped}
-		if err := d.cfg.Cursor.Commit(b.Next, n); err != nil {
+		if err := d.cfg.Cursor.CommitSpan(l.pos, b.Next, n); err != nil {
 			return fmt.Errorf("move the cursor of output %q: %w", d.cfg.Name, err)
 		}
+		d.moveOn(l, b.Next, time.Since(start))
 	}
-}
-
-// next collects a batch: at least one block, and of what else is there as much
-// as the batch may hold. A batch without events stands for damage up to the head. It never waits for a batch to fill, so that a lone
-// message leaves at once.
-func (d *Delivery) next(ctx context.Context) (*outputs.Batch, error) {
-	var block spool.Block
-	if d.ahead != nil {
-		block, d.ahead = *d.ahead, nil
-	} else {
-		var err error
-		if block, err = d.cfg.Reader.Next(ctx); err != nil {
-			return nil, err
-		}
-	}
-	b := &outputs.Batch{Stream: d.cfg.Stream, First: block.First, Next: block.First, HasEvent: d.cfg.HasEvent}
-	d.batch, d.gaps, d.skipped = d.batch[:0], d.gaps[:0], 0
-	d.add(b, &block)
-	for len(d.batch) < d.cfg.BatchOctets && d.skipped < maxSkipped && b.Next < d.cfg.Head() {
-		block, err := d.cfg.Reader.Next(ctx)
-		if err != nil {
-			break // what was read before must not be lost; the next call meets the error again
-		}
-		if block.First != b.Next || len(d.batch)+len(block.Records) > d.cfg.BatchOctets {
-			// A gap is where damage was skipped: positions within one batch
-			// have none. The block stays valid until the next call of Next.
-			d.ahead = &block
-			break
-		}
-		d.add(b, &block)
-	}
-	b.Events, b.Gaps = d.batch, d.gaps
-	return b, nil
 }
 
 // write hands b over until the destination owns it or ctx ends.

@@ -28,7 +28,7 @@ func block(first uint64, count int) spool.Block {
 	return b
 }
 
-// fakeLog hands out blocks and keeps a cursor.
+// fakeLog hands out blocks, to one reader after the other, and keeps a cursor.
 type fakeLog struct {
 	mu       sync.Mutex
 	blocks   []spool.Block
@@ -36,6 +36,8 @@ type fakeLog struct {
 	position uint64
 	totals   spool.Counts
 }
+
+func (l *fakeLog) NewReader(uint64) Reader { return l }
 
 func newFakeLog(blocks ...spool.Block) *fakeLog {
 	last := blocks[len(blocks)-1]
@@ -65,9 +67,14 @@ func (l *fakeLog) Position() uint64 {
 	return l.position
 }
 
-func (l *fakeLog) Commit(next uint64, n spool.Counts) error {
+func (l *fakeLog) Ahead() []spool.Span { return nil }
+
+func (l *fakeLog) CommitSpan(from, next uint64, n spool.Counts) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if from != l.position {
+		return spool.ErrPosition
+	}
 	l.position = next
 	l.totals.Delivered += n.Delivered
 	l.totals.DeadLettered += n.DeadLettered
@@ -134,7 +141,7 @@ func (l *letters) Append(entries []deadletter.Entry) error {
 func deliver(t *testing.T, log *fakeLog, out outputs.Output, dead *letters) *Delivery {
 	t.Helper()
 	d := New(Config{
-		Name: "out", Stream: "log/out", Cursor: log, Reader: log, Head: log.Head, Output: out, DeadLetters: dead,
+		Name: "out", Stream: "log/out", Cursor: log, NewReader: log.NewReader, Head: log.Head, Output: out, DeadLetters: dead,
 		RetryMin: time.Millisecond, RetryMax: 2 * time.Millisecond, BatchOctets: 100,
 		Logger: zerolog.New(zerolog.NewTestWriter(t)),
 	})
@@ -247,7 +254,7 @@ func (o stuck) Close() error { return nil }
 
 func TestStuckWriteIsAbandonedAfterItsGrace(t *testing.T) {
 	log, out := newFakeLog(block(1, 2)), stuck{make(chan struct{})}
-	d := New(Config{Name: "out", Cursor: log, Reader: log, Head: log.Head, Output: out, DeadLetters: new(letters), Grace: time.Millisecond})
+	d := New(Config{Name: "out", Cursor: log, NewReader: log.NewReader, Head: log.Head, Output: out, DeadLetters: new(letters), Grace: time.Millisecond})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()

@@ -71,7 +71,7 @@ func (a *accounts) Collect(ch chan<- prometheus.Metric) {
 	gauge(a.quarantined, float64(s.Quarantined))
 	for _, o := range a.node.deliveries {
 		c := o.cursor.Status()
-		counter(a.routed, c.Position+c.Rewound-c.Start+c.Lag, o.name)
+		counter(a.routed, c.Routed(), o.name)
 		counter(a.delivered, c.Delivered, o.name)
 		counter(a.deadLettered, c.DeadLettered, o.name)
 		counter(a.dropped, c.Dropped, o.name, "policy")

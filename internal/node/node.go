@@ -66,7 +66,6 @@ type sending struct {
 	name        string
 	output      outputs.Output
 	cursor      *spool.Cursor
-	reader      *spool.Reader
 	deadLetters *deadletter.Store
 	delivery    *delivery.Delivery
 }
@@ -180,7 +179,6 @@ func (n *Node) openOutput(planned PlannedOutput) error {
 	if s.cursor, err = n.log.Cursor(planned.Name, planned.settings.start()); err != nil {
 		return err
 	}
-	s.reader = n.log.NewReader(s.cursor.Position())
 	if s.deadLetters, err = deadletter.Open(deadletter.Config{
 		Dir: DeadLetterDir(n.state), Output: planned.Name, Logger: n.logger,
 	}); err != nil {
@@ -190,7 +188,8 @@ func (n *Node) openOutput(planned PlannedOutput) error {
 		Name:        planned.Name,
 		Stream:      n.stream(planned.Name),
 		Cursor:      s.cursor,
-		Reader:      s.reader,
+		NewReader:   func(at uint64) delivery.Reader { return n.log.NewReader(at) },
+		Interleave:  planned.settings.interleave,
 		Head:        n.log.Head,
 		HasEvent:    n.hasEvent,
 		Output:      out,
@@ -327,9 +326,6 @@ func (n *Node) close() {
 		}
 	}
 	for _, s := range n.deliveries {
-		if s.reader != nil {
-			s.reader.Close()
-		}
 		if err := s.output.Close(); err != nil {
 			n.logger.Warn().Err(err).Str("output", s.name).Msg("output did not close well")
 		}

@@ -27,6 +27,8 @@ type outputSettings struct {
 	RetryMin time.Duration `toml:"retry_min"`
 	RetryMax time.Duration `toml:"retry_max"`
 
+	// interleave delivers new messages between an old backlog, not behind it.
+	interleave bool
 	// elasticsearch is what else an output of that type is told.
 	elasticsearch *elasticsearch.Config
 }
@@ -192,7 +194,7 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 	if err := c.Config.Validate(); err != nil {
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
-	c.elasticsearch = &c.Config
+	c.elasticsearch, c.interleave = &c.Config, c.CatchUp == elasticsearch.CatchUpInterleave
 	return &c.outputSettings, func() (outputs.Output, error) {
 		return elasticsearch.New(c.Config, elasticsearch.Options{
 			Name: name, Observer: s.host, Logger: s.logger, Registerer: s.registerer,

@@ -13,7 +13,8 @@ import (
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
-// The values of Config.Mode, Config.ID, Config.Compression and Config.Flavor.
+// The values of Config.Mode, Config.ID, Config.Compression, Config.Flavor and
+// Config.CatchUp.
 const (
 	ModeDataStream = "data_stream"
 	ModeIndex      = "index"
@@ -27,6 +28,9 @@ const (
 	FlavorAuto          = "auto"
 	FlavorElasticsearch = "elasticsearch"
 	FlavorOpenSearch    = "opensearch"
+
+	CatchUpInterleave  = "interleave"
+	CatchUpOldestFirst = "oldest-first"
 )
 
 // Config is the output's table in the configuration.
@@ -78,6 +82,11 @@ type Config struct {
 	// the moment is sent again. Defaults 200ms and 10s.
 	BackoffInit time.Duration `toml:"backoff_init"`
 	BackoffMax  time.Duration `toml:"backoff_max"`
+
+	// CatchUp is what an output does that has fallen behind, as after an outage:
+	// "interleave" (default) sends new messages between the backlog, so that they are
+	// found within seconds; "oldest-first" sends all in the order of the log.
+	CatchUp string `toml:"catch_up"`
 
 	// Headers are added to each request.
 	Headers map[string]string `toml:"headers"`
@@ -131,6 +140,7 @@ func DefaultConfig() Config {
 		BackoffInit:  200 * time.Millisecond,
 		BackoffMax:   10 * time.Second,
 		Flavor:       FlavorAuto,
+		CatchUp:      CatchUpInterleave,
 
 		ManageTemplate: true,
 	}
@@ -182,6 +192,7 @@ func (c *Config) Validate() error {
 	oneOf("id", c.ID, IDEvent, IDAuto)
 	oneOf("compression", c.Compression, CompressionNone, CompressionGzip)
 	oneOf("flavor", c.Flavor, FlavorAuto, FlavorElasticsearch, FlavorOpenSearch)
+	oneOf("catch_up", c.CatchUp, CatchUpInterleave, CatchUpOldestFirst)
 	if c.Mode == ModeDataStream {
 		for key, part := range map[string]string{"type": c.DataStream.Type, "dataset": c.DataStream.Dataset, "namespace": c.DataStream.Namespace} {
 			if part == "" || len(part) > 100 || strings.ContainsAny(part, forbiddenInNames+"-") || part != strings.ToLower(part) {

@@ -29,6 +29,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -70,8 +71,9 @@ type Output struct {
 	requireDataStream bool
 	// unprepared is set by a worker whose connection failed.
 	unprepared atomic.Bool
-	// uncertain says that the next events may have been sent already.
-	uncertain bool
+	// certain holds the ends of batches behind which nothing has been sent: none of
+	// them was there already. There is one for each run of batches (outputs.Batch).
+	certain []uint64
 	// cannotAsk says that the credentials do not allow to look for them.
 	cannotAsk atomic.Bool
 
@@ -90,11 +92,10 @@ func New(cfg Config, opt Options) (*Output, error) {
 		return nil, err
 	}
 	o := &Output{
-		cfg:       cfg,
-		log:       opt.Logger.With().Str("output", opt.Name).Logger(),
-		pace:      newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
-		uncertain: true,
-		document:  ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset},
+		cfg:      cfg,
+		log:      opt.Logger.With().Str("output", opt.Name).Logger(),
+		pace:     newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
+		document: ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset},
 	}
 	// A buffer that a document beyond all measure has stretched is let go.
 	largest := 2 * int(cfg.BulkMaxBytes)
@@ -141,14 +142,19 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 		return err
 	}
 	o.progress.resume(b.Stream, b.First, b.Count)
-	w := &write{Output: o, sentBefore: o.uncertain}
-	// Until a Write has met none that were there already, those after a start
-	// may be of a time before the last crash.
-	o.uncertain = true
+	// Until a Write has met none that were there already, the events after a start,
+	// or after a jump, may have been sent before the last crash.
+	run := slices.Index(o.certain, b.After)
+	w := &write{Output: o, sentBefore: run < 0}
+	if run >= 0 {
+		o.certain = slices.Delete(o.certain, run, run+1)
+	}
 	if err := w.run(ctx, b); err != nil {
 		return err
 	}
-	o.uncertain = w.sentBefore && w.sawDuplicates.Load()
+	if !w.sentBefore || !w.sawDuplicates.Load() {
+		o.certain = append(o.certain[max(0, len(o.certain)-1):], b.Next)
+	}
 	err := o.progress.result()
 	o.progress.forget()
 	return err

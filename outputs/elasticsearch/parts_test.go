@@ -200,6 +200,7 @@ func TestConfigurationMistakesNameTheirKey(t *testing.T) {
 	f(func(c *Config) { c.ID = "x" }, "id = ")
 	f(func(c *Config) { c.Compression = "zstd" }, "compression = ")
 	f(func(c *Config) { c.Flavor = "x" }, "flavor = ")
+	f(func(c *Config) { c.CatchUp = "newest-first" }, "catch_up = ")
 	f(func(c *Config) { c.DataStream.Dataset = "a-b" }, "data_stream.dataset")
 	f(func(c *Config) { c.DataStream.Namespace = "" }, "data_stream.namespace")
 	f(func(c *Config) { c.DataStream.Type = "_logs" }, "data_stream.type")

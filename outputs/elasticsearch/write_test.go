@@ -423,7 +423,7 @@ func TestServerThatClosesOnALargeRequestIsHeard(t *testing.T) {
 		}
 	}()
 	o := newOutput(t, testConfig("http://"+l.Addr().String()))
-	o.prepared, o.uncertain = true, false
+	o.prepared, o.certain = true, []uint64{0}
 	rejections := deliver(t, o, newBatch(1, func(int) string { return strings.Repeat("x", expectAbove) }), 1)
 	if len(rejections) != 1 || rejections[0].Status != http.StatusRequestEntityTooLarge {
 		t.Errorf("rejections %+v", rejections)
@@ -673,4 +673,36 @@ func TestRequestsAreCompressedOnDemand(t *testing.T) {
 	if h.Get("Content-Encoding") != "gzip" || h.Get("X-Tenant") != "a" || !strings.Contains(s.requests[0].query, "pipeline=enrich") {
 		t.Errorf("header %v, query %s", h, s.requests[0].query)
 	}
+}
+
+func TestOlderIndicesAreAskedOnlyAboutWhatMayHaveBeenSent(t *testing.T) {
+	s := newBulkServer(t)
+	asked := 0
+	s.other = func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/_settings/index.creation_date") {
+			asked++
+		}
+		writeError(w, http.StatusNotFound, "index_not_found_exception", "no such index")
+	}
+	cfg := testConfig(s.url)
+	cfg.ManageTemplate = false
+	o := newOutput(t, cfg)
+	f := func(after, first uint64, want int) {
+		t.Helper()
+		b := newBatch(1, nil)
+		b.After, b.First, b.Next = after, first, first+1
+		asked = 0
+		if err := o.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if asked != want {
+			t.Errorf("batch at %d after %d: asked %d times, want %d", first, after, asked, want)
+		}
+	}
+	f(1, 1, 1)     // after a start
+	f(2, 7, 0)     // between are events for others
+	f(500, 500, 1) // another run, whose document is there already
+	f(8, 8, 0)
+	f(501, 501, 1) // so the next may be there too
+	f(9, 9, 0)
 }
