@@ -26,6 +26,7 @@ setup: ## rsyslog, loggen, Elasticsearch, OpenSearch and others, for the tests
 	@e2e/setup/install-peers.sh || [ -z "$$CI" ]
 	@e2e/setup/install-elasticsearch.sh || [ -z "$$CI" ]
 	@e2e/setup/install-opensearch.sh || [ -z "$$CI" ]
+	@e2e/setup/install-operations.sh || [ -z "$$CI" ]
 
 .PHONY: lint
 lint:

@@ -22,6 +22,7 @@ var layers = [][]string{
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
+	{"internal/convert/...", "internal/agent"},
 	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/limit", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/activation", "internal/config", "etc", "docs"},
 }
 
@@ -47,6 +48,8 @@ var beside = map[string][]string{
 	"internal/tlsconf":   {"internal/config"},
 	"internal/relp":      {"internal/syslog"},
 	"internal/receive":   {"internal/activation", "internal/syslog", "internal/tlsconf", "internal/metrics"},
+
+	"internal/convert/...": {"internal/convert"},
 }
 
 // never are imports that stay forbidden by any way round.

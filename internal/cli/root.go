@@ -52,6 +52,8 @@ To try it on this machine, each in a terminal of its own:
 		newCollectorCommand(),
 		newRelayCommand(),
 		newCheckCommand(),
+		newConvertCommand(),
+		newSetupCommand(),
 		newSearchCommand(),
 		newTailCommand(),
 		newStatsCommand(),

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/convert"
+	"github.com/syslane/syslane/internal/node"
+)
+
+// converted translates a text and fails where the result is no good configuration.
+func converted(t *testing.T, language, text string) (*convert.Draft, string) {
+	t.Helper()
+	draft, err := translate(language, "/nowhere/the.conf", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	toml := draft.TOML("the.conf")
+	for _, e := range wrong(toml) {
+		// The certificates of another machine are not here.
+		if !strings.Contains(e, "tls") && !strings.Contains(e, "cert_file") {
+			t.Fatalf("%s\nin what was made of\n%s\n----\n%s", e, text, toml)
+		}
+	}
+	return draft, toml
+}
+
+// wrong returns what "syslane check" finds.
+func wrong(toml string) (list []string) {
+	f, err := config.Parse("the result", []byte(toml))
+	if err == nil {
+		_, err = node.Load(f, node.Options{NewLogger: func(node.LoggingConfig) zerolog.Logger { return zerolog.Nop() }})
+	}
+	var many config.Errors
+	switch {
+	case errors.As(err, &many):
+		for _, e := range many {
+			list = append(list, e.Error())
+		}
+	case err != nil:
+		list = []string{err.Error()}
+	}
+	return list
+}
+
+// body returns a configuration without comments, empty lines and the tables that
+// every result has.
+func body(toml string) string {
+	toml, _, _ = strings.Cut(toml, "\n[log]")
+	var out []string
+	for line := range strings.Lines(toml) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func lost(d *convert.Draft) (list []string) {
+	for _, n := range d.Lost {
+		list = append(list, n.String()+" "+n.Statement+": "+n.Why)
+	}
+	return list
+}
+
+// Each file of testdata/convert has a configuration, a line of dashes, and the result
+// without comments; then, after "NOT TRANSLATED", what must be listed.
+func TestConvertTranslates(t *testing.T) {
+	files, err := filepath.Glob("testdata/convert/*.txt")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d cases: %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, want, _ := strings.Cut(string(text), "\n----\n")
+			draft, toml := converted(t, "", in)
+			got := body(toml)
+			if len(draft.Lost) > 0 {
+				got += "\nNOT TRANSLATED\n" + strings.ReplaceAll(strings.Join(lost(draft), "\n"), "/nowhere/the.conf:", "")
+			}
+			got = strings.TrimSpace(got)
+			if os.Getenv("UPDATE") != "" {
+				if err := os.WriteFile(file, []byte(in+"\n----\n"+got+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != strings.TrimSpace(want) {
+				t.Errorf("it becomes\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestConvertNamesTheFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "rsyslog.conf")
+	if err := os.WriteFile(name, []byte("$IncludeConfig other.conf\n$IncludeConfig more/*.conf\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "more"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "more", "a.conf"), []byte("\n*.* @192.0.2.7\nnonsense\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text, err := readForeign(name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft, err := translate("", name, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := strings.Join(lost(draft), "\n")
+	for _, want := range []string{"rsyslog.conf:1 ", "other.conf: file does not exist", "a.conf:3 nonsense"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes do not have %q:\n%s", want, notes)
+		}
+	}
+	if toml := draft.TOML(name); !strings.Contains(toml, `targets = ["192.0.2.7:514"]`) {
+		t.Errorf("what is included is missing:\n%s", toml)
+	}
+}
+
+// The corpus is what e2e/setup unpacks of Debian's packages: configurations as they are
+// shipped, and every piece of configuration in rsyslog's own documentation.
+func TestConvertedConfigurationsOfDebiansPackagesAreGood(t *testing.T) {
+	corpus := corpusDir(t)
+	pieces := 0
+	var statements, untranslated int
+	err := filepath.WalkDir(corpus, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		list := []string{string(text)}
+		if strings.HasSuffix(path, ".rst.txt") {
+			list = snippets(string(text))
+		}
+		for _, piece := range list {
+			pieces++
+			language := "rsyslog"
+			if strings.Contains(path, "syslog-ng") {
+				language = "syslog-ng"
+			}
+			draft, _ := converted(t, language, piece)
+			statements += strings.Count(piece, "\n") + 1
+			untranslated += len(draft.Lost)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d configurations and pieces of %d lines, %d statements without a translation", pieces, statements, untranslated)
+	if pieces < 500 {
+		t.Errorf("the corpus has only %d pieces", pieces)
+	}
+}
+
+// corpusDir is where e2e/setup keeps the corpus.
+func corpusDir(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("bash", "-c", `. ../../e2e/setup/cache.sh && printf %s "$cache"`).Output()
+	if err != nil {
+		t.Skipf("no folder of e2e/setup: %v", err)
+	}
+	dir := filepath.Join(string(out), "corpus")
+	if _, err := os.Stat(dir); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%v: e2e/setup/install-operations.sh makes it", err)
+		}
+		t.Skipf("%v: e2e/setup/install-operations.sh makes it", err)
+	}
+	return dir
+}
+
+// snippets returns the indented blocks of a text in reStructuredText: some are
+// configuration, the others are a test of what is none.
+func snippets(text string) (list []string) {
+	var block []string
+	flush := func() {
+		if len(block) > 0 {
+			list = append(list, strings.Join(block, "\n"))
+		}
+		block = nil
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case strings.HasPrefix(line, "   "):
+			block = append(block, strings.TrimPrefix(line, "   "))
+		case strings.TrimSpace(line) == "" && len(block) > 0:
+			block = append(block, "")
+		default:
+			flush()
+		}
+	}
+	flush()
+	return list
+}
+
+func FuzzConvert(f *testing.F) {
+	files, _ := filepath.Glob("testdata/convert/*.txt")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		in, _, _ := strings.Cut(string(text), "\n----\n")
+		f.Add(in, !syslogNGStatement.MatchString(in))
+	}
+	f.Fuzz(func(t *testing.T, text string, rsyslog bool) {
+		if len(text) > 8<<10 {
+			return
+		}
+		language := "syslog-ng"
+		if rsyslog {
+			language = "rsyslog"
+		}
+		draft, err := translate(language, "/nowhere/the.conf", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		toml := draft.TOML("the.conf")
+		for _, e := range wrong(toml) {
+			if !strings.Contains(e, "tls") && !strings.Contains(e, "cert_file") {
+				t.Fatalf("%s\nin what was made of\n%q\n----\n%s", e, text, toml)
+			}
+		}
+	})
+}

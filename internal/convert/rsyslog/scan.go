@@ -1,0 +1,135 @@
+package rsyslog
+
+import (
+	"fmt"
+	"strings"
+)
+
+// scanner walks through the text of one file.
+type scanner struct {
+	file, text string
+	pos        int
+	// depth is how deep blocks and parentheses are nested here.
+	depth int
+}
+
+// maxDepth bounds the nesting of blocks and of parentheses.
+const maxDepth = 60
+
+func (s *scanner) line() int { return 1 + strings.Count(s.text[:s.pos], "\n") }
+
+func (s *scanner) end() bool { return s.pos >= len(s.text) }
+
+// peek returns the octet n further on, 0 behind the end.
+func (s *scanner) peek(n int) byte {
+	if s.pos+n < len(s.text) {
+		return s.text[s.pos+n]
+	}
+	return 0
+}
+
+func (s *scanner) rest() string { return s.text[s.pos:] }
+
+// space passes over white space, continued lines and comments.
+func (s *scanner) space() {
+	for !s.end() {
+		switch c := s.peek(0); {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			s.pos++
+		case c == '\\' && (s.peek(1) == '\n' || s.peek(1) == '\r' && s.peek(2) == '\n'):
+			s.pos += 2
+		case c == '#':
+			s.toLineEnd()
+		case c == '/' && s.peek(1) == '*':
+			end := strings.Index(s.text[s.pos+2:], "*/")
+			if end < 0 {
+				s.pos = len(s.text)
+				return
+			}
+			s.pos += end + 4
+		default:
+			return
+		}
+	}
+}
+
+// blanks passes over blanks within a line, and continued lines.
+func (s *scanner) blanks() {
+	for !s.end() {
+		switch c := s.peek(0); {
+		case c == ' ' || c == '\t':
+			s.pos++
+		case c == '\\' && s.peek(1) == '\n':
+			s.pos += 2
+		default:
+			return
+		}
+	}
+}
+
+// toLineEnd returns the rest of the line, with those that continue it.
+func (s *scanner) toLineEnd() string {
+	var b strings.Builder
+	for !s.end() {
+		line, _, found := strings.Cut(s.rest(), "\n")
+		s.pos += len(line)
+		line = strings.TrimSuffix(line, "\r")
+		continued, more := strings.CutSuffix(line, `\`)
+		if !more || !found {
+			b.WriteString(line)
+			break
+		}
+		b.WriteString(continued)
+		s.pos++
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// word returns the letters, digits and underscores that come next.
+func (s *scanner) word() string {
+	start := s.pos
+	for !s.end() && wordOctet(s.peek(0)) {
+		s.pos++
+	}
+	return s.text[start:s.pos]
+}
+
+func wordOctet(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// quoted reads a string in the quotes it begins with. In double quotes a
+// backslash escapes; in single ones it stands for itself but before a quote.
+func (s *scanner) quoted() (string, error) {
+	quote := s.peek(0)
+	line := s.line()
+	s.pos++
+	var b strings.Builder
+	for !s.end() {
+		c := s.peek(0)
+		s.pos++
+		switch {
+		case c == quote:
+			return b.String(), nil
+		case c == '\\' && !s.end():
+			e := s.peek(0)
+			s.pos++
+			switch {
+			case e == 'n':
+				b.WriteByte('\n')
+			case e == 't':
+				b.WriteByte('\t')
+			case e == 'r':
+				b.WriteByte('\r')
+			case e == '\\' || e == '"' || e == '\'' || e == '$' || e == '?':
+				b.WriteByte(e)
+			default: // as in the expressions of re_match
+				b.WriteByte('\\')
+				b.WriteByte(e)
+			}
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", fmt.Errorf("the string that begins in line %d has no end", line)
+}
