@@ -21,9 +21,9 @@ var layers = [][]string{
 	{"internal/cli"},
 	{"relay", "collector"},
 	{"internal/node"},
-	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web"},
+	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web", "internal/alert"},
 	{"internal/convert/...", "internal/agent"},
-	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/limit", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/vfs", "internal/activation", "internal/config", "etc", "docs"},
+	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/limit", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/notify", "internal/vfs", "internal/activation", "internal/config", "etc", "docs"},
 }
 
 // beside are the imports within a storey: who may import whom.
@@ -34,6 +34,8 @@ var beside = map[string][]string{
 	"search/...":         {"spool/...", "search/..."},
 	"internal/pipeline":  {"inputs", "spool"},
 	"internal/delivery":  {"outputs", "spool", "internal/deadletter"},
+	"internal/alert":     {"search/...", "spool"},
+	"internal/notify":    {"internal/config"},
 	"internal/web":       {"search/...", "spool"},
 	"parser":             {"internal/syslog"},
 	"internal/match":     {"internal/syslog", "internal/config"},

@@ -54,15 +54,21 @@ func (r *Remote) Tail(ctx context.Context, q TailRequest, found func(TailItem) e
 }
 
 // Status returns the state of the collector, as JSON.
-func (r *Remote) Status(ctx context.Context) ([]byte, error) {
-	response, err := r.get(ctx, "status", nil)
+func (r *Remote) Status(ctx context.Context) ([]byte, error) { return r.object(ctx, "status") }
+
+// Alerts returns the alerts of the collector and their state, as JSON.
+func (r *Remote) Alerts(ctx context.Context) ([]byte, error) { return r.object(ctx, "alerts") }
+
+// object asks for a part of the API that answers with one JSON object.
+func (r *Remote) object(ctx context.Context, part string) ([]byte, error) {
+	response, err := r.get(ctx, part, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
 	if err != nil {
-		return nil, fmt.Errorf("%s: read the status: %w", r.Server, err)
+		return nil, fmt.Errorf("%s: read the %s: %w", r.Server, part, err)
 	}
 	return body, nil
 }

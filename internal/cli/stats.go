@@ -56,7 +56,6 @@ log folder without its process is shown by "syslane spool status".`,
 // printStatus writes a status for people.
 func printStatus(out io.Writer, s *node.Status) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	harmless := func(s string) string { return string(search.AppendHarmless(nil, s)) }
 	fmt.Fprintf(w, "%s %s\tup %s\n", harmless(s.Role), harmless(s.Version), s.Time.Sub(s.Started).Round(time.Second))
 	fmt.Fprintf(w, "log\t%d messages\t%s\t%d segments", s.Log.Retained, config.Size(s.Log.Octets), s.Log.Segments)
 	if s.Log.Oldest != nil {

@@ -30,6 +30,9 @@ type Config struct {
 	// Dedupe says where repeats are suppressed, unless input or route say otherwise.
 	Dedupe *dedupeKeys    `toml:"dedupe"`
 	Limits []config.Table `toml:"limit"`
+	// Alerts say what is told of, Notify how.
+	Alerts []config.Table `toml:"alert"`
+	Notify []config.Table `toml:"notify"`
 }
 
 // LogConfig is the table [log]: how the log on disk is kept.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/alert"
 	"github.com/syslane/syslane/internal/deadletter"
 	"github.com/syslane/syslane/internal/delivery"
 	"github.com/syslane/syslane/internal/pipeline"
@@ -54,6 +55,7 @@ type Node struct {
 	inputs     []inputs.Input
 	deliveries []*sending
 	web        *web.Server
+	alerts     *alert.Watcher // nil: there are none
 	started    time.Time
 	// halted says that the log has stood still with messages waiting.
 	halted atomic.Bool
@@ -83,6 +85,9 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 		return n, err
 	}
 	if err = n.openLog(); err != nil {
+		return n, err
+	}
+	if err = n.openAlerts(); err != nil {
 		return n, err
 	}
 	if err = n.openWeb(); err != nil {
@@ -303,6 +308,9 @@ func (n *Node) Run(ctx context.Context) error {
 		n.rest(ctx)
 		return nil
 	})
+	if n.alerts != nil {
+		parts.Go(func() error { return n.alerts.Run(ctx) })
+	}
 	if n.web != nil {
 		parts.Go(func() error { return n.web.Run(ctx) })
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/alert"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/pipeline"
 	"github.com/syslane/syslane/internal/tlsconf"
@@ -37,6 +38,8 @@ type Plan struct {
 	Inputs   []PlannedInput
 	Outputs  []PlannedOutput
 	Rules    pipeline.Rules
+	Alerts   []*alert.Rule
+	Channels []alert.Channel
 	options  Options
 	logger   zerolog.Logger
 	httpTLS  *tls.Config // nil: plain HTTP
@@ -120,6 +123,7 @@ func Load(f *config.File, o Options) (*Plan, error) {
 		}
 	}
 	p.planRules(f)
+	p.planAlerts()
 	if err := f.Check(); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,9 @@ func (n *Node) openWeb() error {
 		Status: func() any { return n.status() },
 		Logger: n.logger,
 	}
+	if n.alerts != nil {
+		cfg.Alerts = func() any { return n.alerts.Status() }
+	}
 	if n.role.Search {
 		cfg.Searcher = search.NewLocal(n.log.View())
 	}

@@ -36,6 +36,11 @@ func startServer(t *testing.T) (s *Server, url string, add func(host, app, text 
 	now := time.Now()
 	s, url = start(t, Config{Searcher: search.NewLocal(l.View()), Status: func() any {
 		return map[string]any{"version": "v1", "role": "collector", "started": now, "time": now, "log": map[string]any{}, "inputs": []any{}, "outputs": []any{}}
+	}, Alerts: func() any {
+		group := map[string]any{"labels": map[string]string{"host": "web1"}, "state": "firing", "since": now, "value": 7, "last": now}
+		watched := map[string]any{"name": "a", "query": "q", "condition": "count > 1", "window": "5m", "state": "firing", "watched_groups": 1, "firing_groups": 1, "groups": []any{group}}
+		channel := map[string]any{"name": "c", "type": "exec", "sent": 1, "dropped": 0, "pending": 0}
+		return map[string]any{"alerts": []any{watched}, "channels": []any{channel}, "lag_messages": 0}
 	}})
 	n := uint32(0)
 	return s, url, func(host, app, text string, at time.Time) {

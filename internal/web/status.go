@@ -27,6 +27,9 @@ func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 		if s.cfg.Status != nil {
 			line(search.API+"status", "inputs, log and outputs")
 		}
+		if s.cfg.Alerts != nil {
+			line(search.API+"alerts", "alerts, and what they are told to")
+		}
 		bearer := ""
 		if s.tokens() {
 			bearer = `-H "Authorization: Bearer $TOKEN" `

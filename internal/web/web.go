@@ -4,7 +4,7 @@
 //	GET /healthz       200, or 503 and what is wrong
 //	GET /readyz        200, or 503 and what is not ready
 //	GET /metrics       Prometheus metrics
-//	GET /api/v1/…      search, tail, histogram, top, fields, status
+//	GET /api/v1/…      search, tail, histogram, top, fields, status, alerts
 //
 // Without a token only loopback addresses are served, and only to requests that
 // name a loopback address or localhost as their host: otherwise any page that a
@@ -84,6 +84,8 @@ type Config struct {
 	Searcher search.Searcher
 	// Status tells, as a value for JSON, how the node is; nil leaves it out.
 	Status func() any
+	// Alerts tells, as a value for JSON, how alerts are; nil leaves them out.
+	Alerts func() any
 	// MaxSearches and SearchTimeout bound searches; 0 means the default.
 	MaxSearches   int
 	SearchTimeout time.Duration
@@ -246,6 +248,9 @@ func (s *Server) routes() http.Handler {
 	})
 	if s.cfg.Status != nil {
 		api("status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.cfg.Status()) })
+	}
+	if s.cfg.Alerts != nil {
+		api("alerts", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.cfg.Alerts()) })
 	}
 	return mux
 }

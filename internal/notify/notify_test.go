@@ -1,0 +1,403 @@
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/syslane/syslane/internal/config"
+)
+
+var started = time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
+
+// notice makes one of an alert on a host.
+func notice(host string, status Status) Notice {
+	n := Notice{ID: "id-" + host + string(status), Status: status, Alert: "ssh", Severity: "warning", Labels: map[string]string{"host": host, "sd.x@1.y": "z", "empty": ""},
+		Summary: "120 failed logins on " + host, Annotations: map[string]string{"runbook": "https://wiki/ssh"}, Query: "failed", Condition: "count > 100", Window: "5m",
+		Value: 120, Sample: "Failed password\r\nBcc: x@example.net\x1b[31m", Started: started}
+	if status == Resolved {
+		ended := started.Add(time.Hour)
+		n.Ended = &ended
+	}
+	return n
+}
+
+// receiver takes requests and answers them with a status.
+type receiver struct {
+	*httptest.Server
+	mu       sync.Mutex
+	status   int
+	requests []*http.Request
+	bodies   []string
+}
+
+func newReceiver(t *testing.T) *receiver {
+	r := &receiver{status: 200}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		body, _ := io.ReadAll(request.Body)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.requests, r.bodies = append(r.requests, request), append(r.bodies, string(body))
+		w.WriteHeader(r.status)
+		fmt.Fprint(w, "no such hook")
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func TestAWebhookGetsAllNoticesInOneDocument(t *testing.T) {
+	r := newReceiver(t)
+	w := NewWebhook(HTTP{URL: r.URL + "/hook?x=1", Token: config.NewSecret("secret"), Headers: map[string]config.Secret{"X-Team": config.NewSecret("ops")}, Collector: "log1"})
+	if err := w.Send(context.Background(), []Notice{notice("web1", Firing), notice("web2", Resolved)}); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Version   int
+		Collector string
+		Alerts    []Notice
+	}
+	if err := json.Unmarshal([]byte(r.bodies[0]), &got); err != nil {
+		t.Fatal(err)
+	}
+	h := r.requests[0].Header
+	if got.Version != 1 || got.Collector != "log1" || len(got.Alerts) != 2 || got.Alerts[0].Labels["host"] != "web1" || got.Alerts[1].Ended == nil ||
+		h.Get("Authorization") != "Bearer secret" || h.Get("X-Team") != "ops" || h.Get("Content-Type") != "application/json" || r.requests[0].URL.String() != "/hook?x=1" {
+		t.Error(r.bodies[0], h)
+	}
+}
+
+func TestOnlyWhatWillNeverBeTakenIsRefused(t *testing.T) {
+	r := newReceiver(t)
+	w := NewWebhook(HTTP{URL: r.URL + "/secret-path"})
+	f := func(status int, refused bool) {
+		t.Helper()
+		r.status = status
+		err := w.Send(context.Background(), []Notice{notice("web1", Firing)})
+		if err == nil || IsRefused(err) != refused || strings.Contains(err.Error(), "secret-path") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	f(400, true)
+	f(404, true)
+	f(408, false)
+	f(429, false)
+	f(500, false)
+	f(503, false)
+	r.Close()
+	f(0, false)
+}
+
+func TestAnAlertmanagerKnowsAnAlertByItsLabels(t *testing.T) {
+	r := newReceiver(t)
+	a := NewAlertmanager(HTTP{URL: r.URL + "/am/", Collector: "log1"})
+	now := started.Add(10 * time.Minute)
+	a.now = func() time.Time { return now }
+	if err := a.Send(context.Background(), []Notice{notice("web1", Firing), notice("web2", Firing), notice("web1", Resolved)}); err != nil {
+		t.Fatal(err)
+	}
+	var got []struct {
+		Labels, Annotations map[string]string
+		StartsAt, EndsAt    time.Time
+	}
+	if err := json.Unmarshal([]byte(r.bodies[0]), &got); err != nil {
+		t.Fatal(err)
+	}
+	if r.requests[0].URL.Path != "/am/api/v2/alerts" || len(got) != 2 {
+		t.Fatal(r.requests[0].URL, r.bodies[0])
+	}
+	if _, there := got[0].Labels["empty"]; there || got[0].Labels["alertname"] != "ssh" || got[0].Labels["host"] != "web1" || got[0].Labels["sd_x_1_y"] != "z" ||
+		got[0].Labels["severity"] != "warning" || got[0].Labels["collector"] != "log1" || got[0].Annotations["runbook"] == "" {
+		t.Error(got[0])
+	}
+	if !got[0].EndsAt.Equal(started.Add(time.Hour)) || !got[1].EndsAt.Equal(now.Add(believedFor)) {
+		t.Error(got[0].EndsAt, got[1].EndsAt)
+	}
+}
+
+// script writes a program and returns what runs it.
+func script(t *testing.T, text string, args ...string) *Exec {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "page")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	x := &Exec{Command: append([]string{path}, args...), Collector: "log1"}
+	if err := x.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestAProgramGetsItsArgumentsAsTheyAreAndNoticesOnItsInput(t *testing.T) {
+	t.Setenv("SECRET", "x")
+	dir := t.TempDir()
+	x := script(t, `cat >"$1/in"; echo "$2" >"$1/argument"; env >"$1/env"`, dir, "$(reboot) 'a' *")
+	if err := x.Send(context.Background(), []Notice{notice("web1; rm -rf /", Firing)}); err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if got := read("argument"); got != "$(reboot) 'a' *\n" {
+		t.Error(got)
+	}
+	if got := read("in"); !strings.Contains(got, `"host":"web1; rm -rf /"`) || !json.Valid([]byte(got)) {
+		t.Error(got)
+	}
+	if got := read("env"); strings.Contains(got, "SECRET") {
+		t.Error(got)
+	}
+}
+
+func TestAProgramThatFailsTellsWhatItHasPrinted(t *testing.T) {
+	x := script(t, `echo "no pager" >&2; exit 3`)
+	err := x.Send(context.Background(), []Notice{notice("web1", Firing)})
+	if err == nil || IsRefused(err) || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "no pager") {
+		t.Error(err)
+	}
+	if err := script(t, `exit 0`).Send(context.Background(), many(MaxNotices)); err != nil {
+		t.Error("a program that does not read its input: ", err)
+	}
+	x = script(t, `yes | head -c 1000000; exit 1`)
+	if err := x.Send(context.Background(), many(1)); err == nil || len(err.Error()) > 4*maxPrinted {
+		t.Errorf("%.200s", err)
+	}
+}
+
+func many(n int) (list []Notice) {
+	for i := range n {
+		list = append(list, notice(fmt.Sprint("web", i), Firing))
+	}
+	return list
+}
+
+func TestAProgramThatHangsIsKilledWithItsChildren(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	x := script(t, `sleep 600 & echo $! >"$1"; wait`, pid)
+	x.Timeout = 500 * time.Millisecond
+	err := x.Send(context.Background(), []Notice{notice("web1", Firing)})
+	if err == nil || !strings.Contains(err.Error(), "did not end within 500ms") {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := strings.TrimSpace(string(b))
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + child + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("its child goes on: ", string(stat))
+		}
+	}
+}
+
+func TestOnlyAProgramThatCanBeRunIsTaken(t *testing.T) {
+	f := func(want string, command ...string) {
+		t.Helper()
+		if err := (&Exec{Command: command}).Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", command, err)
+		}
+	}
+	f("want a program")
+	f("whole path", "mail", "x")
+	f("no such file", "/no/such/program")
+	f("cannot be run", t.TempDir())
+	f("cannot be run", "/etc/passwd")
+}
+
+// mailbox is an SMTP server that wants STARTTLS and a password.
+type mailbox struct {
+	mu       sync.Mutex
+	mails    []string
+	to       []string
+	failures []error // of RCPT, in turn
+}
+
+func (m *mailbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &mailSession{m: m}, nil }
+
+type mailSession struct {
+	m    *mailbox
+	user string
+}
+
+func (s *mailSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *mailSession) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if user != "syslane" || password != "secret" {
+			return errors.New("no")
+		}
+		s.user = user
+		return nil
+	}), nil
+}
+
+func (s *mailSession) Mail(string, *smtp.MailOptions) error {
+	if s.user == "" {
+		return smtp.ErrAuthRequired
+	}
+	return nil
+}
+
+func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if len(s.m.failures) > 0 {
+		err := s.m.failures[0]
+		s.m.failures = s.m.failures[1:]
+		return err
+	}
+	s.m.to = append(s.m.to, to)
+	return nil
+}
+
+func (s *mailSession) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.mails = append(s.m.mails, string(b))
+	return err
+}
+
+func (s *mailSession) Reset()        {}
+func (s *mailSession) Logout() error { return nil }
+
+// startMail returns the server's mails and a channel that sends to it.
+func startMail(t *testing.T, implicit bool) (*mailbox, *Email) {
+	t.Helper()
+	web := httptest.NewTLSServer(nil) // for its certificate of 127.0.0.1
+	web.Close()
+	box := &mailbox{}
+	server := smtp.NewServer(box)
+	server.TLSConfig = &tls.Config{Certificates: web.TLS.Certificates}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if implicit {
+		listener = tls.NewListener(listener, server.TLSConfig)
+	}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	roots := x509.NewCertPool()
+	roots.AddCert(web.Certificate())
+	m := &Email{Server: listener.Addr().String(), From: "Syslane <syslane@example.net>", To: []string{"ops@example.net", "Ärzte <b@example.net>"},
+		Username: "syslane", Password: config.NewSecret("secret"), TLS: &tls.Config{RootCAs: roots}, Collector: "log1"}
+	if implicit {
+		m.Security = ImplicitTLS
+	}
+	return box, m
+}
+
+func TestAMailTellsOfAllNoticesAndNothingInThemBecomesAHeader(t *testing.T) {
+	for _, implicit := range []bool{false, true} {
+		box, m := startMail(t, implicit)
+		n := notice("web1", Firing)
+		n.Summary = "Störung\r\nBcc: evil@example.net\r\n\r\nboo"
+		if err := m.Send(context.Background(), []Notice{n, notice("web2", Resolved)}); err != nil {
+			t.Fatal(err)
+		}
+		if len(box.mails) != 1 || strings.Join(box.to, " ") != "ops@example.net b@example.net" {
+			t.Fatal(box.mails, box.to)
+		}
+		message, err := mail.ReadMessage(strings.NewReader(box.mails[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(message.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := message.Header
+		if h.Get("Bcc") != "" || h.Get("Message-ID") == "" || h.Get("Auto-Submitted") != "auto-generated" || h.Get("Date") == "" || !strings.Contains(h.Get("Subject"), "2_alerts") {
+			t.Error(h)
+		}
+		for _, want := range []string{"FIRING: ssh", "RESOLVED: ssh", "web2", "count > 100 in 5m", "https://wiki/ssh", "2026-01-31T11:00:00Z"} {
+			if !strings.Contains(strings.ReplaceAll(string(body), "=\r\n", ""), want) {
+				t.Errorf("%q is not in\n%s", want, body)
+			}
+		}
+		if strings.Contains(string(body), "\nBcc") || strings.Contains(string(body), "\x1b") {
+			t.Errorf("what a message holds got a line of its own:\n%s", body)
+		}
+	}
+}
+
+func TestAMailThatIsRefusedIsNotSentAgainAndOneThatIsPutOffIs(t *testing.T) {
+	box, m := startMail(t, false)
+	box.failures = []error{&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "later"}}
+	if err := m.Send(context.Background(), many(1)); err == nil || IsRefused(err) {
+		t.Error("put off: ", err)
+	}
+	no := &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "who?"}
+	box.failures = []error{no, no}
+	if err := m.Send(context.Background(), many(1)); !IsRefused(err) {
+		t.Error("refused: ", err)
+	}
+	m.Password = config.NewSecret("wrong")
+	if err := m.Send(context.Background(), many(1)); err == nil || IsRefused(err) {
+		t.Error("wrong password: ", err)
+	}
+	if len(box.mails) != 0 {
+		t.Error(box.mails)
+	}
+}
+
+func TestAPasswordNeverTravelsInClearText(t *testing.T) {
+	box, m := startMail(t, false)
+	m.TLS = nil // the server cannot be verified
+	if err := m.Send(context.Background(), many(1)); err == nil || len(box.mails) > 0 {
+		t.Error("an unknown server got the mail")
+	}
+	m.Security = NoTLS
+	m.Server = "192.0.2.1:25"
+	if key, err := m.Validate(); key != "security" || err == nil {
+		t.Error(key, err)
+	}
+}
+
+func TestMistakesInTheSettingsOfMailAreTold(t *testing.T) {
+	f := func(want string, change func(*Email)) {
+		t.Helper()
+		m := &Email{Server: "smtp.example.net:587", From: "a@example.net", To: []string{"b@example.net"}}
+		if key, err := m.Validate(); err != nil {
+			t.Fatal(key, err)
+		}
+		change(m)
+		if key, err := m.Validate(); err == nil || key != want {
+			t.Errorf("%s: %s %v", want, key, err)
+		}
+	}
+	f("server", func(m *Email) { m.Server = "smtp.example.net" })
+	f("server", func(m *Email) { m.Server = ":25" })
+	f("from", func(m *Email) { m.From = "nobody" })
+	f("to", func(m *Email) { m.To = nil })
+	f("to", func(m *Email) { m.To = []string{"b@example.net\r\nBcc: x"} })
+	f("security", func(m *Email) { m.Security = "ssl" })
+	f("password", func(m *Email) { m.Password = config.NewSecret("x") })
+}
