@@ -12,8 +12,8 @@ import (
 	"github.com/syslane/syslane/search"
 )
 
-// start is when the tests begin.
-var start = time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
+// start is when the tests begin: some days ago, for a log knows when it was written.
+var start = time.Now().UTC().Add(-72 * time.Hour).Truncate(24 * time.Hour)
 
 // rule makes a rule: a query, a condition ("" for silence) in a window, and by.
 func rule(t testing.TB, query, condition string, window time.Duration, by ...string) *Rule {

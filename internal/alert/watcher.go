@@ -59,9 +59,10 @@ type Watcher struct {
 	saveErrors uint64
 	spent      time.Duration
 
-	saving sync.Mutex // held while the file is written
 	// nextSave is when the state is saved next where nothing happens.
 	nextSave time.Time
+
+	saving sync.Mutex // held while the file is written
 }
 
 // New reads the state of alerts, and where there is none begins at the end of the log.
@@ -227,6 +228,7 @@ func (w *Watcher) evaluate() error {
 	}
 	changes := w.engine.advance()
 	w.queue(changes)
+	due := len(changes) > 0 || !w.cfg.Now().Before(w.nextSave)
 	w.spent += time.Since(began)
 	w.mu.Unlock()
 	for i := range changes {
@@ -236,7 +238,7 @@ func (w *Watcher) evaluate() error {
 		}
 		w.cfg.Logger.Info().Str("alert", c.Rule.Name).Strs("group", c.Values).Str("state", string(c.State)).Uint64("value", c.Value).Msg("alert")
 	}
-	if len(changes) > 0 || !w.cfg.Now().Before(w.nextSave) {
+	if due {
 		w.saveNow()
 	}
 	return nil
@@ -279,10 +281,10 @@ func (w *Watcher) save() error {
 	if err == nil {
 		err = vfs.WriteFileAtomic(w.cfg.FS, w.cfg.State, text, 0o640)
 	}
-	// A state with many groups takes its time; it is written the less often.
-	w.nextSave = w.cfg.Now().Add(max(saveInterval, 50*time.Since(began)))
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	// A state with many groups takes its time; it is written the less often.
+	w.nextSave = w.cfg.Now().Add(max(saveInterval, 50*time.Since(began)))
 	for i, o := range w.boxes {
 		o.saved(lengths[i] - int(o.gone()-lost[i]))
 	}

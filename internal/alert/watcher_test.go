@@ -195,6 +195,7 @@ func TestARestartTellsNothingTwiceAndForgetsNoEnd(t *testing.T) {
 	if want := []string{"resolved a web1", "resolved a web2", "resolved a web3"}; !slices.Equal(got, want) {
 		t.Error(got)
 	}
+	b.stop()
 	ids := map[string]bool{}
 	for _, n := range c.list {
 		ids[n.ID] = true
@@ -330,10 +331,10 @@ func TestAnAlertWhoseRuleIsGoneIsToldToHaveEnded(t *testing.T) {
 	b.rules = []*Rule{rule(t, "failed", "count > 20", 5*minute, "host")}
 	b.start()
 	b.expect(c, "firing a web1", "resolved a web1")
+	b.stop()
 	if n := c.list[1]; n.Labels["team"] != "ops" || n.Note == "" {
 		t.Errorf("%+v", n)
 	}
-	b.stop()
 	b.rules = nil
 	b.start()
 	b.expect(c, "firing a web1", "resolved a web1")

@@ -18,6 +18,13 @@ func TestTheExamplesOfAlertsAreGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, told, _ := strings.Cut(string(readme), "## Be told")
+	told, _, _ = strings.Cut(told, "\n## ")
+	text = append(text, told...)
 	alerts, channels := 0, map[string]bool{}
 	for _, part := range strings.Split(string(text), "```toml\n")[1:] {
 		example, _, _ := strings.Cut(part, "\n```")
