@@ -27,6 +27,7 @@ setup: ## rsyslog, loggen, Elasticsearch, OpenSearch and others, for the tests
 	@e2e/setup/install-elasticsearch.sh || [ -z "$$CI" ]
 	@e2e/setup/install-opensearch.sh || [ -z "$$CI" ]
 	@e2e/setup/install-operations.sh || [ -z "$$CI" ]
+	@e2e/setup/install-packaging.sh || [ -z "$$CI" ]
 
 .PHONY: lint
 lint:
@@ -95,6 +96,15 @@ soak-relp: ## 20 kills under a real omrelp, and what peers send again with 20,00
 .PHONY: chaos
 chaos: ## faults of all kinds for MINUTES=5, of a drawn seed or of SEED=N
 	go test ./e2e/chaos -count=1 -v -timeout 0 -run UnderFaults -length=$(or $(MINUTES),5)m -seed=$(or $(SEED),0)
+
+.PHONY: packages
+packages: ## deb, rpm, tarball for amd64 and arm64, OCI image, SBOM and checksums, into dist/
+	@cd packaging && go run ./build -source .. -out ../dist
+
+.PHONY: test-packages
+test-packages: ## the packages in real Debian and rpm systems under a real systemd
+	@e2e/setup/install-packaging.sh
+	@go test -count=1 -timeout 10m ./e2e/packages
 
 .PHONY: help
 help:

@@ -17,7 +17,7 @@ const module = "github.com/syslane/syslane/"
 // packages of lower storeys only, but for what beside allows. A name ending in
 // /... stands for the package and all below it.
 var layers = [][]string{
-	{"main"},
+	{"main", "internal/manpages"},
 	{"internal/cli"},
 	{"relay", "collector"},
 	{"internal/node"},

@@ -106,6 +106,7 @@ func passed() []socket {
 	}
 	var all []socket
 	for fd := firstPassed; fd < firstPassed+n; fd++ {
+		syscall.CloseOnExec(fd) // a program that an alert runs has no business with it
 		name, err := syscall.Getsockname(fd)
 		if err != nil {
 			continue // no socket

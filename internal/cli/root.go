@@ -30,6 +30,10 @@ func Main() int {
 	return 1
 }
 
+// Root returns the whole command line, for what writes its manual pages and
+// completions.
+func Root() *cobra.Command { return newRootCommand() }
+
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "syslane",
