@@ -84,7 +84,7 @@ func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
 		t.Logf("the last message that was late arrived %v after the last fault", took.Round(100*time.Millisecond))
 	}
 	for _, n := range c.nodes() {
-		n.Balance(t)
+		n.syslane().Balance(t)
 	}
 	k := newChecker(t, c)
 	for _, n := range c.collectors {
@@ -140,7 +140,7 @@ func settle(t *testing.T, c *cluster) {
 		var state string
 		var errs []error
 		for _, n := range nodes {
-			m, err := n.Metrics()
+			m, err := n.syslane().Metrics()
 			if err != nil {
 				return err
 			}

@@ -66,7 +66,7 @@ func (k *checker) take(source []byte) (id string, number int64, of *tally) {
 // collector counts a collector's log, which must not hold an event twice.
 func (k *checker) collector(n *node) {
 	here := map[string]bool{}
-	n.Each(k.t, func(source []byte) error {
+	n.syslane().Each(k.t, func(source []byte) error {
 		id, _, of := k.take(source)
 		if of == nil {
 			return nil
@@ -110,27 +110,35 @@ func (k *checker) verdict() {
 		k.t.Errorf("the collectors lack what Elasticsearch has: %v", err)
 	}
 	for _, y := range k.tallies {
-		given := y.agent.given.Load()
-		var lost, twice, twoEvents []int64
-		for n := range given {
-			if y.documents[n] == 0 {
-				lost = append(lost, n)
-			}
-			if y.documents[n] > 1 {
-				twice = append(twice, n)
-			}
-			if len(y.events[n]) > 1 {
-				twoEvents = append(twoEvents, n)
-			}
-		}
-		report := fmt.Sprintf("%s: %d given; lost %s; twice in Elasticsearch %s; more than one event %s",
-			y.agent.name, given, ranges(lost), ranges(twice), ranges(twoEvents))
-		if y.agent.acknowledged && len(lost)+len(twice)+len(twoEvents) > 0 {
-			k.t.Error(report)
+		if y.agent.acknowledged && !y.exactlyOnce() {
+			k.t.Error(y)
 		} else {
-			k.t.Log(report)
+			k.t.Log(y)
 		}
 	}
+}
+
+// numbers returns the numbers, of those given, for which match holds.
+func (y *tally) numbers(match func(n int64) bool) (found []int64) {
+	for n := range y.agent.given.Load() {
+		if match(n) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+func (y *tally) lost() []int64  { return y.numbers(func(n int64) bool { return y.documents[n] == 0 }) }
+func (y *tally) twice() []int64 { return y.numbers(func(n int64) bool { return y.documents[n] > 1 }) }
+func (y *tally) twoEvents() []int64 {
+	return y.numbers(func(n int64) bool { return len(y.events[n]) > 1 })
+}
+
+func (y *tally) exactlyOnce() bool { return len(y.lost())+len(y.twice())+len(y.twoEvents()) == 0 }
+
+func (y *tally) String() string {
+	return fmt.Sprintf("%s: %d given; lost %s; twice in Elasticsearch %s; more than one event %s",
+		y.agent.name, y.agent.given.Load(), ranges(y.lost()), ranges(y.twice()), ranges(y.twoEvents()))
 }
 
 func missingFrom(set, of map[string]bool) error {

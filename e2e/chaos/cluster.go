@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,15 +42,45 @@ type cluster struct {
 // node is a relay or a collector on a machine of its own.
 type node struct {
 	*host
-	*syslane.Node
-	disk  *disk
-	clock *clock
+	program
+	disk *disk
+	// clock and certified are for Syslane's nodes only.
+	clock     *clock
+	certified bool
 }
+
+// program is what runs on a node.
+type program interface {
+	// Kill ends it as a crash does, Shutdown as an operator does.
+	Kill()
+	Shutdown(testing.TB)
+	// Restart runs it again on what it left.
+	Restart(testing.TB)
+	Freeze()
+	Thaw()
+}
+
+// syslane is the node's program where that is Syslane.
+func (n *node) syslane() *syslane.Node { return n.program.(*syslane.Node) }
 
 // elastic is Elasticsearch on its machine.
 type elastic struct {
 	*host
 	*peers.Elastic
+}
+
+func startElastic(t testing.TB, network *network) *elastic {
+	t.Helper()
+	e := &elastic{host: network.host(t, "elastic")}
+	e.Elastic = peers.StartElasticAt(t, e.place())
+	t.Cleanup(e.Close)
+	return e
+}
+
+// api is the address of its API on the network.
+func (e *elastic) api() string {
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(e.URL, "http://"))
+	return net.JoinHostPort(e.ip, port)
 }
 
 // nodes are the relays and collectors.
@@ -72,14 +103,11 @@ func startCluster(t testing.TB, binary string) *cluster {
 	t.Helper()
 	network := newNetwork(t)
 	c := &cluster{ca: peers.NewCA(t)}
-	c.elastic = &elastic{host: network.host(t, "elastic")}
-	c.elastic.Elastic = peers.StartElasticAt(t, c.elastic.place())
-	t.Cleanup(c.elastic.Close)
-	_, port, _ := net.SplitHostPort(c.elastic.URL[len("http://"):])
+	c.elastic = startElastic(t, network)
 
 	var targets []string
 	for i := range 2 {
-		n := c.node(t, network, fmt.Sprintf("collector-%d", i+1))
+		n := newNode(t, network, fmt.Sprintf("collector-%d", i+1))
 		cert, key := c.ca.Issue(t, n.name)
 		targets = append(targets, fmt.Sprintf("%q", n.addr(linkPort)))
 		n.start(t, "collector", binary, fmt.Sprintf(`
@@ -94,14 +122,14 @@ ca_file = %q
 [[output]]
 type = "elasticsearch"
 name = "elasticsearch"
-hosts = ["http://%s:%s"]
+hosts = ["http://%s"]
 data_stream = { dataset = "syslane.chaos", namespace = "e2e" }
 retry_max = "5s"
-`, n.addr(linkPort), cert, key, c.ca.File, c.elastic.ip, port))
+`, n.addr(linkPort), cert, key, c.ca.File, c.elastic.api()))
 		c.collectors = append(c.collectors, n)
 	}
 	for i, mode := range []string{"failover", "balance"} {
-		n := c.node(t, network, fmt.Sprintf("relay-%d", i+1))
+		n := newNode(t, network, fmt.Sprintf("relay-%d", i+1))
 		cert, key := c.ca.Issue(t, n.name)
 		n.start(t, "relay", binary, fmt.Sprintf(`
 [[input]]
@@ -138,15 +166,16 @@ permitted_peers = ["collector-1", "collector-2"]
 	return c
 }
 
-// node makes the machine of a node.
-func (c *cluster) node(t testing.TB, network *network, name string) *node {
+// newNode makes the machine of a node.
+func newNode(t testing.TB, network *network, name string) *node {
 	t.Helper()
 	return &node{host: network.host(t, name), disk: newDisk(t), clock: newClock(t)}
 }
 
 func (n *node) start(t testing.TB, role, binary, text string) {
 	t.Helper()
-	n.Node = syslane.StartWith(t, role, syslane.Options{
+	n.certified = true
+	n.program = syslane.StartWith(t, role, syslane.Options{
 		Binary: binary, Place: n.place(), State: n.disk.state(), Env: []string{n.clock.env()},
 	}, text)
 }

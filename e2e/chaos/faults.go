@@ -34,10 +34,11 @@ type kind struct {
 	begin func(t testing.TB, c *cluster, h *host, random *rand.Rand) (end func() error, err error)
 }
 
-func anywhere(*cluster, *host) bool      { return true }
-func onNodes(c *cluster, h *host) bool   { return c.nodeAt(h) != nil }
-func onElastic(c *cluster, h *host) bool { return h == c.elastic.host }
-func none() error                        { return nil }
+func anywhere(*cluster, *host) bool        { return true }
+func onNodes(c *cluster, h *host) bool     { return c.nodeAt(h) != nil }
+func onCertified(c *cluster, h *host) bool { return onNodes(c, h) && c.nodeAt(h).certified }
+func onElastic(c *cluster, h *host) bool   { return h == c.elastic.host }
+func none() error                          { return nil }
 func (c *cluster) nodeAt(h *host) *node {
 	for _, n := range c.nodes() {
 		if n.host == h {
@@ -68,8 +69,10 @@ func kinds(binary string) []kind {
 		{"SIGSTOP", process, anywhere, 12 * time.Second, 3 * time.Second, 3, func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
 			p := c.elastic.Process()
 			if n := c.nodeAt(h); n != nil {
-				p = n.Process
-			} else if a := c.agentAt(h); a != nil {
+				n.Freeze()
+				return func() error { n.Thaw(); return nil }, nil
+			}
+			if a := c.agentAt(h); a != nil {
 				p = a.proc()
 			}
 			p.Freeze()
@@ -97,20 +100,20 @@ func kinds(binary string) []kind {
 			d := c.nodeAt(h).disk
 			return d.free, d.fill()
 		}},
-		{"clock jump", wallClock, onNodes, 20 * time.Second, time.Second, 2, func(_ testing.TB, c *cluster, h *host, random *rand.Rand) (func() error, error) {
+		{"clock jump", wallClock, onCertified, 20 * time.Second, time.Second, 2, func(_ testing.TB, c *cluster, h *host, random *rand.Rand) (func() error, error) {
 			by := time.Duration(random.IntN(7200)-3600) * time.Second
 			clock := c.nodeAt(h).clock
 			return func() error { return clock.set(0) }, clock.set(by)
 		}},
 		// A certificate is looked at when a connection opens, so the node is started again.
-		{"expired certificate", process, onNodes, 8 * time.Second, 3 * time.Second, 1, func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
+		{"expired certificate", process, onCertified, 8 * time.Second, 3 * time.Second, 1, func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
 			n := c.nodeAt(h)
 			c.certify(t, n, time.Now().Add(-2*time.Hour))
 			n.Kill()
 			n.Restart(t)
 			return func() error { c.certify(t, n, time.Now().Add(24*time.Hour)); return nil }, nil
 		}},
-		{"new certificate", certificate, onNodes, 0, time.Second, 1, func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
+		{"new certificate", certificate, onCertified, 0, time.Second, 1, func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
 			c.certify(t, c.nodeAt(h), time.Now().Add(24*time.Hour))
 			return none, nil
 		}},
@@ -127,10 +130,10 @@ func kinds(binary string) []kind {
 		}},
 	}
 	if binary != "" {
-		all = append(all, kind{"upgrade", process, onNodes, time.Second, 3 * time.Second, 3,
+		all = append(all, kind{"upgrade", process, onCertified, time.Second, 3 * time.Second, 3,
 			func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
 				n := c.nodeAt(h)
-				n.Use(binary)
+				n.syslane().Use(binary)
 				n.Shutdown(t)
 				return func() error { n.Restart(t); return nil }, nil
 			}})
@@ -165,6 +168,9 @@ func plan(seed uint64, length time.Duration, c *cluster, from []kind) []fault {
 	random := rand.New(rand.NewPCG(seed, 1))
 	var weighted []kind
 	for _, k := range from {
+		if !slices.ContainsFunc(c.hosts(), func(h *host) bool { return k.strikes(c, h) }) {
+			continue
+		}
 		for range k.weight {
 			weighted = append(weighted, k)
 		}

@@ -64,7 +64,7 @@ func (o *observer) follow(ctx context.Context, n *node) {
 }
 
 func (o *observer) tail(ctx context.Context, client *http.Client, n *node, cursor *string) {
-	request, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("http://%s/api/v1/tail?%s", n.HTTP, url.Values{"q": {"app:chaos"}, "cursor": {*cursor}}.Encode()), nil)
+	request, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("http://%s/api/v1/tail?%s", n.syslane().HTTP, url.Values{"q": {"app:chaos"}, "cursor": {*cursor}}.Encode()), nil)
 	if err != nil {
 		return
 	}
