@@ -44,10 +44,13 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) {
 		request.Progress = out.tellProgress
 	}
 	stats, status, err := s.run(w, r, request, out.add, out)
+	if status == 0 {
+		return // refused, and told so
+	}
 	if err == nil {
 		err = out.finish()
 	}
-	if err == nil || status == 0 || s.left(r) {
+	if err == nil || s.left(r) {
 		return // the client has all, or has left
 	}
 	s.logFailure(err, stats)
