@@ -32,6 +32,8 @@ const (
 	// JournalUpload sends journals, JournalRemote makes them.
 	JournalUpload Peer = "systemd-journal-upload"
 	JournalRemote Peer = "systemd-journal-remote"
+	// Alertmanager is that of Prometheus.
+	Alertmanager Peer = "prometheus-alertmanager"
 )
 
 // Find returns the path of a peer, and leaves the test out where it is missing.

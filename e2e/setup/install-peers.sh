@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the syslog peers of the tests and benchmarks: rsyslogd with its RELP, TLS
 # and Elasticsearch modules, util-linux's logger, syslog-ng and its loggen, busybox, Python,
-# nginx, HAProxy, systemd-socket-activate, systemd-journal-upload, and what networks and
-# disks of tests are made with. Does nothing, quickly, where they are there already.
+# nginx, HAProxy, systemd-socket-activate, systemd-journal-upload, Prometheus's
+# Alertmanager, and what networks and disks of tests are made with. Does nothing,
+# quickly, where they are there already.
 # Needs root and a Debian-like system; elsewhere it says what is missing and fails.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -30,6 +31,8 @@ servers_complete() { [ -x /usr/sbin/nginx ] && [ -x /usr/sbin/haproxy ]; }
 locals_complete() { command -v busybox && command -v python3 && command -v systemd-socket-activate; } >/dev/null
 
 machines_complete() { command -v ip && command -v tc && command -v nft && command -v mkfs.ext4; } >/dev/null
+
+alertmanager_complete() { [ -x /usr/bin/prometheus-alertmanager ]; }
 
 apt() { DEBIAN_FRONTEND=noninteractive retry apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >/dev/null; }
 
@@ -81,13 +84,13 @@ if ! syslog_ng_complete && [ -x "$cache/syslog-ng/usr/sbin/syslog-ng" ] && [ -w 
   wrap_syslog_ng
 fi
 all_complete() {
-  rsyslog_complete && logger_complete && syslog_ng_complete && journal_complete && servers_complete && locals_complete && machines_complete
+  rsyslog_complete && logger_complete && syslog_ng_complete && journal_complete && servers_complete && locals_complete && machines_complete && alertmanager_complete
 }
 if all_complete; then
   exit 0
 fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  say "rsyslogd with omrelp and TLS, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate, systemd-journal-upload, ip, tc, nft or mkfs.ext4 is missing, and installing them needs root on a Debian-like system"
+  say "rsyslogd with omrelp and TLS, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate, systemd-journal-upload, ip, tc, nft, mkfs.ext4 or prometheus-alertmanager is missing, and installing them needs root on a Debian-like system"
   exit 1
 fi
 say "installing rsyslog, syslog-ng and programs that log"
@@ -99,6 +102,7 @@ journal_complete || apt install --no-install-recommends systemd-journal-remote
 locals_complete || apt install --no-install-recommends busybox python3 systemd
 servers_complete || apt install --no-install-recommends nginx haproxy
 machines_complete || apt install --no-install-recommends iproute2 nftables e2fsprogs
+alertmanager_complete || apt install --no-install-recommends prometheus-alertmanager
 if ! syslog_ng_complete; then
   # shellcheck disable=SC2046
   apt install --no-install-recommends $(syslog_ng_libraries)
@@ -106,6 +110,6 @@ if ! syslog_ng_complete; then
   wrap_syslog_ng
 fi
 all_complete || {
-  say "the packages are installed, but rsyslogd, its modules, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate, systemd-journal-upload, ip, tc, nft or mkfs.ext4 still do not run"
+  say "the packages are installed, but rsyslogd, its modules, logger, syslog-ng, loggen, nginx, haproxy, busybox, python3, systemd-socket-activate, systemd-journal-upload, ip, tc, nft, mkfs.ext4 or prometheus-alertmanager still do not run"
   exit 1
 }

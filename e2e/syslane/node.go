@@ -80,6 +80,9 @@ func StartWith(t testing.TB, role string, o Options, text string) *Node {
 // Use makes the next Restart run another binary, as an upgrade does.
 func (n *Node) Use(binary string) { n.binary = binary }
 
+// Config returns the path of the configuration.
+func (n *Node) Config() string { return n.config }
+
 // Reconfigure writes another configuration for the next Restart, text as for Start.
 func (n *Node) Reconfigure(t testing.TB, text string) {
 	t.Helper()
