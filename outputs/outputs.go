@@ -103,6 +103,9 @@ type Rejection struct {
 	Status int
 	// Reason is the destination's own words.
 	Reason string
+	// Kept says that the destination has the event in a place for what it refuses, so
+	// that nobody else need keep it.
+	Kept bool
 }
 
 func (r *Rejected) Error() string {

@@ -48,6 +48,8 @@ func TestOpenSearchGetsEachMessageOnceIntoADataStreamWithEveryFieldMapped(t *tes
 	}
 	check(t, es, cfg, cfg.DataStream.Name(), b)
 
+	refusedMessagesAreKept(t, es, config("refused"))
+
 	proxy := newTroubled(t, es.URL)
 	l := startLine(t, 50_000, fmt.Sprintf(`
 hosts = [%q]

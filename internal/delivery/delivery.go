@@ -198,7 +198,8 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 	}
 }
 
-// bury puts the refused events of b into the dead letter.
+// bury puts the refused events of b into the dead letter, but for those that the
+// destination keeps.
 func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
 	now := time.Now()
 	entries := make([]deadletter.Entry, 0, len(refused.Items))
@@ -210,18 +211,22 @@ func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
 				return fmt.Errorf("output %q refused event %d of a batch of %d", d.cfg.Name, item.Index, b.Count)
 			}
 		}
+		if item.Kept {
+			continue
+		}
 		entries = append(entries, deadletter.Entry{
 			Time: now, Output: d.cfg.Name, Position: b.Position(item.Index),
 			Event: record, Status: item.Status, Reason: item.Reason,
 		})
 	}
+	if len(entries) == 0 {
+		return nil
+	}
 	if err := d.cfg.DeadLetters.Append(entries); err != nil {
 		return fmt.Errorf("write the dead letter: %w", err)
 	}
-	if len(entries) > 0 {
-		d.cfg.Logger.Warn().Int("messages", len(entries)).Str("reason", refused.Items[0].Reason).
-			Msg("output refused messages for good: they are in the dead letter")
-	}
+	d.cfg.Logger.Warn().Int("messages", len(entries)).Str("reason", entries[0].Reason).
+		Msg("output refused messages for good: they are in the dead letter")
 	return nil
 }
 

@@ -203,6 +203,18 @@ func TestRefusedEventsGoToTheDeadLetterWithTheirReason(t *testing.T) {
 	}
 }
 
+func TestRefusedEventsThatTheDestinationKeepsAreCountedAndNotWritten(t *testing.T) {
+	refused := &outputs.Rejected{Items: []outputs.Rejection{{Index: 0, Reason: "first", Kept: true}, {Index: 3, Reason: "fourth"}}}
+	log, out, dead := newFakeLog(block(1, 5)), &scripted{answers: []error{refused}}, new(letters)
+	deliver(t, log, out, dead)
+	if len(dead.entries) != 1 || string(dead.entries[0].Event) != "event 4" {
+		t.Errorf("the dead letter holds %+v", dead.entries)
+	}
+	if log.totals != (spool.Counts{Delivered: 3, DeadLettered: 2}) {
+		t.Errorf("totals are %+v", log.totals)
+	}
+}
+
 func TestCursorWaitsForTheDeadLetterToBeDurable(t *testing.T) {
 	refused := &outputs.Rejected{Items: []outputs.Rejection{{Index: 1, Reason: "no"}}}
 	log, out, dead := newFakeLog(block(1, 2)), &scripted{answers: []error{refused, refused}}, &letters{fail: 1}

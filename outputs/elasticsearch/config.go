@@ -88,6 +88,12 @@ type Config struct {
 	// found within seconds; "oldest-first" sends all in the order of the log.
 	CatchUp string `toml:"catch_up"`
 
+	// DeadLetterIndex is a data stream (in mode "index": an index) that takes the
+	// messages whose documents are refused for good, as text with the reason. What
+	// cannot go there either goes to the file of the dead letter, as all does where
+	// this is "", the default.
+	DeadLetterIndex string `toml:"dead_letter_index"`
+
 	// Headers are added to each request.
 	Headers map[string]string `toml:"headers"`
 	// ProxyURL is the HTTP proxy; "" for what the environment says.
@@ -204,6 +210,13 @@ func (c *Config) Validate() error {
 		}
 	} else if _, err := parseIndexPattern(c.Index); err != nil {
 		errs = append(errs, err)
+	}
+	if name := c.DeadLetterIndex; name != "" {
+		if p, err := parseIndexPattern(name); err != nil || !p.fixed() {
+			fail("dead_letter_index = %q: want lower case, at most %d octets, without space and any of %s, and not one of -_+. first", name, maxIndexName/2, forbiddenShown)
+		} else if c.Mode == ModeDataStream && name == c.DataStream.Name() || c.Mode == ModeIndex && name == c.Index {
+			fail("dead_letter_index = %q: is where documents are refused; name another", name)
+		}
 	}
 	if c.Workers < 1 || c.Workers > maxWorkers {
 		fail("workers = %d: want 1 to %d", c.Workers, maxWorkers)

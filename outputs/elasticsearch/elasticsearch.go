@@ -11,7 +11,7 @@
 //   - a document that the server turns away for the moment (429, 5xx) is sent
 //     again, alone with its like, later, and in smaller and fewer requests;
 //   - a document that can never succeed is rejected with the server's reason, and
-//     stops no other;
+//     stops no other; with dead_letter_index the server keeps its message elsewhere;
 //   - wrong credentials, a blocked or missing index or a wrong configuration hold
 //     everything back and lose nothing;
 //   - memory is bounded by (workers + 1) requests, whatever the batch.
@@ -155,6 +155,7 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 	if !w.sentBefore || !w.sawDuplicates.Load() {
 		o.certain = append(o.certain[max(0, len(o.certain)-1):], b.Next)
 	}
+	o.keepRefused(ctx, b)
 	err := o.progress.result()
 	o.progress.forget()
 	return err

@@ -112,8 +112,14 @@ func Requests(c *Config, s Server) []Request {
 	if path, body := lifecyclePolicy(c, s); path != "" {
 		requests = append(requests, Request{http.MethodPut, path, body})
 	}
-	name, body := Template(c, s)
-	return append(requests, Request{http.MethodPut, "/_index_template/" + name, body})
+	add := func(name string, body []byte) {
+		requests = append(requests, Request{http.MethodPut, "/_index_template/" + name, body})
+	}
+	add(Template(c, s))
+	if c.DeadLetterIndex != "" {
+		add(deadLetterTemplate(c, s, nil))
+	}
+	return requests
 }
 
 // installLifecycle installs the policy. What the server does not have or does not

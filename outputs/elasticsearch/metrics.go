@@ -6,17 +6,17 @@ import (
 
 // metrics of one output; each has the label "output".
 type metrics struct {
-	created, duplicate, rejected, again, redirected prometheus.Counter
-	requests                                        *prometheus.CounterVec
-	octets                                          prometheus.Counter
-	seconds                                         prometheus.Histogram
+	created, duplicate, rejected, again, redirected, kept prometheus.Counter
+	requests                                              *prometheus.CounterVec
+	octets                                                prometheus.Counter
+	seconds                                               prometheus.Histogram
 }
 
 func newMetrics(name string, reg prometheus.Registerer, p *pace) (*metrics, error) {
 	labels := prometheus.Labels{"output": name}
 	documents := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "syslane_elasticsearch_documents_total", ConstLabels: labels,
-		Help: "Documents by what the server said of them: created, duplicate (it had them already), rejected (for good), again (turned away for the moment), redirected (created in the failure store).",
+		Help: "Documents by what the server said of them: created, duplicate (it had them already), rejected (for good), again (turned away for the moment), redirected (created in the failure store), kept (of those rejected, in dead_letter_index).",
 	}, []string{"result"})
 	m := &metrics{
 		created:    documents.WithLabelValues("created"),
@@ -24,6 +24,7 @@ func newMetrics(name string, reg prometheus.Registerer, p *pace) (*metrics, erro
 		rejected:   documents.WithLabelValues("rejected"),
 		again:      documents.WithLabelValues("again"),
 		redirected: documents.WithLabelValues("redirected"),
+		kept:       documents.WithLabelValues("kept"),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "syslane_elasticsearch_requests_total", ConstLabels: labels,
 			Help: "Bulk requests by HTTP status; 0 where no whole answer came.",

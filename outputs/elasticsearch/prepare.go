@@ -35,6 +35,7 @@ func (o *Output) prepare(ctx context.Context) error {
 			return err
 		}
 		log = log.Str("template", note)
+		o.installDeadLetter(ctx, server)
 	}
 	// With the template managed by others a missing one shows here, and not as a
 	// plain index of the stream's name.
@@ -107,7 +108,7 @@ func atLeast(version string, major, minor int) bool {
 // installTemplate installs the template where there is none or an older one, and
 // returns a word on what it did. An error means that the server cannot say now.
 func (o *Output) installTemplate(ctx context.Context, s Server) (note string, err error) {
-	name, body := Template(&o.cfg, s)
+	name, _ := templateName(&o.cfg)
 	there, err := o.installedTemplate(ctx, name)
 	if err == nil && (there.Version > TemplateVersion || there.Version == TemplateVersion && (o.cfg.Retention == 0 || there.Meta.Retention == retention(o.cfg.Retention))) {
 		return "is there already", nil
@@ -115,31 +116,57 @@ func (o *Output) installTemplate(ctx context.Context, s Server) (note string, er
 	if err == nil { // the template may name the policy
 		err = o.installLifecycle(ctx, s)
 	}
-	missing := map[string]bool{}
-	for err == nil {
-		err = o.request(ctx, esapi.IndicesPutIndexTemplateRequest{Name: name, Body: bytes.NewReader(body)}, nil)
-		if err == nil {
-			break
-		}
-		kind := missingType(err)
-		if kind == "" || missing[kind] {
-			break
-		}
-		missing[kind] = true
-		o.log.Warn().Str("template", name).Str("type", kind).Any("instead", substitutes[kind]["type"]).
-			Msg("server does not know a field type of the template")
-		_, body = buildTemplate(&o.cfg, s, missing)
-		err = nil
+	if err == nil {
+		err = o.putTemplate(ctx, func(missing map[string]bool) (string, []byte) { return buildTemplate(&o.cfg, s, missing) })
 	}
 	if err == nil {
 		return "installed as " + name, o.applyLifecycle(ctx, s)
 	}
-	if status, ok := err.(*StatusError); ok && (status.Status == http.StatusForbidden || status.Status == http.StatusMethodNotAllowed) {
+	if forbidden(err) {
 		o.log.Warn().Str("template", name).Err(err).
 			Msg("index template may not be installed: have it installed by hand, and set manage_template = false")
 		return "not installed", nil
 	}
 	return "", fmt.Errorf("install index template %q (manage_template = false leaves it to others): %w", name, err)
+}
+
+// putTemplate installs what build returns, with other field types where the server
+// does not have those that are wanted.
+func (o *Output) putTemplate(ctx context.Context, build func(missing map[string]bool) (name string, body []byte)) error {
+	missing := map[string]bool{}
+	for {
+		name, body := build(missing)
+		err := o.request(ctx, esapi.IndicesPutIndexTemplateRequest{Name: name, Body: bytes.NewReader(body)}, nil)
+		kind := missingType(err)
+		if kind == "" || missing[kind] {
+			return err
+		}
+		missing[kind] = true
+		o.log.Warn().Str("template", name).Str("type", kind).Any("instead", substitutes[kind]["type"]).
+			Msg("server does not know a field type of the template")
+	}
+}
+
+// forbidden tells whether the server does not allow a request.
+func forbidden(err error) bool {
+	status, ok := err.(*StatusError)
+	return ok && (status.Status == http.StatusForbidden || status.Status == http.StatusMethodNotAllowed)
+}
+
+// installDeadLetter installs the template of the dead letter's index. It holds
+// nothing up: there is the file.
+func (o *Output) installDeadLetter(ctx context.Context, s Server) {
+	if o.cfg.DeadLetterIndex == "" {
+		return
+	}
+	name, _ := deadLetterTemplate(&o.cfg, s, nil)
+	there, err := o.installedTemplate(ctx, name)
+	if err == nil && there.Version < TemplateVersion {
+		err = o.putTemplate(ctx, func(missing map[string]bool) (string, []byte) { return deadLetterTemplate(&o.cfg, s, missing) })
+	}
+	if err != nil {
+		o.log.Warn().Str("template", name).Err(err).Msg("index template of the dead letter is not installed: what the index does not take goes to the file")
+	}
 }
 
 // installed is what there is of a template. Version is -1 where there is none.

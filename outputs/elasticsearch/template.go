@@ -64,30 +64,13 @@ func buildTemplate(c *Config, server Server, missing map[string]bool) (name stri
 			fields["data_stream."+key] = field{"type": "constant_keyword", "value": value}
 		}
 	}
-	properties := map[string]any{}
-	for path, f := range fields {
-		if kind := f["type"].(string); missing[kind] {
-			f = substitutes[kind]
-		}
-		at := properties
-		parts := strings.Split(path, ".")
-		for _, part := range parts[:len(parts)-1] {
-			inner, ok := at[part].(map[string]any)
-			if !ok {
-				inner = map[string]any{"properties": map[string]any{}}
-				at[part] = inner
-			}
-			at = inner["properties"].(map[string]any)
-		}
-		at[parts[len(parts)-1]] = f
-	}
 	index := map[string]any{"refresh_interval": "5s"}
 	template := map[string]any{
 		"settings": map[string]any{"index": index},
 		"mappings": map[string]any{
 			"dynamic":        false,
 			"date_detection": false,
-			"properties":     properties,
+			"properties":     properties(fields, missing),
 		},
 	}
 	meta := map[string]any{
@@ -114,6 +97,29 @@ func buildTemplate(c *Config, server Server, missing map[string]bool) (name stri
 		t["data_stream"] = map[string]any{}
 	}
 	return name, indented(t)
+}
+
+// properties returns the mapping of fields by their paths, without the field types in
+// missing.
+func properties(fields map[string]field, missing map[string]bool) map[string]any {
+	properties := map[string]any{}
+	for path, f := range fields {
+		if kind := f["type"].(string); missing[kind] {
+			f = substitutes[kind]
+		}
+		at := properties
+		parts := strings.Split(path, ".")
+		for _, part := range parts[:len(parts)-1] {
+			inner, ok := at[part].(map[string]any)
+			if !ok {
+				inner = map[string]any{"properties": map[string]any{}}
+				at[part] = inner
+			}
+			at = inner["properties"].(map[string]any)
+		}
+		at[parts[len(parts)-1]] = f
+	}
+	return properties
 }
 
 // documentFields returns the mapping of each field of a document by its path.
