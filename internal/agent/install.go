@@ -86,6 +86,9 @@ func Check(program, text string) (by string, err error) {
 		return by, err
 	}
 	out, err := exec.Command(by, args...).CombinedOutput()
+	if err == nil && strings.Contains(string(out), "error:") {
+		err = errors.New("errors") // rsyslogd ends well all the same, as it would start
+	}
 	if err != nil {
 		return by, fmt.Errorf("%s refuses the configuration, nothing was written: %s", by, strings.TrimSpace(string(out)))
 	}
