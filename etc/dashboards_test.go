@@ -3,10 +3,9 @@ package etc
 import (
 	"bytes"
 	"encoding/json"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,41 +157,81 @@ func TestEveryFieldOfTheSavedObjectsIsInTheTemplate(t *testing.T) {
 	}
 }
 
-// metricsInCode returns the names of metrics in the source, and those that the
-// node's account puts together.
-func metricsInCode(t *testing.T) map[string]bool {
+// documentedMetrics returns the metrics of docs/METRICS.md, which a test holds equal
+// to the code, with their labels.
+func documentedMetrics(t *testing.T) map[string][]string {
 	t.Helper()
-	names := map[string]bool{}
-	literal := regexp.MustCompile(`"(syslane_[a-z_]+)"`)
-	account := regexp.MustCompile(`\b(log|output)\("([a-z_]+)",`)
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (d.Name() == "e2e" || d.Name() == "bench" || d.Name() == ".git") {
-			return fs.SkipDir
-		}
-		if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, m := range literal.FindAllSubmatch(source, -1) {
-			names[string(m[1])] = true
-		}
-		if filepath.Base(path) == "accounts.go" {
-			for _, m := range account.FindAllSubmatch(source, -1) {
-				names["syslane_"+string(m[1])+"_"+string(m[2])] = true
-			}
-		}
-		return nil
-	})
+	text, err := os.ReadFile("../docs/METRICS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return names
+	metrics := map[string][]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(syslane_[a-z_]+)` \\| [a-z]+ \\| ([a-z, ]*) \\|").FindAllSubmatch(text, -1) {
+		metrics[string(m[1])] = strings.Split(string(m[2]), ", ")
+	}
+	if len(metrics) < 60 {
+		t.Fatalf("%d metrics are documented", len(metrics))
+	}
+	return metrics
+}
+
+var metricName = regexp.MustCompile(`syslane_[a-z_]+`)
+
+// checkExpr tells which metrics and labels of an expression do not exist.
+func checkExpr(t *testing.T, known map[string][]string, where, expr string) {
+	t.Helper()
+	metrics := metricName.FindAllString(expr, -1)
+	labels := []string{"instance", "job", "le"}
+	for _, m := range metrics {
+		of, ok := known[m]
+		if !ok {
+			of, ok = known[strings.TrimSuffix(m, "_bucket")]
+		}
+		if !ok {
+			t.Errorf("%s: no metric %q", where, m)
+		}
+		labels = append(labels, of...)
+	}
+	for _, m := range regexp.MustCompile(`(?:by|on) \(([a-z, ]+)\)`).FindAllStringSubmatch(expr, -1) {
+		for label := range strings.SplitSeq(m[1], ", ") {
+			if !slices.Contains(labels, label) {
+				t.Errorf("%s: the metrics of %s have no label %q", where, expr, label)
+			}
+		}
+	}
+}
+
+// What the alerts say and ask for must exist; promtool tests what they do (e2e).
+func TestEveryMetricAndLabelOfTheAlertsIsInTheCode(t *testing.T) {
+	text, err := os.ReadFile("prometheus/syslane.rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := documentedMetrics(t)
+	rule := regexp.MustCompile(`(?s)- alert: (\w+)\n +expr: >-\n +([^\n]+)\n(.*?)(?:\n\n|$|      - alert)`)
+	rest, found := string(text), 0
+	for {
+		m := rule.FindStringSubmatchIndex(rest)
+		if m == nil {
+			break
+		}
+		name, expr, more := rest[m[2]:m[3]], rest[m[4]:m[5]], rest[m[6]:m[7]]
+		rest = rest[m[7]:]
+		found++
+		checkExpr(t, known, name, expr)
+		for _, l := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(more, -1) {
+			labels := []string{"instance"}
+			for _, m := range metricName.FindAllString(expr, -1) {
+				labels = append(labels, known[m]...)
+			}
+			if !slices.Contains(labels, l[1]) {
+				t.Errorf("%s speaks of the label %q", name, l[1])
+			}
+		}
+	}
+	if found != strings.Count(string(text), "- alert:") || found < 15 {
+		t.Errorf("%d alerts were read", found)
+	}
 }
 
 func TestEveryMetricOfTheGrafanaDashboardIsInTheCode(t *testing.T) {
@@ -212,8 +251,7 @@ func TestEveryMetricOfTheGrafanaDashboardIsInTheCode(t *testing.T) {
 	if err := json.Unmarshal(text, &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	known := metricsInCode(t)
-	name := regexp.MustCompile(`syslane_[a-z_]+`)
+	known := documentedMetrics(t)
 	ids := map[int]bool{}
 	for _, p := range dashboard.Panels {
 		if ids[p.ID] || p.Title == "" || p.GridPos.W == 0 || p.GridPos.X+p.GridPos.W > 24 || len(p.Targets) == 0 {
@@ -221,15 +259,11 @@ func TestEveryMetricOfTheGrafanaDashboardIsInTheCode(t *testing.T) {
 		}
 		ids[p.ID] = true
 		for _, target := range p.Targets {
-			metrics := name.FindAllString(target.Expr, -1)
+			metrics := metricName.FindAllString(target.Expr, -1)
+			checkExpr(t, known, p.Title, target.Expr)
 			if len(metrics) == 0 || strings.Count(target.Expr, "(") != strings.Count(target.Expr, ")") {
 				t.Errorf("panel %q asks for %q", p.Title, target.Expr)
 			}
-		}
-	}
-	for _, m := range name.FindAllString(string(text), -1) {
-		if !known[m] && !known[strings.TrimSuffix(m, "_bucket")] {
-			t.Errorf("no metric %q", m)
 		}
 	}
 	if len(dashboard.Panels) < 10 {

@@ -34,6 +34,8 @@ const (
 	JournalRemote Peer = "systemd-journal-remote"
 	// Alertmanager is that of Prometheus.
 	Alertmanager Peer = "prometheus-alertmanager"
+	// Promtool checks what is written for Prometheus.
+	Promtool Peer = "promtool"
 )
 
 // Find returns the path of a peer, and leaves the test out where it is missing.
@@ -68,6 +70,9 @@ func LeaveOut(t testing.TB, why string) {
 }
 
 func (p Peer) installer() string {
+	if p == Promtool {
+		return "install-operations.sh"
+	}
 	if p == Elasticsearch || p == OpenSearch {
 		return "install-" + string(p) + ".sh"
 	}
@@ -81,7 +86,7 @@ func locate(p Peer) string {
 		if modules, _ := filepath.Glob("/usr/lib/*/rsyslog/omrelp.so"); len(modules) == 0 {
 			return ""
 		}
-	case Loggen, SyslogNG:
+	case Loggen, SyslogNG, Promtool:
 		candidates = append([]string{filepath.Join(cache(), "bin", string(p))}, candidates...)
 	case JournalUpload, JournalRemote:
 		candidates = []string{"/usr/lib/systemd/" + string(p), "/lib/systemd/" + string(p)}

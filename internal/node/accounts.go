@@ -14,10 +14,10 @@ import (
 type accounts struct {
 	node *Node
 
-	stored, head, octets, segments, failing *prometheus.Desc
-	damaged, torn, quarantined              *prometheus.Desc
-	routed, delivered, deadLettered         *prometheus.Desc
-	dropped, skipped, retained, retries, up *prometheus.Desc
+	stored, head, octets, maxSize, segments, failing *prometheus.Desc
+	damaged, torn, quarantined                       *prometheus.Desc
+	routed, delivered, deadLettered                  *prometheus.Desc
+	dropped, skipped, retained, retries, up          *prometheus.Desc
 }
 
 func newAccounts(n *Node) *accounts {
@@ -32,6 +32,7 @@ func newAccounts(n *Node) *accounts {
 		stored:      log("stored_messages_total", "Messages appended to the log since it was made; survives restarts."),
 		head:        log("retained_messages", "Messages in the log."),
 		octets:      log("size_octets", "Size of the log on disk."),
+		maxSize:     log("max_size_octets", "Bound of the log on disk, log.max_size; 0 is none."),
 		segments:    log("segments", "Segments of the log."),
 		failing:     log("failing", "1 while the log takes no messages because it is full or the disk fails."),
 		damaged:     log("damaged_messages_total", "Messages that damage on the disk made unreadable, since the start of the process."),
@@ -64,6 +65,7 @@ func (a *accounts) Collect(ch chan<- prometheus.Metric) {
 	counter(a.stored, s.Head-1)
 	gauge(a.head, float64(s.Head-s.Tail))
 	gauge(a.octets, float64(s.Bytes))
+	gauge(a.maxSize, float64(a.node.plan.Config.Log.MaxSize))
 	gauge(a.segments, float64(s.Segments))
 	gauge(a.failing, number(s.Full || s.Failing))
 	counter(a.damaged, s.DamagedRecords)
