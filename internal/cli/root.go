@@ -61,6 +61,7 @@ To try it on this machine, each in a terminal of its own:
 		newSearchCommand(),
 		newTailCommand(),
 		newStatsCommand(),
+		newTopCommand(),
 		newAlertCommand(),
 		newParseCommand(),
 		newImportCommand(),

@@ -27,7 +27,7 @@ func newSpoolCommand() *cobra.Command {
 		Short: "Look at a log on disk, and mend it",
 	}
 	cmd.AddCommand(newSpoolStatusCommand(), newSpoolVerifyCommand(), newSpoolDumpCommand(),
-		newSpoolRepairCommand(), newSpoolDropCursorCommand(), newSpoolRewindCommand())
+		newSpoolRepairCommand(), newSpoolDropCursorCommand(), newSpoolRewindCommand(), newSpoolPlanCommand())
 	return cmd
 }
 
