@@ -28,6 +28,8 @@ type checker struct {
 	// stored are the event ids in the collectors' logs, written those in Elasticsearch.
 	stored, written map[string]bool
 	foreign         []string
+	// trim is for programs that write the blank before a message with it.
+	trim bool
 }
 
 func newChecker(t testing.TB, c *cluster) *checker {
@@ -45,6 +47,9 @@ func (k *checker) take(source []byte) (id string, number int64, of *tally) {
 	if err != nil {
 		k.foreign = append(k.foreign, err.Error())
 		return "", 0, nil
+	}
+	if k.trim {
+		d.Message = strings.TrimLeft(d.Message, " ")
 	}
 	m, err := parseText(d.Message)
 	of = k.tallies[m.agent]

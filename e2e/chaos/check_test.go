@@ -64,7 +64,7 @@ func TestPlanIsThatOfItsSeed(t *testing.T) {
 		c.collectors = append(c.collectors, &node{host: &host{name: fmt.Sprint("collector-", i)}, certified: true})
 	}
 	show := func(seed uint64) (text string) {
-		faults := plan(seed, 5*time.Minute, c, kinds("new"))
+		faults := plan(seed, 5*time.Minute, c, kinds("new", ""))
 		if len(faults) < 60 {
 			t.Errorf("only %d faults in five minutes", len(faults))
 		}
@@ -79,7 +79,7 @@ func TestPlanIsThatOfItsSeed(t *testing.T) {
 	if show(1) == show(2) {
 		t.Error("two seeds, one plan")
 	}
-	for _, k := range kinds("new") {
+	for _, k := range kinds("new", "") {
 		if !strings.Contains(show(3)+show(4)+show(5), k.name+" at") {
 			t.Errorf("%q is never drawn", k.name)
 		}

@@ -57,9 +57,9 @@ func (c *cluster) agentAt(h *host) *agent {
 	return nil
 }
 
-// kinds are all faults there are. binary is what nodes are upgraded to; empty where
-// they start as it.
-func kinds(binary string) []kind {
+// kinds are all faults there are, but for one. binary is what nodes are upgraded to;
+// empty where they start as it.
+func kinds(binary, without string) []kind {
 	all := []kind{
 		{"kill -9", process, onNodes, 8 * time.Second, 3 * time.Second, 4, func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
 			n := c.nodeAt(h)
@@ -138,7 +138,7 @@ func kinds(binary string) []kind {
 				return func() error { n.Restart(t); return nil }, nil
 			}})
 	}
-	return all
+	return slices.DeleteFunc(all, func(k kind) bool { return k.name == without })
 }
 
 // insist tries for a minute.

@@ -52,7 +52,7 @@ func (d *daemon) supervise(t testing.TB) {
 	for t.Context().Err() == nil {
 		time.Sleep(time.Second)
 		d.mu.Lock()
-		if d.wanted && d.running.Exited() != nil {
+		if t.Context().Err() == nil && d.wanted && d.running.Exited() != nil {
 			d.running = proc.Start(t, d.cfg)
 		}
 		d.mu.Unlock()
