@@ -106,6 +106,10 @@ test-packages: ## the packages in real Debian and rpm systems under a real syste
 	@e2e/setup/install-packaging.sh
 	@go test -count=1 -timeout 10m ./e2e/packages
 
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities in what is linked
+	@scripts/vulncheck.sh
+
 .PHONY: help
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
