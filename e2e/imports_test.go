@@ -19,6 +19,7 @@ const module = "github.com/syslane/syslane/"
 var layers = [][]string{
 	{"main", "internal/manpages"},
 	{"internal/cli"},
+	{"internal/doctor"},
 	{"relay", "collector"},
 	{"internal/node"},
 	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web", "internal/alert"},

@@ -62,6 +62,7 @@ To try it on this machine, each in a terminal of its own:
 		newTailCommand(),
 		newStatsCommand(),
 		newTopCommand(),
+		newDoctorCommand(),
 		newAlertCommand(),
 		newParseCommand(),
 		newImportCommand(),

@@ -193,7 +193,7 @@ func (r *Redactor) Apply(e *syslog.Event) (changed bool) {
 		}
 	}
 	for _, s := range []*string{&e.Host, &e.Path, &e.Identity} {
-		if text := r.text(*s); text != *s {
+		if text := r.Text(*s); text != *s {
 			*s, changed = text, true
 		}
 	}
@@ -212,8 +212,8 @@ func (r *Redactor) ApplyExtracted(e *syslog.Event) {
 	var out []byte
 	syslog.EachElement(e.Extracted, func(el syslog.Element) bool {
 		el.EachParam(func(p syslog.Param) bool {
-			value := r.text(string(p.AppendValue(nil)))
-			out = syslog.AppendExtracted(out, []byte(r.text(string(p.Name))), []byte(value))
+			value := r.Text(string(p.AppendValue(nil)))
+			out = syslog.AppendExtracted(out, []byte(r.Text(string(p.Name))), []byte(value))
 			return true
 		})
 		return true
@@ -224,8 +224,8 @@ func (r *Redactor) ApplyExtracted(e *syslog.Event) {
 	e.Warnings |= syslog.WarnTransformed
 }
 
-// text is Apply for a string of the envelope.
-func (r *Redactor) text(s string) string {
+// Text is Apply for a string of the envelope.
+func (r *Redactor) Text(s string) string {
 	if s == "" {
 		return s
 	}
