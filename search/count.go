@@ -167,18 +167,23 @@ func (q *Query) count(ctx context.Context, l log, r Request, found func(doc []by
 	}
 	step := int64(g.step)
 	if g.overTime() && step == 0 {
-		step = int64(autoStep(bounds, blocks))
+		step = int64(bounds.stepFor(timesOfBlocks(blocks)))
 	}
 	stats.Step = time.Duration(step)
 	all := countsOf(g, step)
-	c := &counting{query: q, log: l, bounds: bounds, all: all, stats: &stats, progress: progress{tell: r.Progress}}
-	if err := c.run(ctx, blocks); err != nil {
+	if err := q.countBlocks(ctx, l, bounds, blocks, r.Progress, all, &stats); err != nil {
 		return stats, err
 	}
 	out := &output{limit: 0, found: found}
 	err = writeCounts(q, all, r, out)
 	stats.Matched = out.n
 	return stats, err
+}
+
+// countBlocks counts what the query finds in blocks of a log.
+func (q *Query) countBlocks(ctx context.Context, l log, b bounds, blocks []blockInfo, tell func(Progress), all []*counts, stats *Stats) error {
+	c := &counting{query: q, log: l, bounds: b, all: all, stats: stats, progress: progress{tell: tell}}
+	return c.run(ctx, blocks)
 }
 
 // countsOf returns what counts for a grouping: one, or for facets one for each field.
@@ -210,14 +215,19 @@ func (q *Query) blocksToCount(ctx context.Context, l log, b bounds, stats *Stats
 	return blocks, err
 }
 
-// autoStep chooses the time span of a histogram: the shortest usual one with which
-// there are no more than autoSteps of them within the bounds, or where these are
-// open within what the log has.
-func autoStep(b bounds, blocks []blockInfo) time.Duration {
-	least, most := int64(math.MaxInt64), int64(math.MinInt64)
+// timesOfBlocks returns the first and the last time that blocks may hold.
+func timesOfBlocks(blocks []blockInfo) (least, most int64) {
+	least, most = math.MaxInt64, math.MinInt64
 	for i := range blocks {
 		least, most = min(least, blocks[i].MinTime), max(most, blocks[i].MaxTime)
 	}
+	return least, most
+}
+
+// stepFor chooses the time span of a histogram: the shortest usual one with which
+// there are no more than autoSteps of them within the bounds, or where these are
+// open within the times of what there is.
+func (b bounds) stepFor(least, most int64) time.Duration {
 	if b.since > math.MinInt64 {
 		least = b.since
 	}

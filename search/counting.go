@@ -103,7 +103,7 @@ func (c *counting) newTallies() (list []*tally) {
 
 // fromIndex counts the events of a block by its skip data. false: it must be read.
 func (c *counting) fromIndex(b *blockInfo) bool {
-	if b.Skip == nil || b.First+uint64(b.Count) > c.below {
+	if b.Skip == nil || b.First+uint64(b.Count) > c.below || b.First < c.from {
 		return false
 	}
 	within := c.since <= b.MinTime && b.MaxTime <= c.until

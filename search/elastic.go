@@ -33,6 +33,10 @@ type Elastic struct {
 	Client esapi.Transport
 	// Index is the data stream, index or pattern that is searched.
 	Index string
+	// Lenient takes an index that is not there for an empty one.
+	Lenient bool
+	// Timeout bounds one request; 0 leaves it to the context.
+	Timeout time.Duration
 	// Page is how many documents, or groups, one request asks for; 0 means 1000.
 	Page int
 }
@@ -80,8 +84,13 @@ func (x *Elastic) ask(ctx context.Context, body map[string]any, answer any) erro
 	if err != nil {
 		return fmt.Errorf("write the request: %w", err)
 	}
+	if x.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, x.Timeout)
+		defer cancel()
+	}
 	no := false
-	response, err := esapi.SearchRequest{Index: []string{x.Index}, Body: bytes.NewReader(text), AllowPartialSearchResults: &no}.Do(ctx, x.Client)
+	response, err := esapi.SearchRequest{Index: []string{x.Index}, Body: bytes.NewReader(text), AllowPartialSearchResults: &no, IgnoreUnavailable: &x.Lenient}.Do(ctx, x.Client)
 	if err != nil {
 		return fmt.Errorf("ask Elasticsearch: %w", err)
 	}
@@ -157,23 +166,10 @@ func (q *Query) runElastic(ctx context.Context, x *Elastic, r Request, found fun
 	if q.pipe.group != nil {
 		return q.countElastic(ctx, x, r, found)
 	}
-	out := &output{limit: r.Limit, found: found}
-	scanning, fields, table := q.planEvents(r)
-	var doc []byte
-	err := x.each(ctx, q, scanning, func(e *syslog.Event, source []byte) error {
-		switch {
-		case table != nil:
-			return table.add(e)
-		case fields != nil:
-			doc = appendFields(doc[:0], e, fields)
-			return out.add(doc)
-		}
-		return out.add(source)
+	n, err := q.runEvents(r, found, func(scanning Request, emit func(*syslog.Event, []byte) error) error {
+		return x.each(ctx, q, scanning, emit)
 	})
-	if err == nil && table != nil {
-		err = table.write(out)
-	}
-	return Stats{Matched: out.n}, err
+	return Stats{Matched: n}, err
 }
 
 // countElastic counts by aggregation where that is exact, else by the documents.
@@ -184,50 +180,16 @@ func (q *Query) countElastic(ctx context.Context, x *Elastic, r Request, found f
 	filter, exact := elasticFilter(q, b)
 	step := int64(g.step)
 	if g.overTime() && step == 0 {
-		chosen, err := x.autoStep(ctx, filter, b)
+		least, most, err := x.times(ctx, filter)
 		if err != nil {
 			return stats, err
 		}
-		step = int64(chosen)
+		step = int64(b.stepFor(least, most))
 	}
 	stats.Step = time.Duration(step)
 	all := countsOf(g, step)
 	out := &output{found: found}
-	aggregable := exact && step%1e6 == 0
-	for _, c := range all {
-		for i := range c.by {
-			aggregable = aggregable && elasticKeyword(c.by[i].name) != ""
-		}
-	}
-	var err error
-	if aggregable {
-		for _, c := range all {
-			if err = x.aggregate(ctx, filter, c); err != nil {
-				return stats, err
-			}
-		}
-	} else {
-		var tallies []*tally
-		for _, c := range all {
-			tallies = append(tallies, newTally(c))
-		}
-		scanning := r
-		scanning.Limit = 0
-		n := 0
-		err = x.each(ctx, q, scanning, func(e *syslog.Event, _ []byte) error {
-			for i, t := range tallies {
-				t.event(e, e.TimeNano())
-				if n%elasticPage == 0 {
-					all[i].merge(t)
-				}
-			}
-			n++
-			return nil
-		})
-		for i, t := range tallies {
-			all[i].merge(t)
-		}
-	}
+	err := q.countInto(ctx, x, r, filter, exact, all)
 	if err == nil {
 		err = writeCounts(q, all, r, out)
 	}
@@ -235,26 +197,59 @@ func (q *Query) countElastic(ctx context.Context, x *Elastic, r Request, found f
 	return stats, err
 }
 
-// autoStep asks for the times of what a filter finds.
-func (x *Elastic) autoStep(ctx context.Context, filter any, b bounds) (time.Duration, error) {
+// countInto counts what a filter finds, which is exactly what the request is for or
+// what has to be matched again.
+func (q *Query) countInto(ctx context.Context, x *Elastic, r Request, filter any, exact bool, all []*counts) error {
+	aggregable := exact && all[0].step%1e6 == 0
+	for _, c := range all {
+		for i := range c.by {
+			aggregable = aggregable && elasticKeyword(c.by[i].name) != ""
+		}
+	}
+	if aggregable {
+		for _, c := range all {
+			if err := x.aggregate(ctx, filter, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var tallies []*tally
+	for _, c := range all {
+		tallies = append(tallies, newTally(c))
+	}
+	r.Limit = 0
+	n := 0
+	err := x.each(ctx, q, r, func(e *syslog.Event, _ []byte) error {
+		for i, t := range tallies {
+			t.event(e, e.TimeNano())
+			if n%elasticPage == 0 {
+				all[i].merge(t)
+			}
+		}
+		n++
+		return nil
+	})
+	for i, t := range tallies {
+		all[i].merge(t)
+	}
+	return err
+}
+
+// times asks for the first and the last time of what a filter finds; where it finds
+// nothing the first is after the last.
+func (x *Elastic) times(ctx context.Context, filter any) (least, most int64, err error) {
 	var answer struct {
 		Aggregations struct{ Least, Most struct{ Value *float64 } }
 	}
-	err := x.ask(ctx, map[string]any{"query": filter, "size": 0, "aggs": map[string]any{
+	err = x.ask(ctx, map[string]any{"query": filter, "size": 0, "aggs": map[string]any{
 		"least": map[string]any{"min": map[string]any{"field": atTimestamp}},
 		"most":  map[string]any{"max": map[string]any{"field": atTimestamp}},
 	}}, &answer)
 	if err != nil || answer.Aggregations.Least.Value == nil || answer.Aggregations.Most.Value == nil {
-		return time.Minute, err
+		return math.MaxInt64, math.MinInt64, err
 	}
-	least, most := int64(*answer.Aggregations.Least.Value)*1e6, int64(*answer.Aggregations.Most.Value)*1e6
-	if b.since > math.MinInt64 {
-		least = b.since
-	}
-	if b.until < math.MaxInt64 {
-		most = b.until
-	}
-	return stepFor(least, most), nil
+	return int64(*answer.Aggregations.Least.Value) * 1e6, int64(*answer.Aggregations.Most.Value) * 1e6, nil
 }
 
 // aggregate counts by composite aggregation, page by page.

@@ -84,8 +84,7 @@ func (l *Local) Search(ctx context.Context, r Request, found func(doc []byte) er
 	if err != nil {
 		return Stats{}, err
 	}
-	log := &viewLog{local: l, skip: q.selective || q.pipe.group != nil}
-	stats, err := q.run(ctx, log, r, found)
+	stats, err := q.run(ctx, l.viewLog(q), r, found)
 	if err == nil {
 		err = stats.incomplete()
 	}
@@ -98,6 +97,11 @@ type viewLog struct {
 	// skip tells that the query can make use of skip data.
 	skip     bool
 	segments []spool.Segment
+}
+
+// viewLog returns the log as a search for q sees it.
+func (l *Local) viewLog(q *Query) *viewLog {
+	return &viewLog{local: l, skip: q.selective || q.pipe.group != nil}
 }
 
 func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockInfo)) (damaged int, err error) {

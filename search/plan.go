@@ -172,12 +172,12 @@ type scan struct {
 
 // bounds are those of a search in time and in the log.
 type bounds struct {
-	since, until int64 // since ≤ time ≤ until
-	below        uint64
+	since, until int64  // since ≤ time ≤ until
+	from, below  uint64 // positions
 }
 
 func boundsOf(q *Query, r Request) bounds {
-	b := bounds{q.since, q.until, math.MaxUint64}
+	b := bounds{q.since, q.until, 0, math.MaxUint64}
 	if !r.Since.IsZero() {
 		b.since = max(b.since, unixNano(r.Since))
 	}
@@ -192,7 +192,7 @@ func boundsOf(q *Query, r Request) bounds {
 
 // worker returns a worker on l.
 func (b bounds) worker(l log, q *Query) *worker {
-	return &worker{reader: l.reader(), query: q, matcher: q.Matcher(), since: b.since, until: b.until, below: b.below}
+	return &worker{reader: l.reader(), query: q, matcher: q.Matcher(), since: b.since, until: b.until, from: b.from, below: b.below}
 }
 
 // progress tells now and then how far a search is.

@@ -18,9 +18,9 @@ type worker struct {
 	query        *Query
 	matcher      *Matcher
 	since, until int64
-	// below is the position before which the events stand.
-	below uint64
-	names syslog.Interner
+	// from is the position from which on the events stand, below that before which.
+	from, below uint64
+	names       syslog.Interner
 }
 
 // each calls f for each event of a block that matches, until it returns false. The
@@ -67,7 +67,7 @@ func (w *worker) each(b blockInfo, st *Stats, sift func(t int64, position uint64
 			continue
 		}
 		t := e.TimeNano()
-		if t < w.since || t > w.until || sift != nil && !sift(t, position) {
+		if t < w.since || t > w.until || position < w.from || sift != nil && !sift(t, position) {
 			continue
 		}
 		if w.matcher.Match(&e) {

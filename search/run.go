@@ -16,19 +16,43 @@ func (q *Query) run(ctx context.Context, l log, r Request, found func(doc []byte
 	if q.pipe.group != nil {
 		return q.count(ctx, l, r, found)
 	}
-	scanning, fields, table := q.planEvents(r)
-	s, err := newScan(l, q, scanning)
+	var stats Stats
+	var err error
+	stats.Matched, err = q.runEvents(r, found, func(scanning Request, emit func(*syslog.Event, []byte) error) error {
+		return q.eachLocal(ctx, l, scanning, &stats, emit)
+	})
+	return stats, err
+}
+
+// eachLocal calls f for each event of a log that matches, in order, with nil for its
+// document. The event is valid during the call.
+func (q *Query) eachLocal(ctx context.Context, l log, r Request, stats *Stats, f func(e *syslog.Event, doc []byte) error) error {
+	s, err := newScan(l, q, r)
 	if err != nil {
-		return Stats{}, err
+		return err
 	}
+	err = s.run(ctx, func(e *syslog.Event) error { return f(e, nil) })
+	stats.Blocks += s.stats.Blocks
+	stats.BlocksSkipped += s.stats.BlocksSkipped
+	stats.add(&s.stats)
+	return err
+}
+
+// runEvents works through the stages of a query over events, which each calls emit
+// for, in the order of its request, with the document where there is one already. It
+// returns how many results were given out.
+func (q *Query) runEvents(r Request, found func(doc []byte) error, each func(Request, func(e *syslog.Event, doc []byte) error) error) (int, error) {
+	scanning, fields, table := q.planEvents(r)
 	out := &output{limit: r.Limit, found: found}
 	var doc []byte
-	err = s.run(ctx, func(e *syslog.Event) error {
+	err := each(scanning, func(e *syslog.Event, source []byte) error {
 		switch {
 		case table != nil:
 			return table.add(e)
 		case fields != nil:
 			doc = appendFields(doc[:0], e, fields)
+		case source != nil:
+			return out.add(source)
 		default:
 			doc = ecs.AppendDocument(doc[:0], e, ecs.Options{})
 		}
@@ -37,8 +61,7 @@ func (q *Query) run(ctx context.Context, l log, r Request, found func(doc []byte
 	if err == nil && table != nil {
 		err = table.write(out)
 	}
-	s.stats.Matched = out.n
-	return s.stats, err
+	return out.n, err
 }
 
 // planEvents tells how the stages of a query over events are worked through: which

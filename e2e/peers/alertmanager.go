@@ -66,7 +66,7 @@ func (a *AlertmanagerServer) Alerts() (list []KnownAlert, err error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("Alertmanager answers %s", resp.Status)
+		return nil, fmt.Errorf("the answer is %s", resp.Status)
 	}
 	return list, json.NewDecoder(resp.Body).Decode(&list)
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Log     LogConfig      `toml:"log"`
 	HTTP    HTTPConfig     `toml:"http"`
 	Logging LoggingConfig  `toml:"logging"`
+	Search  SearchConfig   `toml:"search"`
 	Inputs  []config.Table `toml:"input"`
 	Outputs []config.Table `toml:"output"`
 	// Rules, in the order in which they are applied.

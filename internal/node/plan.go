@@ -42,7 +42,8 @@ type Plan struct {
 	Channels []alert.Channel
 	options  Options
 	logger   zerolog.Logger
-	httpTLS  *tls.Config // nil: plain HTTP
+	httpTLS  *tls.Config  // nil: plain HTTP
+	older    *olderSearch // nil: searches ask the log alone
 	registry *prometheus.Registry
 	// host names this machine.
 	host string
@@ -124,6 +125,7 @@ func Load(f *config.File, o Options) (*Plan, error) {
 	}
 	p.planRules(f)
 	p.planAlerts()
+	p.planSearch()
 	if err := f.Check(); err != nil {
 		return nil, err
 	}

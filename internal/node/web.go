@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/syslane/syslane/internal/web"
-	"github.com/syslane/syslane/search"
 )
 
 // openWeb binds the address of the HTTP API, where there is one.
@@ -27,7 +26,7 @@ func (n *Node) openWeb() error {
 		cfg.Alerts = func() any { return n.alerts.Status() }
 	}
 	if n.role.Search {
-		cfg.Searcher = search.NewLocal(n.log.View())
+		cfg.Searcher = n.searcher()
 	}
 	var err error
 	n.web, err = web.New(cfg)
