@@ -3,6 +3,10 @@ package elasticsearch
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +14,8 @@ import (
 
 	es "github.com/elastic/go-elasticsearch/v8"
 
+	"github.com/syslane/syslane/e2e/proc"
+	"github.com/syslane/syslane/e2e/syslane"
 	"github.com/syslane/syslane/internal/skipdata"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
@@ -177,4 +183,62 @@ func documentsOf(t *testing.T, s search.Searcher, r search.Request) (list []stri
 		t.Error(err)
 	}
 	return list
+}
+
+// A collector that has lost its log finds by the HTTP API what it has delivered before,
+// and while Elasticsearch is away what came since, and says so.
+func TestACollectorAsksElasticsearchForWhatItsLogNoLongerHolds(t *testing.T) {
+	cfg := stream(t)
+	listen := proc.FreeAddr(t)
+	text := func(host string) string {
+		return fmt.Sprintf("[[input]]\ntype = \"tcp\"\nlisten = %q\n[[output]]\ntype = \"elasticsearch\"\nhosts = [%q]\ndata_stream = { dataset = %q, namespace = %q }\n",
+			listen, host, cfg.DataStream.Dataset, cfg.DataStream.Namespace)
+	}
+	c := syslane.Start(t, "collector", text(cfg.Hosts[0]))
+	send := func(word string, delivered float64) {
+		t.Helper()
+		conn, err := net.Dial("tcp", listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			fmt.Fprintf(conn, "<13>1 %s web1 app - - - %s %d\n", time.Now().UTC().Format(time.RFC3339Nano), word, i)
+		}
+		conn.Close()
+		c.WaitFor(t, arrival, delivered, "syslane_output_delivered_messages_total")
+	}
+	send("before", 10)
+	c.Shutdown(t)
+	if err := os.RemoveAll(filepath.Join(c.State, "log")); err != nil {
+		t.Fatal(err)
+	}
+	c.Restart(t)
+	time.Sleep(2 * time.Millisecond) // the next message is of another millisecond than the log
+	send("after", 10)
+	if err := server(t).Do("POST", "/"+cfg.DataStream.Name()+"/_refresh", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(query, want string, wantStatus int) {
+		t.Helper()
+		out, err := exec.Command(syslane.Binary(t), "search", "--server", "http://"+c.HTTP, "--format", "json", query).CombinedOutput()
+		status := 0
+		if e, ok := err.(*exec.ExitError); ok {
+			status = e.ExitCode()
+		}
+		if status != wantStatus || !strings.Contains(string(out), want) {
+			t.Errorf("%q ends with %d:\n%s", query, status, out)
+		}
+	}
+	ask("before or after | count", `{"count":20}`, 0)
+	ask("before", `"before 9"`, 0)
+	ask("after", `"after 0"`, 0)
+	c.Shutdown(t)
+	c.Reconfigure(t, text("http://127.0.0.1:1"))
+	c.Restart(t)
+	ask("before or after | count", "the results are incomplete: of what is older than", 2)
+	ask("before or after", `"after 9"`, 2)
+	c.Shutdown(t)
+	c.Reconfigure(t, text("http://127.0.0.1:1")+"[search.elasticsearch]\nenabled = false\n")
+	c.Restart(t)
+	ask("before or after | count", `{"count":10}`, 0)
 }

@@ -63,6 +63,9 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 	f("[[output]]\ntype = \"relp\"\nname = \"../a\"\ntargets = [\"h:1\"]", `test.toml:3:8:`, `letters, digits`)
 	f("[log]\nsync = \"sometimes\"", `test.toml:2:8:`, `want "commit"`)
 	f("[log]\nfull = \"drop\"", `test.toml:2:8:`, `want "block", "drop-newest" or "drop-oldest"`)
+	f("[search.elasticsearch]\nindex = \"logs-*\"", `say where to ask`)
+	f("[search.elasticsearch]\noutput = \"es\"", `test.toml:2:10:`, `has this name`)
+	f("[search.elasticsearch]\nhost = [\"http://127.0.0.1:1\"]", `did you mean "hosts"?`)
 	f("[http]\nlisten = \"0.0.0.0:8514\"", `test.toml:2:10:`, `set a token`)
 	f("[[input]]\ntype = \"relp\"\nlisten = \":1\"\nlink_from = [\"10.0.0.0/8\", \"10.0.0.1\"]", `test.toml:4:28:`, `want a network`)
 }
@@ -191,4 +194,28 @@ func tree(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+func TestASearchAsksElasticsearchAsItsOutputDoesUnlessToldOtherwise(t *testing.T) {
+	output := "[[output]]\ntype = \"elasticsearch\"\nname = \"es\"\nhosts = [\"http://127.0.0.1:1\"]\ndata_stream = { dataset = \"syslog\", namespace = \"prod\" }\n"
+	f := func(text, want string) {
+		t.Helper()
+		p, err := load(t, text, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "nothing"
+		if p.older != nil {
+			got = fmt.Sprint(p.older.output, " ", p.older.elastic.Index, " ", p.older.elastic.Timeout)
+		}
+		if got != want {
+			t.Errorf("\n%s\nasks %s, want %s", text, got, want)
+		}
+	}
+	f("", "nothing")
+	f(output, "es logs-syslog-prod 20s")
+	f(output+"[search.elasticsearch]\nenabled = false", "nothing")
+	f(output+"[search.elasticsearch]\nindex = \"logs-*,old-*\"\ntimeout = \"5s\"\napi_key = \"x:y\"", "es logs-*,old-* 5s")
+	f("[search.elasticsearch]\nhosts = [\"http://127.0.0.1:1\"]", " logs-syslog-default 20s")
+	f("[[output]]\ntype = \"elasticsearch\"\nmode = \"index\"\nindex = \"syslog-%Y.%m\"", "elasticsearch syslog-*.* 20s")
 }
