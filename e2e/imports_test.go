@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/doctor"},
 	{"relay", "collector"},
 	{"internal/node"},
-	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web", "internal/alert"},
+	{"inputs/...", "internal/pipeline", "spool/...", "internal/delivery", "internal/deadletter", "outputs/...", "search/...", "internal/web", "internal/web/page", "internal/alert"},
 	{"internal/convert/...", "internal/agent"},
 	{"internal/syslog", "parser", "internal/match", "internal/route", "internal/redact", "internal/transform", "internal/dedupe", "internal/limit", "internal/relp", "internal/ecs", "internal/oldlog", "internal/skipdata", "internal/tlsconf", "internal/receive", "internal/metrics", "internal/notify", "internal/vfs", "internal/activation", "internal/config", "etc", "docs"},
 }
@@ -37,7 +37,7 @@ var beside = map[string][]string{
 	"internal/delivery":  {"outputs", "spool", "internal/deadletter"},
 	"internal/alert":     {"search/...", "spool"},
 	"internal/notify":    {"internal/config"},
-	"internal/web":       {"search/...", "spool"},
+	"internal/web":       {"internal/web/page", "search/...", "spool"},
 	"parser":             {"internal/syslog"},
 	"internal/match":     {"internal/syslog", "internal/config"},
 	"internal/dedupe":    {"internal/syslog", "internal/match"},

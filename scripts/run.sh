@@ -69,7 +69,7 @@ A relay and a collector run. In another terminal:
 
   send     logger --server 127.0.0.1 --port 5515 --udp "hello from \$USER"
   find     $syslane search hello
-  HTTP     http://$collector_http   (/healthz, /metrics, search)
+  look     http://$collector_http/   in a browser: search, live tail, status
 
 Ctrl-C ends both; what they hold stays in $state.
 

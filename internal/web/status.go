@@ -5,14 +5,21 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/syslane/syslane/internal/web/page"
 	"github.com/syslane/syslane/search"
 )
 
-// index says what is here.
-func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+// index is the page for browsers, and for others says what is here.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	if page.Wanted(r) {
+		s.page.Index(w, r)
+		return
+	}
 	var b bytes.Buffer
 	b.WriteString("Syslane\n\n")
 	line := func(path, text string) { fmt.Fprintf(&b, "%-20s %s\n", path, text) }
+	line("/", "in a browser: search, live tail, status")
 	line("/healthz", "whether all is well")
 	line("/readyz", "whether messages are taken")
 	if s.cfg.Gatherer != nil {

@@ -1,6 +1,6 @@
 // Package web serves a node's HTTP: health, metrics and, on a collector, search.
 //
-//	GET /              what is here, as plain text
+//	GET /              the page for browsers; for others what is here, as plain text
 //	GET /healthz       200, or 503 and what is wrong
 //	GET /readyz        200, or 503 and what is not ready
 //	GET /metrics       Prometheus metrics
@@ -9,8 +9,9 @@
 // Without a token only loopback addresses are served, and only to requests that
 // name a loopback address or localhost as their host: otherwise any page that a
 // user of this machine opens could read the log by DNS rebinding. With tokens,
-// all but health want one as "Authorization: Bearer TOKEN", metrics one of the role
-// admin; health answers everyone, but gives its reasons to admins only.
+// all but health and the page want one as "Authorization: Bearer TOKEN", metrics one of
+// the role admin. Health answers everyone, but gives its reasons to admins only; the
+// page holds nothing of the log, and asks for a token when it needs one.
 package web
 
 import (
@@ -31,6 +32,7 @@ import (
 	"github.com/syslane/syslane/docs"
 	"github.com/syslane/syslane/internal/activation"
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/web/page"
 	"github.com/syslane/syslane/search"
 	"golang.org/x/net/netutil"
 )
@@ -124,6 +126,7 @@ type Server struct {
 	usage    usages
 	parts    []string // of the API that are served
 	metrics  metrics
+	page     *page.Page
 	stop     context.CancelCauseFunc
 }
 
@@ -148,11 +151,15 @@ func New(cfg Config) (*Server, error) {
 	if cfg.SearchTimeout <= 0 {
 		cfg.SearchTimeout = DefaultSearchTimeout
 	}
+	pages, err := page.New()
+	if err != nil {
+		return nil, err
+	}
 	listener, err := listen(cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
-	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), tails: make(chan struct{}, maxTails), usage: usages{searches: max(1, cfg.MaxSearches*2/3)}, metrics: newMetrics(cfg.Registerer)}
+	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), tails: make(chan struct{}, maxTails), usage: usages{searches: max(1, cfg.MaxSearches*2/3)}, metrics: newMetrics(cfg.Registerer), page: pages}
 	base, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
 	s.server = &http.Server{
@@ -220,6 +227,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.index)
+	mux.Handle("GET "+page.Path, s.page)
 	mux.HandleFunc("GET /healthz", s.checks(s.cfg.Health))
 	mux.HandleFunc("GET /readyz", s.checks(s.cfg.Ready))
 	if s.cfg.Gatherer != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/web/page"
 	"github.com/syslane/syslane/search"
 	"go.uber.org/goleak"
 )
@@ -106,6 +107,19 @@ func TestIndexListsWhatIsThere(t *testing.T) {
 	_, url = start(t, Config{})
 	if status, body, _ := get(t, url+"/"); status != 200 || strings.Contains(body, "/metrics") || strings.Contains(body, "curl") {
 		t.Error(status, body)
+	}
+	request, err := http.NewRequest("GET", url+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(body), "<!doctype html>") || response.Header.Get("Content-Security-Policy") != page.Policy {
+		t.Error(err, response.Header, string(body))
 	}
 	for _, path := range []string{"/metrics", search.Path, "/etc/passwd", "/x"} {
 		if status, _, _ := get(t, url+path); status != 404 {
