@@ -22,8 +22,9 @@ test: setup lint unit race e2e bench-smoke ## everything; says at its end what i
 	@if [ -s "$$LEFT_OUT" ]; then echo "make test: LEFT OUT: $$(sort -u "$$LEFT_OUT" | paste -sd';')"; rm -f "$$LEFT_OUT"; fi
 
 .PHONY: setup
-setup: ## rsyslog, loggen, Elasticsearch, OpenSearch and others, for the tests
+setup: ## rsyslog, loggen, Chromium, Elasticsearch, OpenSearch and others, for the tests
 	@e2e/setup/install-peers.sh || [ -z "$$CI" ]
+	@e2e/setup/install-browser.sh || [ -z "$$CI" ]
 	@e2e/setup/install-elasticsearch.sh || [ -z "$$CI" ]
 	@e2e/setup/install-opensearch.sh || [ -z "$$CI" ]
 	@e2e/setup/install-operations.sh || [ -z "$$CI" ]

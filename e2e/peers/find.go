@@ -29,6 +29,10 @@ const (
 	SocketActivate Peer = "systemd-socket-activate"
 	Elasticsearch  Peer = "elasticsearch"
 	OpenSearch     Peer = "opensearch"
+	// Chromium is the browser that the page is tried in, and Axe a script that checks
+	// there whether everyone can use it.
+	Chromium Peer = "chromium"
+	Axe      Peer = "axe-core"
 	// JournalUpload sends journals, JournalRemote makes them.
 	JournalUpload Peer = "systemd-journal-upload"
 	JournalRemote Peer = "systemd-journal-remote"
@@ -70,11 +74,13 @@ func LeaveOut(t testing.TB, why string) {
 }
 
 func (p Peer) installer() string {
-	if p == Promtool {
+	switch p {
+	case Promtool:
 		return "install-operations.sh"
-	}
-	if p == Elasticsearch || p == OpenSearch {
+	case Elasticsearch, OpenSearch:
 		return "install-" + string(p) + ".sh"
+	case Chromium, Axe:
+		return "install-browser.sh"
 	}
 	return "install-peers.sh"
 }
@@ -92,6 +98,12 @@ func locate(p Peer) string {
 		candidates = []string{"/usr/lib/systemd/" + string(p), "/lib/systemd/" + string(p)}
 	case Elasticsearch:
 		candidates, _ = filepath.Glob(filepath.Join(cache(), "elasticsearch-*", "bin", "elasticsearch"))
+	}
+	if p == Axe { // a script, which the browser runs
+		if scripts, _ := filepath.Glob(filepath.Join(cache(), "axe-core-*", "axe.min.js")); len(scripts) > 0 {
+			return scripts[0]
+		}
+		return ""
 	}
 	if p == OpenSearch { // a class, which Java runs
 		if classes, _ := filepath.Glob(filepath.Join(cache(), "opensearch-*", "OpenSearch.class")); len(classes) > 0 {
