@@ -40,6 +40,10 @@ const (
 	Alertmanager Peer = "prometheus-alertmanager"
 	// Promtool checks what is written for Prometheus.
 	Promtool Peer = "promtool"
+	// Nspawn boots small systems; the others look at packages.
+	Nspawn  Peer = "systemd-nspawn"
+	Lintian Peer = "lintian"
+	Rpmlint Peer = "rpmlint"
 )
 
 // Find returns the path of a peer, and leaves the test out where it is missing.
@@ -82,7 +86,21 @@ func (p Peer) installer() string {
 	case Chromium, Axe:
 		return "install-browser.sh"
 	}
+	if p == Nspawn || p == Lintian || p == Rpmlint {
+		return "install-packaging.sh"
+	}
 	return "install-peers.sh"
+}
+
+// DebianRoot returns an archive with the file system of a small Debian that has
+// systemd, rsyslog and rpm.
+func DebianRoot(t testing.TB) string {
+	t.Helper()
+	found, _ := filepath.Glob(filepath.Join(cache(), "debian-root-*.tar"))
+	if len(found) == 0 {
+		LeaveOut(t, "no Debian root: run e2e/setup/install-packaging.sh")
+	}
+	return found[len(found)-1]
 }
 
 func locate(p Peer) string {
