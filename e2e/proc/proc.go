@@ -103,7 +103,7 @@ func (p *Process) watch() error {
 		return err
 	}
 	defer r.Close()
-	p.watcher = exec.Command("sh", "-c", `read -r _ || kill -9 -- "-$0" 2>/dev/null`, strconv.Itoa(p.PID()))
+	p.watcher = exec.Command("sh", "-c", `read -r _ || kill -9 "-$0" 2>/dev/null`, strconv.Itoa(p.PID()))
 	p.watcher.Stdin = r
 	p.watcher.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.watcher.Start(); err != nil {
