@@ -28,7 +28,10 @@ type logQL struct {
 
 var (
 	metricForm = regexp.MustCompile(`^(?s)\s*(?:sum\s*(?:by\s*\(([^)]*)\)\s*)?\(\s*)?(count_over_time|rate)\s*\((.*)\[([0-9a-z.]+)\]\s*\)\s*(\))?\s*(?:by\s*\(([^)]*)\))?\s*$`)
-	matcher    = regexp.MustCompile(`^\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*`)
+	// dropped is what Grafana puts behind a query whose volume it asks for: labels that
+	// are not there.
+	dropped = regexp.MustCompile(`^\|\s*drop\s+__error(_details)?__(\s*,\s*__error(_details)?__)*\s*`)
+	matcher = regexp.MustCompile(`^\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*`)
 )
 
 // parseLogQL translates a query.
@@ -81,6 +84,10 @@ func selector(text string) (string, error) {
 		}
 	}
 	for rest = strings.TrimSpace(rest[1:]); rest != ""; {
+		if m := dropped.FindString(rest); m != "" {
+			rest = rest[len(m):]
+			continue
+		}
 		if len(rest) < 2 || !slices.Contains([]string{"|=", "!=", "|~", "!~"}, rest[:2]) {
 			return "", fmt.Errorf("LogQL: %q is not understood here; there are |= != |~ !~", rest)
 		}

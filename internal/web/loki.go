@@ -166,8 +166,8 @@ func (s *Server) lokiSeries(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lokiQuery answers what Grafana asks to test the data source, and else as
-// lokiRange does for the last hour.
+// lokiQuery answers what Grafana asks to test the data source, a metric at one time, and
+// else as lokiRange does for the last hour.
 func (s *Server) lokiQuery(w http.ResponseWriter, r *http.Request) {
 	text := strings.Join(strings.Fields(r.URL.Query().Get("query")), "")
 	if text == "vector(1)+vector(1)" {
@@ -175,7 +175,59 @@ func (s *Server) lokiQuery(w http.ResponseWriter, r *http.Request) {
 			map[string]any{"metric": map[string]string{}, "value": []any{time.Now().Unix(), "2"}}}, "stats": map[string]any{}})
 		return
 	}
+	if q, request, err := lokiRequest(r); err == nil && q.metric != "" {
+		s.lokiVector(w, r, q, request)
+		return
+	}
 	s.lokiRange(w, r)
+}
+
+// lokiVector answers count_over_time and rate at one time, that of the parameter time
+// or now.
+func (s *Server) lokiVector(w http.ResponseWriter, r *http.Request, q logQL, request search.Request) {
+	at, _, err := lokiTimes(url.Values{"start": {r.URL.Query().Get("time")}})
+	if r.URL.Query().Get("time") == "" {
+		at = time.Now()
+	}
+	if err != nil {
+		lokiFail(w, http.StatusBadRequest, fmt.Errorf("time %q is no time", r.URL.Query().Get("time")))
+		return
+	}
+	request.Since, request.Until = at.Add(-q.span), at
+	request.Query += " | count"
+	if len(q.by) > 0 {
+		request.Query += " by " + strings.Join(q.fields(), ",")
+	}
+	list := []any{}
+	if s.lokiSearch(w, r, request, func(doc []byte) error {
+		var row map[string]any
+		if err := json.Unmarshal(doc, &row); err != nil || row["others"] != nil {
+			return err
+		}
+		count, _ := row["count"].(float64)
+		if count > 0 { // to Loki, nothing has no value
+			list = append(list, map[string]any{"metric": labelsOf(row, q.by), "value": [2]any{float64(at.UnixMilli()) / 1000, q.value(count)}})
+		}
+		return nil
+	}) {
+		lokiAnswer(w, map[string]any{"resultType": "vector", "result": list, "stats": map[string]any{}})
+	}
+}
+
+// fields are those of the labels by which is grouped.
+func (q *logQL) fields() (fields []string) {
+	for _, label := range q.by {
+		fields = append(fields, lokiLabels[label])
+	}
+	return fields
+}
+
+// value writes what a count comes to.
+func (q *logQL) value(count float64) string {
+	if q.metric == "rate" {
+		count /= q.span.Seconds()
+	}
+	return strconv.FormatFloat(count, 'f', -1, 64)
 }
 
 func (s *Server) lokiStats(w http.ResponseWriter, r *http.Request) {
@@ -253,13 +305,9 @@ func (s *Server) lokiRange(w http.ResponseWriter, r *http.Request) {
 // lokiMatrix answers count_over_time and rate: the count of each span stands at its
 // end.
 func (s *Server) lokiMatrix(w http.ResponseWriter, r *http.Request, q logQL, request search.Request) {
-	var fields []string
-	for _, label := range q.by {
-		fields = append(fields, lokiLabels[label])
-	}
 	stage := " | histogram " + strconv.FormatInt(q.span.Milliseconds(), 10) + "ms"
-	if len(fields) > 0 {
-		stage += " by " + strings.Join(fields, ",")
+	if len(q.by) > 0 {
+		stage += " by " + strings.Join(q.fields(), ",")
 	}
 	request.Query += stage
 	type series struct {
@@ -286,10 +334,7 @@ func (s *Server) lokiMatrix(w http.ResponseWriter, r *http.Request, q logQL, req
 		text, _ := row["time"].(string)
 		start, err := time.Parse(time.RFC3339Nano, text)
 		count, _ := row["count"].(float64)
-		if q.metric == "rate" {
-			count /= q.span.Seconds()
-		}
-		to.Values = append(to.Values, [2]any{float64(start.Add(q.span).UnixMilli()) / 1000, strconv.FormatFloat(count, 'f', -1, 64)})
+		to.Values = append(to.Values, [2]any{float64(start.Add(q.span).UnixMilli()) / 1000, q.value(count)})
 		return err
 	}) {
 		lokiAnswer(w, map[string]any{"resultType": "matrix", "result": list, "stats": map[string]any{}})

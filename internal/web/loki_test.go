@@ -11,8 +11,9 @@ import (
 	"github.com/syslane/syslane/search"
 )
 
-// The requests are those that the Loki data source of Grafana sends: its test, the
-// labels of the query builder, lines, and the volume above them.
+// The requests are formed as the Loki data source of Grafana forms them, by its source: its
+// test, the labels of the query builder, lines and their context, the volume above them,
+// and metrics over time and at one time. They are no recordings, see docs/GRAFANA.md.
 func TestGrafanaGetsWhatItAsksOfLoki(t *testing.T) {
 	server, add := startLog(t)
 	at := time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
@@ -45,7 +46,22 @@ func TestGrafanaGetsWhatItAsksOfLoki(t *testing.T) {
 		fmt.Sprintf(`{"metric":{"host":"web0"},"values":[[%d,"3"],[%d,"2"]]}`, at.Add(5*time.Minute).Unix(), at.Add(10*time.Minute).Unix()))
 	f("query_range?"+q(`sum by (level, detected_level) (count_over_time({app="sshd"}[1h]))`), `{"metric":{"level":"`)
 	f("query_range?"+q(`sum(rate({app="sshd"}[10m]))`), `"0.016666666666666666"`)
-	for _, wrong := range []string{`{host="a"`, `{hst="a"}`, `{host=a}`, `app="a"`, `{host="a"} | json`, `{host=~"("}`, `quantile_over_time(0.9, {host="a"}[1m])`, ``} {
+	// The volume of newer versions, and an instant query, which has a time and no span.
+	f("query_range?direction=backward&step=60000ms&"+q("sum by (level, detected_level) (count_over_time({app=\"sshd\"} |= `Failed` | drop __error__[1m]))"), `{"metric":{"level":"`)
+	f("query_range?"+q(`{app="sshd"} | drop __error__, __error_details__ |= "login 7"`), `Failed login 7`)
+	instant := func(logQL string, at time.Time) string {
+		return fmt.Sprintf("query?direction=backward&time=%d&query=%s", at.UnixNano(), url.QueryEscape(logQL))
+	}
+	f(instant(`sum by (host) (count_over_time({app="sshd"}[5m]))`, at.Add(5*time.Minute)), fmt.Sprintf(`{"metric":{"host":"web0"},"value":[%d,"3"]}`, at.Add(5*time.Minute).Unix()))
+	f(instant(`rate({app="sshd"}[10m])`, at.Add(10*time.Minute)), `"0.016666666666666666"`)
+	f(instant(`count_over_time({app="sshd"}[5m])`, at), `"result":[]`)
+	// What stands around a line: up to it and from it on.
+	context := func(direction string, from, to time.Time) string {
+		return fmt.Sprintf("query_range?direction=%s&limit=2&step=1000ms&query=%s&start=%d&end=%d", direction, url.QueryEscape(`{app="sshd", host="web1"}`), from.UnixNano(), to.UnixNano())
+	}
+	f(context("backward", at, at.Add(5*time.Minute)), fmt.Sprintf(`["%d","Failed login 3 of /bin/sh"]`, at.Add(3*time.Minute).UnixNano()))
+	f(context("forward", at.Add(5*time.Minute), at.Add(time.Hour)), fmt.Sprintf(`["%d","Failed login 5 of /bin/sh"]`, at.Add(5*time.Minute).UnixNano()))
+	for _, wrong := range []string{`{host="a"`, `{hst="a"}`, `{host=a}`, `app="a"`, `{host="a"} | json`, `{host=~"("}`, `quantile_over_time(0.9, {host="a"}[1m])`, `{host="a"} | drop host`, ``} {
 		if status, body, _ := get(t, server+"/loki/api/v1/query_range?"+q(wrong)); status != 400 || body == "" {
 			t.Error(wrong, status, body)
 		}
