@@ -5,6 +5,7 @@ package outputs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -42,6 +43,9 @@ type Batch struct {
 	Count int
 	// Events is a run of records (syslog.NextRecord).
 	Events []byte
+	// Packed, from a batch for a Packer, are the events in place of Events, without
+	// gaps between them.
+	Packed []Packed
 	// Gaps tell where the positions of the events jump, because what lies between
 	// is for other outputs; in order, and empty where Count is Next-First.
 	Gaps []Gap
@@ -49,6 +53,26 @@ type Batch struct {
 	// positions, beyond the batch too; nil where there is no log to look into.
 	HasEvent func(id syslog.ID, from, before uint64) bool
 }
+
+// Packed is a run of records, compressed, as the log holds it.
+type Packed struct {
+	// Count is the number of records, Raw that of their octets.
+	Count, Raw int
+	// Codec is "s2" (block format) or "zstd" (one frame).
+	Codec  string
+	Octets []byte
+}
+
+// Packer is an Output that can do with events as the log holds them.
+type Packer interface {
+	Output
+	// Packs tells whether the next Write had better be given Batch.Packed.
+	Packs() bool
+}
+
+// ErrUnpack is returned by the Write of a Packer that needs the batch again as
+// Batch.Events.
+var ErrUnpack = errors.New("the events are needed unpacked")
 
 // Gap is a jump of positions within a batch.
 type Gap struct {

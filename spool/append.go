@@ -17,6 +17,9 @@ type Batch struct {
 	// MinTime and MaxTime bound the times of the records, in nanoseconds since
 	// 1970. The log only keeps them, for those who search.
 	MinTime, MaxTime int64
+	// AsIs says that whoever reads the records may pass them on without looking at
+	// each. The log keeps that with the block, where it holds for all of it.
+	AsIs bool
 	// Note is kept with the records and given back by Log.Notes; at most MaxNote
 	// octets. A batch without records may have one.
 	Note []byte

@@ -79,6 +79,7 @@ func (b *block) joined(batch *Batch) {
 		b.notes = appendNote(b.notes, batch.Note)
 	}
 	b.taken += batch.octets()
+	b.hdr.join(batch.Count, batch.AsIs)
 	b.hdr.count += uint32(batch.Count)
 	b.hdr.minTime = min(b.hdr.minTime, batch.MinTime)
 	b.hdr.maxTime = max(b.hdr.maxTime, batch.MaxTime)

@@ -44,6 +44,11 @@ func (c Codec) id() (codecID, error) {
 	return 0, fmt.Errorf("codec %q is not one of %q, %q, %q", c, CodecNone, CodecS2, CodecZstd)
 }
 
+// name is the inverse of Codec.id.
+func (id codecID) name() Codec {
+	return [codecCount]Codec{CodecNone, CodecS2, CodecZstd}[id]
+}
+
 // compressor compresses blocks; any number of goroutines may use it at once.
 type compressor struct {
 	codec codecID

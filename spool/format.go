@@ -32,6 +32,12 @@ const (
 	flagCheckpoint = 1 << iota
 )
 
+// Flags of a block.
+const (
+	// flagAsIs: Batch.AsIs was set for all records.
+	flagAsIs = 1 << iota
+)
+
 // castagnoli is CRC-32C (RFC 3720 §12.1), which processors compute.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -117,6 +123,17 @@ func (h *blockHeader) size() int64 {
 }
 
 func (h *blockHeader) next() uint64 { return h.first + uint64(h.count) }
+
+// join sees to the flags when so many records are about to be counted.
+func (h *blockHeader) join(count int, asIs bool) {
+	switch {
+	case count == 0:
+	case !asIs:
+		h.flags &^= flagAsIs
+	case h.count == 0:
+		h.flags |= flagAsIs
+	}
+}
 
 // encode writes the header to b, of blockHeaderSize octets.
 func (h *blockHeader) encode(b []byte, salt uint32) {

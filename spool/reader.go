@@ -19,6 +19,9 @@ type Block struct {
 	Count int
 	// Records is the run: each record a uvarint length and that many octets.
 	Records []byte
+	// Packed is the run as it is stored, in place of Records, from a Reader that was
+	// told to Pack; the zero Packed otherwise.
+	Packed Packed
 	// MinTime and MaxTime bound the times of the records as they were appended,
 	// also where the block is trimmed. Nanoseconds since 1970.
 	MinTime, MaxTime int64
@@ -46,6 +49,7 @@ type Reader struct {
 	sc   scanner
 	dec  decompressor
 	hot  []byte // records taken from the ring
+	pack bool
 
 	failures int   // read errors in a row at the same place
 	failedAt int64 // that place
@@ -158,7 +162,9 @@ func (r *Reader) await(ctx context.Context, want uint64) (limit int64, bound uin
 		if want < v.head {
 			return 0, v.head, nil
 		}
-		l.ring.want()
+		if !r.pack {
+			l.ring.want()
+		}
 		select {
 		case <-v.grown:
 			return 0, 0, errGrown
@@ -246,9 +252,14 @@ func (r *Reader) read(limit int64, bound uint64) (Block, bool, error) {
 	if err != nil {
 		return Block{}, false, err
 	}
+	b := Block{
+		First: h.first, Count: int(h.count), MinTime: h.minTime, MaxTime: h.maxTime, Appended: h.appended,
+	}
 	stored, _, err := r.sc.body(r.off, &h, limit)
-	if err == nil {
-		stored, err = r.dec.decompress(&h, stored)
+	if err == nil && r.packs(&h) {
+		b.Packed = Packed{Codec: h.codec.name(), Raw: int(h.raw), Octets: stored}
+	} else if err == nil {
+		b.Records, err = r.dec.decompress(&h, stored)
 	}
 	if errors.Is(err, ErrCorrupt) {
 		r.l.damage(r.seg, r.file, stretch{r.off, r.off + h.size(), uint64(h.count)})
@@ -257,10 +268,6 @@ func (r *Reader) read(limit int64, bound uint64) (Block, bool, error) {
 	}
 	if err != nil {
 		return Block{}, false, err
-	}
-	b := Block{
-		First: h.first, Count: int(h.count), Records: stored,
-		MinTime: h.minTime, MaxTime: h.maxTime, Appended: h.appended,
 	}
 	b.trim(r.pos)
 	r.off += h.size()

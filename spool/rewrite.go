@@ -280,6 +280,7 @@ func (r *rewriter) merge(h *blockHeader, records, notes []byte) {
 		r.hdr.minTime = min(r.hdr.minTime, h.minTime)
 		r.hdr.maxTime = max(r.hdr.maxTime, h.maxTime)
 	}
+	r.hdr.join(int(h.count), h.flags&flagAsIs != 0)
 	r.hdr.appended = max(r.hdr.appended, h.appended)
 	r.hdr.count += h.count
 	r.raw = append(r.raw, records...)

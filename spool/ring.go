@@ -134,6 +134,9 @@ func (g *ring) get(pos uint64, buf []byte) (Block, []byte, bool) {
 
 // nextInMemory returns the block at r.pos where it is in the ring.
 func (r *Reader) nextInMemory() (b Block, ok bool) {
+	if r.pack {
+		return b, false // the ring has records only
+	}
 	l := r.l
 	l.mu.RLock()
 	head, closed := l.head, l.closed

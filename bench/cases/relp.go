@@ -85,6 +85,7 @@ func relay() Case {
 			subject.Rsyslog("rsyslog, memory queue", false, subject.RsyslogConfig{
 				Input: subject.RsyslogTCP, Queue: subject.RsyslogMemory, Action: subject.RsyslogFwd}),
 			subject.SyslogNG("syslog-ng", subject.SyslogNGConfig{Source: subject.SyslogNGTCP, Destination: subject.SyslogNGForward}),
+			relayTCP("syslane, zstd on the link", `compression = "zstd"`),
 			relayTCP("syslane, s2 on the link", `compression = "s2"`),
 			relayTCP("syslane, no compression on the link", `compression = "none"`),
 		},

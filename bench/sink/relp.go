@@ -84,7 +84,8 @@ func openAnswer(data []byte) []byte {
 	if err == nil && offers.Has(relp.OfferLink, relp.LinkVersion) {
 		granted = append(granted,
 			relp.Offer{Name: relp.OfferCommands, Values: []string{relp.CmdSyslog, relp.CmdBatch}},
-			relp.Offer{Name: relp.OfferLink, Values: []string{relp.LinkVersion}})
+			relp.Offer{Name: relp.OfferLink, Values: []string{relp.LinkVersion}},
+			relp.Offer{Name: relp.OfferCodecs, Values: relp.Codecs()})
 	} else {
 		granted = append(granted, relp.Offer{Name: relp.OfferCommands, Values: []string{relp.CmdSyslog}})
 	}

@@ -69,7 +69,10 @@ func (c *conn) openLink(offers relp.Offers) relp.Offers {
 	if err != nil {
 		from = 1
 	}
-	link := relp.Offers{{Name: relp.OfferLink, Values: []string{relp.LinkVersion}}}
+	link := relp.Offers{
+		{Name: relp.OfferLink, Values: []string{relp.LinkVersion}},
+		{Name: relp.OfferCodecs, Values: relp.Codecs()},
+	}
 	r := sink.Resume(c.stream, from)
 	if r.End == 0 {
 		return link

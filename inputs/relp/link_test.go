@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/syslane/syslane/inputs"
@@ -90,11 +91,11 @@ func TestTheLinkIsGrantedToThoseWhoMaySetEnvelopes(t *testing.T) {
 	}
 	last := syslog.ID{1, 2, 3}
 	events := &eventStore{resume: map[string]inputs.Resume{"abc/out": {Have: []inputs.Range{{First: 7, Next: 42}, {First: 49, Next: 50}}, End: 50, Last: last}}}
-	linked := answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_have=7-41,49-49\nsyslane_last=49," + last.String())
+	linked := answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_codecs=0,1,2,3,4\nsyslane_have=7-41,49-49\nsyslane_last=49," + last.String())
 	f("this host", events, nil, linkOffers, linked)
 	f("an address listed", events, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, linkOffers, linked)
 	f("a newer peer that still knows this version", events, nil, strings.Replace(linkOffers, "link=1", "link=2,1", 1), linked)
-	f("a stream not known", events, nil, strings.Replace(linkOffers, "abc", "new", 1), answerWith("commands=syslog,batch\nsyslane_link=1"))
+	f("a stream not known", events, nil, strings.Replace(linkOffers, "abc", "new", 1), answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_codecs=0,1,2,3,4"))
 	f("another address", events, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, linkOffers, plain)
 	f("no address", events, []netip.Prefix{}, linkOffers, plain)
 	f("a sink that takes no events", &store{}, nil, linkOffers, plain)
@@ -110,7 +111,7 @@ func TestBatchesReachTheSinkVerbatim(t *testing.T) {
 	in := start(t, config{}, sink)
 	p := dial(t, in)
 	p.send(openWith(linkOffers))
-	p.expect(answerWith("commands=syslog,batch\nsyslane_link=1"))
+	p.expect(answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_codecs=0,1,2,3,4"))
 	events := run(500)
 	p.send(batchFrame(t, 2, wire.CodecZstd, wire.Batch{First: 7, Next: 507, Count: 500, Records: events}) +
 		"3 syslog 3 <1>\n" +
@@ -130,6 +131,35 @@ func TestBatchesReachTheSinkVerbatim(t *testing.T) {
 	}
 }
 
+// packedFrame is a batch of a run as the log of its sender holds it.
+func packedFrame(txnr uint32, b wire.Batch, run []byte) string {
+	return string(wire.AppendPackedFrame(nil, txnr, b, []wire.Packed{{Codec: wire.CodecS2, Raw: len(run), Octets: s2.Encode(nil, run)}}))
+}
+
+func TestPackedBatchesReachTheSinkAsEventsAndOnlyFromThoseWhoMayLink(t *testing.T) {
+	events := run(500)
+	frame := packedFrame(2, wire.Batch{First: 7, Next: 507, Count: 500}, events)
+	sink := &eventStore{}
+	p := dial(t, start(t, config{}, sink))
+	p.send(openWith(linkOffers))
+	p.expect(answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_codecs=0,1,2,3,4"))
+	p.send(frame)
+	p.expect("2 rsp 6 200 OK\n")
+	if got := sink.taken(); len(got) != 1 || !bytes.Equal(got[0].Events, events) || got[0].Count != 500 {
+		t.Errorf("%d batches came", len(got))
+	}
+	stranger := dial(t, start(t, config{linkFrom: []netip.Prefix{}}, sink))
+	stranger.send(openWith(linkOffers))
+	stranger.expect(answerWith("commands=syslog"))
+	stranger.send(frame)
+	if answer, err := stranger.r.ReadString('\n'); err == nil && !strings.Contains(answer, " 500 ") {
+		t.Errorf("a batch of a stranger is answered %q", answer)
+	}
+	if got := sink.taken(); len(got) != 1 {
+		t.Errorf("%d batches are stored, want 1", len(got))
+	}
+}
+
 func TestADamagedBatchIsRefusedAndLeavesNothingBehind(t *testing.T) {
 	good := run(10)
 	event := func(change func(e *syslog.Event)) []byte {
@@ -143,7 +173,7 @@ func TestADamagedBatchIsRefusedAndLeavesNothingBehind(t *testing.T) {
 			reg := prometheus.NewRegistry()
 			p := dial(t, start(t, config{registerer: reg}, sink))
 			p.send(openWith(linkOffers))
-			p.expect(answerWith("commands=syslog,batch\nsyslane_link=1"))
+			p.expect(answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_codecs=0,1,2,3,4"))
 			p.send(batchFrame(t, 2, wire.CodecNone, wire.Batch{First: 1, Next: 11, Count: 10, Records: good}) +
 				batchFrame(t, 3, wire.CodecNone, wire.Batch{First: 11, Next: 21, Count: count, Records: records}))
 			p.expect("2 rsp 6 200 OK\n3 rsp ")
@@ -183,6 +213,8 @@ func FuzzConnection(f *testing.F) {
 		link + batchFrame(f, 2, wire.CodecNone, wire.Batch{First: 1, Next: 4, Count: 3, Records: events}),
 		link + batchFrame(f, 2, wire.CodecS2, wire.Batch{First: 1, Next: 4, Count: 3, Records: events}),
 		link + batchFrame(f, 2, wire.CodecZstd, wire.Batch{First: 1, Next: 9, Count: 3, Records: events}) + "3 open 0\n4 close 0\n",
+		link + packedFrame(2, wire.Batch{First: 1, Next: 4, Count: 3}, events),
+		openFrame + packedFrame(2, wire.Batch{First: 1, Next: 4, Count: 3}, events),
 	} {
 		f.Add([]byte(s))
 	}

@@ -36,6 +36,12 @@ type Reader interface {
 	// Next waits for records and returns the next of them; they are valid until
 	// the Next after.
 	Next(ctx context.Context) (spool.Block, error)
+	// Pack tells whether Next shall return blocks as they are stored where it can, and
+	// Unpack appends the records of such a one to dst.
+	Pack(on bool)
+	Unpack(dst []byte, p spool.Packed) ([]byte, error)
+	// Seek makes Next go on at a position.
+	Seek(position uint64)
 	Close() error
 }
 
@@ -87,6 +93,10 @@ type Delivery struct {
 	retries atomic.Uint64
 	batch   []byte
 	gaps    []outputs.Gap
+	// packed are the parts of a packed batch, whose octets are in batch one after the
+	// other; unpacked is the memory of one whose output wanted it so.
+	packed   []outputs.Packed
+	unpacked []byte
 	// skipped is the number of events that the batch leaves out.
 	skipped uint64
 
@@ -161,7 +171,10 @@ func (d *Delivery) Run(ctx context.Context) error {
 		}
 		rejected, start := 0, time.Now()
 		if b.Count > 0 { // otherwise all of it is for other outputs, or damaged
-			if rejected, err = d.write(ctx, writing, b); err != nil {
+			if rejected, err = d.write(ctx, writing, b); errors.Is(err, errDamaged) {
+				l.reread(b.First, b.Next)
+				continue
+			} else if err != nil {
 				return nil // only the end of ctx makes write give up
 			}
 			l.handed = b.Next
@@ -190,6 +203,12 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 		}
 		if ctx.Err() != nil {
 			return 0, err
+		}
+		if errors.Is(err, outputs.ErrUnpack) {
+			if err := d.unpack(b); err != nil {
+				return 0, err
+			}
+			continue
 		}
 		d.failed(err)
 		if !sleep(ctx, pause/2+rand.N(pause/2+1)) {

@@ -58,6 +58,11 @@ func (l *fakeLog) Next(ctx context.Context) (spool.Block, error) {
 	return b, nil
 }
 
+func (l *fakeLog) Pack(bool)   {}
+func (l *fakeLog) Seek(uint64) {}
+func (l *fakeLog) Unpack(dst []byte, _ spool.Packed) ([]byte, error) {
+	return dst, errors.New("nothing was packed")
+}
 func (l *fakeLog) Close() error { return nil }
 func (l *fakeLog) Head() uint64 { return l.head }
 

@@ -37,6 +37,8 @@ type lane struct {
 	handed uint64
 	// ahead is a block read that did not fit into the batch before, nil if none.
 	ahead *spool.Block
+	// plain is the position up to which nothing is to be packed.
+	plain uint64
 }
 
 func (d *Delivery) newLane(at uint64) *lane {
@@ -138,6 +140,8 @@ func (d *Delivery) leap() {
 // as the batch may hold. A batch without events stands for damage up to its end. It
 // never waits for a batch to fill, so that a lone message leaves at once.
 func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
+	packs := d.packs(l)
+	l.reader.Pack(packs)
 	var block spool.Block
 	if l.ahead != nil {
 		block, l.ahead = *l.ahead, nil
@@ -150,6 +154,15 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 	limit, size := d.limit(l), d.cfg.BatchOctets
 	if l == d.backlog {
 		size = d.backlogSize
+	}
+	if isPacked(&block) {
+		if packs && block.Next() <= limit {
+			return d.pack(ctx, l, block, limit, size), nil
+		}
+		if err := d.unpackBlock(l, &block); err != nil {
+			l.reread(block.First, block.Next())
+			return d.next(ctx, l)
+		}
 	}
 	b := &outputs.Batch{Stream: d.cfg.Stream, After: l.handed, First: block.First, Next: block.First, HasEvent: d.cfg.HasEvent}
 	d.batch, d.gaps, d.skipped = d.batch[:0], d.gaps[:0], 0
@@ -164,7 +177,7 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 		if err != nil {
 			break // what was read before must not be lost; the next call meets the error again
 		}
-		if block.First != b.Next || len(d.batch)+len(block.Records) > size {
+		if block.First != b.Next || isPacked(&block) || len(d.batch)+len(block.Records) > size {
 			// A gap is where damage was skipped: positions within one batch
 			// have none. The block stays valid until the next call of Next.
 			l.ahead = &block

@@ -75,7 +75,7 @@ func lastID(run []byte) syslog.ID {
 // asTheyAre makes a batch of a run of count events. foreign says that some have a
 // route, which names outputs of whoever sent them.
 func asTheyAre(run []byte, count int) (batch spool.Batch, foreign bool, err error) {
-	batch = spool.Batch{Records: run, Count: count, MinTime: math.MaxInt64, MaxTime: math.MinInt64}
+	batch = spool.Batch{Records: run, Count: count, AsIs: true, MinTime: math.MaxInt64, MaxTime: math.MinInt64}
 	var e syslog.Event
 	var names syslog.Interner
 	for len(run) > 0 {

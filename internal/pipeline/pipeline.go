@@ -196,6 +196,8 @@ func (p *Pipeline) encode(b *inputs.Batch, j *judge, buf *[]byte) spool.Batch {
 func appendTo(batch *spool.Batch, records []byte, e *syslog.Event) []byte {
 	t := e.TimeNano()
 	batch.MinTime, batch.MaxTime = min(batch.MinTime, t), max(batch.MaxTime, t)
+	// Without a route it is for whoever reads the log.
+	batch.AsIs = e.Route == nil && (batch.AsIs || batch.Count == 0)
 	batch.Count++
 	return syslog.AppendRecord(records, e)
 }

@@ -20,12 +20,14 @@ import (
 //
 //	magic    "SLBT"
 //	ver      version of this format and of the events within, 1
-//	cod      codec of the payload: 0 none, 1 s2 (block format), 2 zstd, 3 zstd of a split run
+//	cod      codec of the payload: 0 none, 1 s2 (block format), 2 zstd, 3 zstd of a split run,
+//	         4 packed runs; see packed.go
 //	first    position in the sender's log of the first event
 //	next     position after the last event
 //	count    number of records
 //	raw      octets of the payload when decompressed
-//	crc      CRC-32C of octets 0 to 31 followed by the decompressed payload
+//	crc      CRC-32C of octets 0 to 31 followed by the decompressed payload, but by the
+//	         payload as it is under codec 4
 //	payload  a run of records (internal/syslog, NextRecord)
 const (
 	batchMagic     = "SLBT"
@@ -58,6 +60,8 @@ const (
 	// CodecSplit is Zstandard of a split run; see split.go. An encoder for CodecZstd
 	// uses it where it can.
 	CodecSplit
+	// CodecPacked is runs as the sender's log holds them; see packed.go.
+	CodecPacked
 )
 
 // ParseCodec reads a codec's name: "none", "s2" or "zstd".
@@ -137,19 +141,25 @@ func (e *BatchEncoder) AppendFrame(dst []byte, txnr uint32, b Batch) []byte {
 	}
 	dst = appendHeader(dst, txnr, CmdBatch, batchHeaderLen+len(payload))
 	start := len(dst)
-	dst = append(dst, batchMagic...)
-	dst = append(dst, batchVersion, byte(codec), 0, 0)
-	dst = binary.LittleEndian.AppendUint64(dst, b.First)
-	dst = binary.LittleEndian.AppendUint64(dst, b.Next)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(b.Count))
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(b.Records)))
+	dst = appendBatchHeader(dst, codec, &b, len(b.Records))
 	dst = binary.LittleEndian.AppendUint32(dst, checksum(dst[start:], b.Records))
 	dst = append(dst, payload...)
 	return append(dst, '\n')
 }
 
-func checksum(header, records []byte) uint32 {
-	return crc32.Update(crc32.Checksum(header[:batchChecked], castagnoli), castagnoli, records)
+// appendBatchHeader appends all of the header but the checksum.
+func appendBatchHeader(dst []byte, codec Codec, b *Batch, raw int) []byte {
+	dst = append(dst, batchMagic...)
+	dst = append(dst, batchVersion, byte(codec), 0, 0)
+	dst = binary.LittleEndian.AppendUint64(dst, b.First)
+	dst = binary.LittleEndian.AppendUint64(dst, b.Next)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(b.Count))
+	return binary.LittleEndian.AppendUint32(dst, uint32(raw))
+}
+
+// checksum is that of a header and what stands for its payload.
+func checksum(header, payload []byte) uint32 {
+	return crc32.Update(crc32.Checksum(header[:batchChecked], castagnoli), castagnoli, payload)
 }
 
 // BatchDecoder reads batches. It is not safe for concurrent use. The zero value
@@ -188,14 +198,18 @@ func (d *BatchDecoder) Decode(data, buf []byte) (Batch, error) {
 		return b, ErrBatchSize
 	}
 	b.Count = int(count)
-	records, err := d.decompress(Codec(data[5]), data[batchHeaderLen:], buf[:0], int(raw))
+	codec, payload := Codec(data[5]), data[batchHeaderLen:]
+	if codec == CodecPacked && checksum(data, payload) != crc {
+		return b, ErrBatchChecksum
+	}
+	records, err := d.decompress(codec, payload, buf[:0], int(raw))
 	if err != nil {
 		return b, err
 	}
 	if len(records) != int(raw) {
 		return b, ErrBatchSize
 	}
-	if checksum(data, records) != crc {
+	if codec != CodecPacked && checksum(data, records) != crc {
 		return b, ErrBatchChecksum
 	}
 	b.Records = records
@@ -218,24 +232,21 @@ func (d *BatchDecoder) decompress(codec Codec, payload, buf []byte, raw int) ([]
 			return nil, ErrBatchPayload
 		}
 		return records, nil
+	case CodecPacked:
+		return d.unpack(payload, buf, raw)
 	case CodecZstd, CodecSplit:
-		if d.zstd == nil {
-			var err error
-			d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-				zstd.WithDecoderMaxMemory(MaxBatchRaw), zstd.WithDecoderMaxWindow(MaxBatchRaw))
-			if err != nil {
-				return nil, fmt.Errorf("start zstd decoder: %w", err)
-			}
+		z, err := d.decoder()
+		if err != nil {
+			return nil, err
 		}
 		if codec == CodecZstd {
-			records, err := d.zstd.DecodeAll(payload, buf)
+			records, err := z.DecodeAll(payload, buf)
 			if err != nil {
 				return nil, ErrBatchPayload
 			}
 			return records, nil
 		}
-		var err error
-		if d.split, err = d.zstd.DecodeAll(payload, d.split[:0]); err != nil {
+		if d.split, err = z.DecodeAll(payload, d.split[:0]); err != nil {
 			return nil, ErrBatchPayload
 		}
 		records, err := join(buf, d.split, raw)
@@ -248,6 +259,19 @@ func (d *BatchDecoder) decompress(codec Codec, payload, buf []byte, raw int) ([]
 		return records, err
 	}
 	return nil, ErrBatchHeader
+}
+
+// decoder returns the one of Zstandard, which is made on demand.
+func (d *BatchDecoder) decoder() (*zstd.Decoder, error) {
+	if d.zstd == nil {
+		var err error
+		d.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(MaxBatchRaw), zstd.WithDecoderMaxWindow(MaxBatchRaw))
+		if err != nil {
+			return nil, fmt.Errorf("start zstd decoder: %w", err)
+		}
+	}
+	return d.zstd, nil
 }
 
 // Close frees what the decoder holds.

@@ -17,6 +17,7 @@ const (
 	OfferFrom     = "syslane_from"
 	OfferHave     = "syslane_have"
 	OfferLast     = "syslane_last"
+	OfferCodecs   = "syslane_codecs"
 )
 
 // Limits of the offers that are read. librelp holds itself to the same lengths.

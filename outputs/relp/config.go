@@ -23,11 +23,27 @@ import (
 // Defaults of Config.
 const (
 	DefaultWindow         = 128
-	DefaultCompression    = "zstd"
+	DefaultCompression    = CompressionAuto
 	DefaultConnectTimeout = 10 * time.Second
 	DefaultAckTimeout     = 30 * time.Second
 	// SeveralTimeout stands for both time-outs where there are several targets.
 	SeveralTimeout = 3 * time.Second
+)
+
+// The values of Config.Compression.
+const (
+	// CompressionAuto is CompressionStored, but CompressionZstd where the network
+	// carries less than 100 Mbit/s.
+	CompressionAuto = "auto"
+	// CompressionStored sends the blocks of the log as they stand, which takes next
+	// to no CPU time, and what does not allow that compressed by S2.
+	CompressionStored = "stored"
+	// CompressionZstd (at its fastest, of the split run) leaves a sixth of plain
+	// syslog or less, and takes more CPU time than all else that a relay does.
+	CompressionZstd = "zstd"
+	// CompressionS2 leaves a third to a fifth.
+	CompressionS2   = "s2"
+	CompressionNone = "none"
 )
 
 // maxWindow bounds Config.Window; more in flight brings nothing and costs memory.
@@ -48,9 +64,8 @@ type Config struct {
 	// Window is the most messages on their way without an answer, to a plain
 	// RELP server.
 	Window int
-	// Compression of the link: "zstd", "s2" or "none". On log text zstd (at its
-	// fastest, of the split run) leaves a sixth or less, s2 a third to a fifth at
-	// several times the speed.
+	// Compression of the link: CompressionAuto or another. Receivers that do not
+	// take stored blocks get what CompressionZstd or CompressionS2 would send.
 	Compression string
 	// Plain never offers the link: every server is sent plain syslog messages.
 	Plain bool
@@ -89,8 +104,11 @@ func (c *Config) setDefaults() error {
 	if c.Compression == "" {
 		c.Compression = DefaultCompression
 	}
-	if _, err := relp.ParseCodec(c.Compression); err != nil {
-		return fail("%w", err)
+	switch c.Compression {
+	case CompressionAuto, CompressionStored, CompressionZstd, CompressionS2, CompressionNone:
+	default:
+		return fail("compression %q is none of %q, %q, %q, %q, %q", c.Compression,
+			CompressionAuto, CompressionStored, CompressionZstd, CompressionS2, CompressionNone)
 	}
 	several := targets.Several(c.Targets)
 	if c.ConnectTimeout == 0 {
@@ -106,10 +124,28 @@ func (c *Config) setDefaults() error {
 	return nil
 }
 
-func (c *Config) newEncoder() (*relp.BatchEncoder, error) {
-	codec, err := relp.ParseCodec(c.Compression)
-	if err != nil {
-		return nil, err
+// packs tells whether the blocks of the log are sent as they stand, where the
+// network is not narrow.
+func (c *Config) packs() bool {
+	return c.Compression == CompressionAuto || c.Compression == CompressionStored
+}
+
+// newEncoders returns the encoder of what is not sent as it stands, and the one in its
+// place where the network is narrow.
+func (c *Config) newEncoders() (wide, narrow *relp.BatchEncoder, err error) {
+	codecs := [2]relp.Codec{relp.CodecS2, relp.CodecS2}
+	switch c.Compression {
+	case CompressionAuto:
+		codecs[1] = relp.CodecZstd
+	case CompressionZstd, CompressionNone:
+		codec, err := relp.ParseCodec(c.Compression)
+		if err != nil {
+			return nil, nil, err
+		}
+		codecs = [2]relp.Codec{codec, codec}
 	}
-	return relp.NewBatchEncoder(codec)
+	if wide, err = relp.NewBatchEncoder(codecs[0]); err == nil {
+		narrow, err = relp.NewBatchEncoder(codecs[1])
+	}
+	return wide, narrow, err
 }

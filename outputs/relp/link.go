@@ -21,8 +21,13 @@ const linkBatchOctets = 1 << 20
 // then sends smaller ones, until the one record is alone that is refused; that
 // is rejected after maxRefusals.
 func (o *lane) writeLink(ctx context.Context, s *session, b *outputs.Batch) error {
-	p := &o.progress
 	o.skipStored(s, b)
+	return o.sendAll(s, func(answered func(*request)) error { return o.sendPieces(ctx, s, b, answered) })
+}
+
+// sendAll takes the answers to what send sends.
+func (o *lane) sendAll(s *session, send func(answered func(*request)) error) error {
+	p := &o.progress
 	var refused *request
 	answered := func(r *request) {
 		if r.code == relp.CodeOK {
@@ -33,10 +38,11 @@ func (o *lane) writeLink(ctx context.Context, s *session, b *outputs.Batch) erro
 			refused = &first
 		}
 	}
-	err := o.sendPieces(ctx, s, b, answered)
+	err := send(answered)
 	if err != nil {
 		s.drain(answered)
 	}
+	o.look(s)
 	if refused == nil {
 		return err
 	}
@@ -118,6 +124,10 @@ func (o *lane) sendBatch(ctx context.Context, s *session, first int, b relp.Batc
 	if err := o.wait(ctx, s, linkInFlight-1, answered); err != nil {
 		return err
 	}
-	o.frames = o.encoder.AppendFrame(o.frames, s.window.add(first, b.Count), b)
+	encoder := o.encoder
+	if o.pace.narrow {
+		encoder = o.narrow
+	}
+	o.frames = encoder.AppendFrame(o.frames, s.window.add(first, b.Count), b)
 	return o.flush(ctx, s)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/syslane/syslane/outputs/targets"
 )
 
-// Output forwards events to RELP servers. It implements outputs.Output.
+// Output forwards events to RELP servers. It implements outputs.Packer.
 type Output struct{ group *targets.Group }
 
 // New checks the configuration and returns an output. It connects at the first Write.
@@ -35,7 +35,8 @@ func New(cfg Config) (*Output, error) {
 	group, err := targets.New(targets.Config{
 		Output: cfg.Name, Targets: cfg.Targets, Mode: cfg.Mode, Resolver: cfg.Resolver, ResolveEvery: cfg.ResolveEvery,
 		Open: func(address string) targets.Lane {
-			return &lane{cfg: &cfg, log: cfg.Logger, metrics: m, target: address}
+			var l targets.Packer = &lane{cfg: &cfg, log: cfg.Logger, metrics: m, target: address}
+			return l
 		},
 		Refused: func(err error) bool { var refused *refusedError; return errors.As(err, &refused) },
 		Logger:  cfg.Logger, Registerer: cfg.Registerer,
@@ -52,10 +53,13 @@ func New(cfg Config) (*Output, error) {
 // to two servers only where the first was left before it answered.
 func (o *Output) Write(ctx context.Context, b *outputs.Batch) error { return o.group.Write(ctx, b) }
 
+// Packs implements outputs.Packer.
+func (o *Output) Packs() bool { return o.group.Packs() }
+
 // Close ends the sessions.
 func (o *Output) Close() error { return o.group.Close() }
 
-// lane forwards events to one server.
+// lane forwards events to one server. It implements targets.Packer.
 type lane struct {
 	cfg     *Config
 	log     zerolog.Logger
@@ -66,14 +70,19 @@ type lane struct {
 	mu       sync.Mutex
 	session  *session
 	encoder  *relp.BatchEncoder // made with the first session over the link
+	narrow   *relp.BatchEncoder // in its place where the network is narrow
+	pace     pace
 	progress progress
 	// plain: the target refuses a session when offered the link.
 	plain bool
 	// frames is the memory of what is about to be written, message of a rendered one.
 	frames, message []byte
+	packed          []relp.Packed
 	names           syslog.Interner
 
 	renew atomic.Bool
+	// packs: the session takes what the log holds as it stands, and shall.
+	packs atomic.Bool
 	// remote is the address connected to.
 	remote atomic.Pointer[netip.Addr]
 }
@@ -87,6 +96,9 @@ func (o *lane) Write(ctx context.Context, b *outputs.Batch) (owned int, err erro
 		s, fresh, err := o.connect(ctx, b)
 		if err != nil {
 			return o.progress.prefix(b.Count), err
+		}
+		if b.Packed != nil && !o.takesPacked(s, b) {
+			return o.progress.prefix(b.Count), outputs.ErrUnpack
 		}
 		_, before := o.progress.left(b.Count)
 		if err = o.writeTo(ctx, s, b); err == nil {
@@ -114,7 +126,10 @@ func (o *lane) writeTo(ctx context.Context, s *session, b *outputs.Batch) error 
 	// A write that blocks ends with ctx.
 	stop := context.AfterFunc(ctx, func() { s.net.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if s.link {
+	switch {
+	case b.Packed != nil:
+		return o.writePacked(ctx, s, b)
+	case s.link:
 		return o.writeLink(ctx, s, b)
 	}
 	return o.writePlain(ctx, s, b)
@@ -139,12 +154,13 @@ func (o *lane) connect(ctx context.Context, b *outputs.Batch) (s *session, fresh
 		return nil, false, fmt.Errorf("connect: %v", err)
 	}
 	if s.link && o.encoder == nil {
-		if o.encoder, err = o.cfg.newEncoder(); err != nil {
+		if o.encoder, o.narrow, err = o.cfg.newEncoders(); err != nil {
 			s.abandon()
 			return nil, false, err
 		}
 	}
 	o.session = s
+	o.packs.Store(s.packed && o.cfg.packs() && !o.pace.narrow)
 	remote := s.tcp.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	o.remote.Store(&remote)
 	o.metrics.connects.Inc()
@@ -179,9 +195,13 @@ func (o *lane) drop(s *session, why error) {
 // leave ends the session by end.
 func (o *lane) leave(s *session, end func(*session)) {
 	o.remote.Store(nil)
+	o.packs.Store(false)
 	o.session = nil
 	end(s)
 }
+
+// Packs implements targets.Packer.
+func (o *lane) Packs() bool { return o.packs.Load() }
 
 // Check implements targets.Lane: a server that answers "open" is well.
 func (o *lane) Check(ctx context.Context) error {

@@ -31,9 +31,11 @@ type session struct {
 	stream   string
 	// link: the server took the batch command. Of the positions from on it has
 	// those in have.
-	link   bool
-	from   uint64
-	have   []span
+	link bool
+	from uint64
+	have []span
+	// packed: it takes what the log holds as it stands.
+	packed bool
 	window *window
 	reader *relp.Reader
 	// opens is how often "open" was sent.
@@ -174,7 +176,7 @@ func (s *session) open(stream string, from uint64) (have known, err error) {
 	if !s.link {
 		return have, nil
 	}
-	s.from = from
+	s.from, s.packed = from, relp.TakesPacked(accepted)
 	for _, v := range accepted.Values(relp.OfferHave) {
 		var had span
 		if n, err := fmt.Sscanf(v, "%d-%d", &had.first, &had.next); n != 2 || had.next < had.first {

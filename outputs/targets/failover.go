@@ -44,10 +44,17 @@ func (g *Group) failover(ctx context.Context, b *outputs.Batch) error {
 			}
 			g.active = m
 		}
+		if b.Packed != nil && g.progress.start > 0 {
+			g.release(m)
+			return outputs.ErrUnpack
+		}
 		rest := tail(b, g.progress.start)
 		owned, err := m.lane.Write(ctx, rest)
 		g.release(m)
 		var rejected *outputs.Rejected
+		if errors.Is(err, outputs.ErrUnpack) {
+			return err
+		}
 		if err == nil || errors.As(err, &rejected) {
 			start := g.progress.start
 			g.progress = progress{}

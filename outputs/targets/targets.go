@@ -205,6 +205,23 @@ func (g *Group) Write(ctx context.Context, b *outputs.Batch) error {
 	return g.failover(ctx, b)
 }
 
+// Packer is a Lane whose Write may be given outputs.Batch.Packed. Packs, which may be
+// called at any time, tells whether it had better be. ErrUnpack of a Write is passed on.
+type Packer interface {
+	Lane
+	Packs() bool
+}
+
+// Packs implements outputs.Packer. Where events are divided among targets they are
+// needed unpacked.
+func (g *Group) Packs() bool {
+	if g.active == nil || g.cfg.Mode == Balance && Several(g.cfg.Targets) {
+		return false
+	}
+	p, ok := g.active.lane.(Packer)
+	return ok && p.Packs()
+}
+
 // ready waits for the first look at the names, and for a target that works: not
 // for long, so that it is known that none does.
 func (g *Group) ready(ctx context.Context) error {

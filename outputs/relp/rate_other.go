@@ -1,0 +1,7 @@
+//go:build !linux
+
+package relp
+
+import "net"
+
+func deliveryRate(net.Conn) (rate uint64, known bool) { return 0, false }
