@@ -54,7 +54,7 @@ func (b *browsers) start(t testing.TB) context.Context {
 			options = append(options, chromedp.NoSandbox)
 		}
 		allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-		ctx, cancelBrowser := chromedp.NewContext(allocator)
+		ctx, cancelBrowser := chromedp.NewContext(allocator, unheard)
 		b.ctx, b.end = ctx, func() { cancelBrowser(); cancel() }
 		b.err = chromedp.Run(ctx)
 	})
@@ -63,6 +63,9 @@ func (b *browsers) start(t testing.TB) context.Context {
 	}
 	return b.ctx
 }
+
+// unheard drops what chromedp says of events of browsers newer than itself.
+var unheard = chromedp.WithErrorf(func(string, ...any) {})
 
 // fresh opens a window of a profile of its own. A headless Chromium opens a tab of a new
 // profile only in a new window.
@@ -135,7 +138,8 @@ func (p *tab) watch(event any) {
 			p.complains = append(p.complains, fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text))
 		}
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(e.Request.URL, p.origin+"/") {
+		// Pictures within Chromium's own controls are no requests.
+		if !strings.HasPrefix(e.Request.URL, p.origin+"/") && !strings.HasPrefix(e.Request.URL, "data:") {
 			p.foreign = append(p.foreign, e.Request.URL)
 		}
 	case *cdppage.EventJavascriptDialogOpening:
@@ -207,7 +211,17 @@ func (p *tab) until(what, expression string) {
 func (p *tab) key(keys ...string) {
 	p.Helper()
 	for _, k := range keys {
-		p.run(chromedp.KeyEvent(k))
+		down, up := input.DispatchKeyEvent(input.KeyDown).WithText(k), input.DispatchKeyEvent(input.KeyUp)
+		switch {
+		// One event for key and character, as from a keyboard: a page that takes the
+		// key as a command does not get the character too.
+		case k == "\r":
+			p.run(down.WithKey("Enter").WithWindowsVirtualKeyCode(13), up.WithKey("Enter").WithWindowsVirtualKeyCode(13))
+		case len(k) == 1 && k >= " ":
+			p.run(down.WithKey(k), up.WithKey(k))
+		default:
+			p.run(chromedp.KeyEvent(k))
+		}
 	}
 }
 

@@ -43,6 +43,14 @@ func TestOneWorksWithALogOf100000Messages(t *testing.T) {
 		{"rows", rows},
 		{"search", words},
 		{"facets", facets},
+		{"completion", completion},
+		{"keys", keys},
+		{"fields", fields},
+		{"zoom", zoom},
+		{"ranges", ranges},
+		{"themes", themes},
+		{"status", status},
+		{"accessible", accessible},
 		{"looks", looks},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, s) })

@@ -1,5 +1,5 @@
 import { by, el } from "./dom.js";
-import { bounds, describe, ranges, stamp, typed, zone } from "./time.js";
+import { bounds, describe, ranges, span, spanText, stamp, typed, zone } from "./time.js";
 
 // The choice of time: a span before now, or from here to there.
 
@@ -65,13 +65,18 @@ export class Range {
     this.change(range);
   }
 
-  /** zoomOut returns a range that is twice as long around the same middle. */
+  /**
+   * zoomOut returns a range that is twice as long: around the same middle, but not into
+   * the future, and before now where the range is.
+   */
   zoomOut() {
     const now = Date.now();
     const { from, to } = bounds(this.now, now);
     if (from === null) return null;
+    if (!this.now.until && span(this.now.since) !== null) return { since: spanText(2 * span(this.now.since)), until: "" };
     const more = (to - from) / 2;
-    return { since: new Date(from - more).toISOString(), until: new Date(to + more).toISOString() };
+    const end = Math.max(to, Math.min(to + more, now));
+    return { since: new Date(end - 2 * (to - from)).toISOString(), until: new Date(end).toISOString() };
   }
 
   /** shift returns the range before or behind, by half its length. */

@@ -27,7 +27,7 @@ export class Table {
     this.current = -1;
     Object.assign(this, { detail, nearEnd });
     this.space = el("div", { class: "space", role: "presentation" });
-    this.scroller = el("div", { class: "scroller", role: "grid", tabIndex: 0, "aria-label": "Events", "aria-rowcount": -1, "aria-colcount": 4 }, this.space);
+    this.scroller = el("div", { class: "scroller", role: "treegrid", tabIndex: 0, "aria-label": "Events", "aria-rowcount": -1, "aria-colcount": 4 }, this.space);
     parent.replaceChildren(this.scroller);
     this.scroller.addEventListener("scroll", () => {
       this.draw();

@@ -19,10 +19,14 @@ function code(point) {
   return "U+" + point.toString(16).toUpperCase().padStart(4, "0");
 }
 
-/** sign returns what stands for a character: a control picture, or its code. */
+// The names of control characters, for few fonts have pictures of them.
+const controls = ("NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI " +
+  "DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US").split(" ");
+
+/** sign returns what stands for a character: its name, or its code. */
 function sign(point) {
-  if (point < 0x20) return String.fromCharCode(0x2400 + point);
-  if (point === 0x7f) return "\u2421";
+  if (point < 0x20) return controls[point];
+  if (point === 0x7f) return "DEL";
   if (point === 0xfffd) return "\ufffd";
   return code(point);
 }
@@ -67,7 +71,7 @@ export function plain(text, max = 200) {
   const cut = text.length > max ? whole(text, max) + "…" : text;
   return cut.replace(hidden, (c) => {
     const point = c.codePointAt(0);
-    return point < 0x80 || point === 0xfffd ? sign(point) : `<${code(point)}>`;
+    return point === 0xfffd ? c : `<${sign(point)}>`;
   });
 }
 

@@ -55,7 +55,13 @@ export function span(text) {
   return match ? Number(match[1]) * units[match[2]] : null;
 }
 
-/** ago says how long ago something was, and lasting how long it takes. */
+/** spanText writes milliseconds as span reads them, in the largest unit that divides them. */
+export function spanText(millis) {
+  const unit = ["d", "h", "m", "s"].find((u) => millis % units[u] === 0) ?? "ms";
+  return `${Math.round(millis / units[unit])}${unit}`;
+}
+
+/** lasting says how long something takes. */
 export function lasting(millis) {
   const s = Math.round(millis / 1000);
   if (s < 90) return `${s} s`;
