@@ -83,6 +83,12 @@ pgo: bench-build ## default.pgo, by which the compiler optimises, from profiles 
 bench-spool: build ## the log beside other queues on disk; BENCH="-text FILE" for more flags
 	@cd bench/spool && go run -pgo=../../default.pgo . -syslane ../../bin/syslane $(BENCH)
 
+.PHONY: bench-search
+bench-search: ## searches over 20 million messages grown from the logs in TEXT=FILE,FILE, kept in DIR=bin/search-data
+	@go build -o bin/bench/search ./bench/search
+	@dir=$(or $(DIR),bin/search-data); [ -d $$dir/log ] || bin/bench/search -dir $$dir -mode generate -text $(TEXT) $(BENCH)
+	@bin/bench/search -dir $(or $(DIR),bin/search-data) -mode search -rounds 7
+
 .PHONY: soak-spool
 soak-spool: ## the long proofs of the log: 200 kills, 20 GiB of backlog, thousands of seeds
 	go test -count=1 -timeout 40m -v -run 'KillingTheProcess|ABacklog' ./spool -kills=200 -backlog=20
