@@ -178,8 +178,26 @@ func (w *watch) push(g *group) {
 	}
 }
 
-// clock tells the time, which does not go back.
-func (e *engine) clock(now time.Time) { e.now = max(e.now, now.UnixNano()) }
+// maxBack is how far a clock may go back and be waited for.
+const maxBack = time.Minute
+
+// clock tells the time. It does not go back, but where the clock of the machine was
+// wrong and has been set: then nothing that is remembered lies in the future.
+func (e *engine) clock(now time.Time) {
+	t := now.UnixNano()
+	if t >= e.now-int64(maxBack) {
+		e.now = max(e.now, t)
+		return
+	}
+	e.now = t
+	for _, w := range e.watches {
+		w.from, w.next = min(w.from, t), 0
+		for _, g := range w.groups {
+			g.last, g.since, g.told, g.lateUntil = min(g.last, t), min(g.since, t), min(g.told, t), min(g.lateUntil, t)
+			g.held = min(g.held, w.stepAt(t))
+		}
+	}
+}
 
 // advance evaluates the alerts at the time of the clock.
 func (e *engine) advance() (changes []Change) {

@@ -224,6 +224,24 @@ func TestAWindowOfThePastThatWasToldIsNotToldAgain(t *testing.T) {
 	s.expect(11*minute, "")
 }
 
+func TestAClockThatIsSetBackDoesNotStopAlerts(t *testing.T) {
+	s := newScript(t, rule(t, "", "count > 10", 5*minute))
+	s.at(minute)
+	s.e.clock(start.Add(48 * time.Hour)) // wrong for a moment
+	s.see("web1", 48*time.Hour, 1)
+	s.advance()
+	s.e.clock(start.Add(2 * minute))
+	s.see("web1", 2*minute, 11)
+	s.expect(2*minute+time.Second, "2m1s firing  12")
+	s = newScript(t, rule(t, "", "", 10*minute))
+	s.e.clock(start.Add(48 * time.Hour))
+	s.see("web1", 48*time.Hour, 1)
+	s.advance()
+	s.e.clock(start.Add(2 * minute))
+	s.expect(11*minute, "")
+	s.expect(13*minute, "12m0s firing  600")
+}
+
 func TestGroupsAreBoundedAndWhatIsBeyondIsCounted(t *testing.T) {
 	s := newScript(t, rule(t, "", "count > 0", minute, "host"))
 	for i := range maxGroups + 50 {

@@ -156,6 +156,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	for _, o := range w.boxes {
 		wg.Go(func() { w.tell(telling, o) })
 	}
+	w.warm(ctx)
 	err := w.read(ctx)
 	stop()
 	wg.Wait()
@@ -205,7 +206,7 @@ func (w *Watcher) block(b *spool.Block) {
 	if b.Next() >= w.head {
 		w.engine.clock(w.cfg.Now())
 	} else {
-		w.engine.clock(time.Unix(0, b.Appended))
+		w.engine.clock(time.Unix(0, max(b.Appended, w.engine.now)))
 	}
 	w.unreadable += uint64(w.sieve.Each(b.Records, func(query int, e *syslog.Event) { w.engine.observe(query, e) }))
 	w.evaluated += uint64(b.Count)

@@ -225,6 +225,21 @@ func TestAfterARestartSilenceBeginsAnew(t *testing.T) {
 	b.expect(c, "firing a web1", "firing a web2", "resolved a web2", "resolved a web1", "firing a web2")
 }
 
+func TestAHostThatFellSilentBeforeThereWasAnAlertIsTold(t *testing.T) {
+	c := &told{}
+	b := newBench(t, c, rule(t, "failed", "", 10*minute, "host"))
+	b.add("web1", 1)
+	b.add("old", 1)
+	b.clock.pass(23 * time.Hour)
+	b.start()
+	eventually(t, "the look into the past", func() bool { return b.w.Status().Alerts[0].Watched == 2 })
+	b.clock.pass(9 * minute)
+	b.add("web1", 1)
+	eventually(t, "evaluation", func() bool { b.w.mu.Lock(); defer b.w.mu.Unlock(); return b.w.position == b.log.Head() })
+	b.clock.pass(2 * minute)
+	b.expect(c, "firing a old")
+}
+
 func TestWhatCannotBeToldWaitsAndHoldsUpNothing(t *testing.T) {
 	c := &told{fail: errors.New("no route")}
 	b := newBench(t, c, rule(t, "failed", "count > 2", 5*minute, "host"))
