@@ -100,6 +100,10 @@ soak-relp: ## 20 kills under a real omrelp, and what peers send again with 20,00
 	go test -count=1 -timeout 20m -v -run AtAnyMoment ./e2e -kills=20
 	go test -count=1 -timeout 40m -run 'AgainIsStoredOnce|AreNeverLost' ./inputs/relp -rapid.checks=20000
 
+.PHONY: soak-reload
+soak-reload: ## 100 reloads under load; RELOADS=N for more
+	go test -count=1 -timeout 60m -v -run Reloads ./e2e/reload -reloads=$(or $(RELOADS),100)
+
 .PHONY: chaos
 chaos: ## faults of all kinds for MINUTES=5, of a drawn seed or of SEED=N
 	go test ./e2e/chaos -count=1 -v -timeout 0 -run UnderFaults -length=$(or $(MINUTES),5)m -seed=$(or $(SEED),0)

@@ -5,6 +5,7 @@ package inputs
 import (
 	"context"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/syslane/syslane/internal/syslog"
@@ -22,6 +23,25 @@ type Input interface {
 	// finish, answers peers that can be answered, and returns nil. Any other
 	// return is a failure that the input cannot mend by itself. It is called once.
 	Run(ctx context.Context, sink Sink) error
+}
+
+// Successor is an Input that can leave its sockets to another, which takes its place
+// while both run: nobody who sends to them notices.
+type Successor interface {
+	Input
+	// Sockets are what Listen has taken. They stay the input's own.
+	Sockets() []syscall.Conn
+	// Retire makes the input take nothing more from its sockets, and leave the files
+	// of those that have one. Connections that are open go on; Run returns nil when
+	// the last of them has ended, or as ever when ctx ends.
+	Retire()
+}
+
+// Heir is a Successor that needs to know what the one before it knew.
+type Heir interface {
+	Successor
+	// Inherit is called before Run, with an input of the same type.
+	Inherit(from Input)
 }
 
 // Sink takes messages over from inputs.

@@ -182,11 +182,11 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 		if full {
 			l.quota.pressure.Store(true)
 			l.kickMaintenance()
-			if l.cfg.Full == FullDropNewest {
+			if l.limits.Load().Full == FullDropNewest {
 				l.quota.droppedNewest.Add(uint64(count))
 				return ErrDropped
 			}
-		} else if in.pending == 0 || in.pending+need <= l.cfg.MaxPending {
+		} else if in.pending == 0 || in.pending+need <= l.limits.Load().MaxPending {
 			return nil
 		}
 		space := in.space

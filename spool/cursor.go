@@ -134,7 +134,7 @@ func (c *Cursor) Commit(pos uint64, n Counts) error {
 	s := &c.state
 	// FullDropOldest may have moved the cursor over records that were being
 	// delivered; then pos may lie before it.
-	if pos > head || pos < s.position && l.cfg.Full != FullDropOldest {
+	if pos > head || pos < s.position && !l.dropsOldest.Load() {
 		return fmt.Errorf("commit cursor %s to %d: %w between %d and %d", c.name, pos, ErrPosition, s.position, head)
 	}
 	s.pass(s.position, pos)
@@ -152,7 +152,7 @@ func (c *Cursor) CommitSpan(from, to uint64, n Counts) error {
 	l.cursorsMu.Lock()
 	defer l.cursorsMu.Unlock()
 	s := &c.state
-	if from > to || to > head || !s.fresh(from, to) && l.cfg.Full != FullDropOldest {
+	if from > to || to > head || !s.fresh(from, to) && !l.dropsOldest.Load() {
 		return fmt.Errorf("commit cursor %s from %d to %d: %w between %d and %d, or not open", c.name, from, to, ErrPosition, s.position, head)
 	}
 	if !s.pass(from, to) {

@@ -39,6 +39,11 @@ type Log struct {
 	cursorsMu     sync.Mutex // guards cursors and what is in them; taken after mu
 	cursors       map[string]*Cursor
 
+	given  Config                 // cfg without defaults
+	limits atomic.Pointer[limits] // instead of those in cfg
+	// dropsOldest says that the oldest may be, or may have been, dropped.
+	dropsOldest atomic.Bool
+
 	ring    ring
 	bytes   atomic.Int64 // of all segments
 	failing atomic.Bool  // the last group could not be written

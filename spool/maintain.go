@@ -27,7 +27,8 @@ func (l *Log) isFull(more int64) bool {
 	if l.quota.diskLow.Load() {
 		return true
 	}
-	return l.cfg.MaxSize > 0 && l.quota.sealed.Load() > 0 && l.bytes.Load()+more > l.cfg.MaxSize
+	most := l.limits.Load().MaxSize
+	return most > 0 && l.quota.sealed.Load() > 0 && l.bytes.Load()+more > most
 }
 
 func (l *Log) kickMaintenance() {
@@ -108,7 +109,9 @@ func (l *Log) removeOldest(pressed bool) bool {
 
 // checkDisk looks at the free space of the file system.
 func (l *Log) checkDisk() {
-	if l.cfg.MinFree < 0 {
+	minFree := l.limits.Load().MinFree
+	if minFree < 0 {
+		l.quota.diskLow.Store(false) // it may have been a bound before
 		return
 	}
 	free, err := l.cfg.FS.DiskFree(l.cfg.Dir)
@@ -116,36 +119,37 @@ func (l *Log) checkDisk() {
 		l.cfg.Logger.Warn().Err(err).Msg("free space cannot be read")
 		return
 	}
-	low := free < uint64(l.cfg.MinFree)
+	low := free < uint64(minFree)
 	if l.quota.diskLow.Swap(low) != low {
 		ev := l.cfg.Logger.Info()
 		if low {
 			ev = l.cfg.Logger.Error()
 		}
-		ev.Uint64("free", free).Int64("min_free", l.cfg.MinFree).Bool("full", low).Msg("free space of the log changed")
+		ev.Uint64("free", free).Int64("min_free", minFree).Bool("full", low).Msg("free space of the log changed")
 	}
 }
 
 // pressed reports whether the log should shrink, if it may: it is full, or near
 // its bound, so that an append need not wait for a deletion.
 func (l *Log) pressed() bool {
+	bounds := l.limits.Load()
 	if l.quota.diskLow.Load() {
 		return true
 	}
-	if l.cfg.MaxSize == 0 {
+	if bounds.MaxSize == 0 {
 		return false
 	}
 	l.in.mu.Lock()
 	pending := l.in.pending
 	l.in.mu.Unlock()
-	slack := min(l.cfg.SegmentSize/2, DefaultMaxPending)
-	if l.cfg.Full == FullDropOldest {
+	slack := min(bounds.SegmentSize/2, DefaultMaxPending)
+	if bounds.Full == FullDropOldest {
 		slack = 0 // not before an append has found the log full
 		if l.quota.pressure.Load() {
-			slack = l.cfg.SegmentSize / 2
+			slack = bounds.SegmentSize / 2
 		}
 	}
-	return l.bytes.Load()+pending+slack > l.cfg.MaxSize
+	return l.bytes.Load()+pending+slack > bounds.MaxSize
 }
 
 // expired takes the oldest segment off the log if it may go. dropped says that
@@ -162,19 +166,19 @@ func (l *Log) expired(pressed bool) (s *segment, dropped bool) {
 	if l.cfg.Checkpoint != nil && s.first >= l.notesFrom {
 		return nil, false
 	}
-	passed := true
+	passed, bounds := true, l.limits.Load()
 	for _, c := range l.cursors {
 		passed = passed && c.durable >= next.first
 	}
 	switch {
 	case passed && l.cfg.KeepDelivered:
-		old := l.cfg.MaxAge > 0 && next.created > 0 &&
-			l.cfg.Now().Sub(time.Unix(0, next.created)) > l.cfg.MaxAge
+		old := bounds.MaxAge > 0 && next.created > 0 &&
+			l.cfg.Now().Sub(time.Unix(0, next.created)) > bounds.MaxAge
 		if !old && !pressed {
 			return nil, false
 		}
-	case passed && (len(l.cursors) > 0 || pressed && l.cfg.Full == FullDropOldest):
-	case pressed && l.cfg.Full == FullDropOldest && l.quota.pressure.Load():
+	case passed && (len(l.cursors) > 0 || pressed && bounds.Full == FullDropOldest):
+	case pressed && bounds.Full == FullDropOldest && l.quota.pressure.Load():
 		for _, c := range l.cursors {
 			if c.state.position < next.first {
 				c.state.counts.Dropped += c.state.open(next.first)

@@ -19,20 +19,21 @@ import (
 // only. Damage is counted, logged and kept as .bad; it never makes Open fail.
 // What does is an error of the file system, or a segment of a later version.
 func Open(cfg Config) (*Log, error) {
-	cfg, err := cfg.withDefaults()
+	full, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	l, err := open(cfg)
+	l, err := open(full, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", cfg.Dir, err)
 	}
 	return l, nil
 }
 
-func open(cfg Config) (_ *Log, err error) {
+func open(cfg, given Config) (_ *Log, err error) {
 	l := &Log{
 		cfg:        cfg,
+		given:      given,
 		grown:      make(chan struct{}),
 		cursors:    make(map[string]*Cursor),
 		kick:       make(chan struct{}, 1),
@@ -40,6 +41,7 @@ func open(cfg Config) (_ *Log, err error) {
 		stop:       make(chan struct{}),
 		writerDone: make(chan struct{}),
 	}
+	l.setLimits(&cfg)
 	l.ring.size = cfg.HotSize
 	l.in.space = make(chan struct{})
 	l.in.wake = make(chan struct{}, 1)

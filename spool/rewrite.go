@@ -199,8 +199,8 @@ func (r *rewriter) rewrite(f vfs.File, s *segment, bound uint64) (to *segment, e
 	if header.flags != s.flags {
 		return nil, fmt.Errorf("checkpoint of %s: %w", s, ErrCorrupt)
 	}
-	if l.cfg.MinFree >= 0 {
-		if free, err := l.cfg.FS.DiskFree(l.cfg.Dir); err != nil || free < uint64(l.cfg.MinFree+s.end) {
+	if l.limits.Load().MinFree >= 0 {
+		if free, err := l.cfg.FS.DiskFree(l.cfg.Dir); err != nil || free < uint64(l.limits.Load().MinFree+s.end) {
 			return nil, errors.Join(err, fmt.Errorf("rewrite %s: too little space is free", s))
 		}
 	}

@@ -92,7 +92,7 @@ func (w *writer) commit(group []*block) {
 // the checkpoint of a segment is the fold of exactly the notes before it.
 func (w *writer) write(group []*block) error {
 	l := w.l
-	if w.seg != nil && w.end >= l.cfg.SegmentSize && w.head > w.seg.first {
+	if w.seg != nil && w.end >= l.limits.Load().SegmentSize && w.head > w.seg.first {
 		w.seal()
 	}
 	if w.seg == nil {
@@ -199,7 +199,7 @@ func (w *writer) succeed(group []*block) {
 	} else {
 		w.publish()
 	}
-	if w.unseen += int64(octets); w.unseen >= max(l.cfg.MinFree/8, 1<<20) {
+	if w.unseen += int64(octets); w.unseen >= max(l.limits.Load().MinFree/8, 1<<20) {
 		w.unseen = 0
 		l.kickMaintenance()
 	}

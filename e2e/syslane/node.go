@@ -1,9 +1,11 @@
 package syslane
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -123,4 +125,17 @@ func (n *Node) Shutdown(t testing.TB) {
 	if err := n.Stop(stopGrace); err != nil {
 		t.Errorf("%s did not end well: %v\n%s", n.Role, err, n.Tail())
 	}
+}
+
+// Reload has the node load its configuration again, as an operator does, and returns
+// what "syslane reload" said and its exit status.
+func (n *Node) Reload() (said string, status int, err error) {
+	command := n.place.Command(n.binary, "reload", "--state", n.State)
+	cmd := exec.Command(command[0], command[1:]...)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return string(out), exit.ExitCode(), nil
+	}
+	return string(out), 0, err
 }

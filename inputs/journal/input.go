@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -60,6 +61,12 @@ func (in *Input) Listen() error { return in.listener.Listen() }
 
 // Addr returns the address that Listen has bound; nil before.
 func (in *Input) Addr() net.Addr { return in.listener.Addr() }
+
+// Sockets implements inputs.Successor.
+func (in *Input) Sockets() []syscall.Conn { return in.listener.Sockets() }
+
+// Retire implements inputs.Successor.
+func (in *Input) Retire() { in.listener.Retire() }
 
 // Run serves until ctx ends. Then uploads are read no further: what was read of
 // them is submitted, and their clients are answered 503 and repeat them. sink

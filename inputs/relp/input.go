@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -52,6 +53,19 @@ func (in *Input) Listen() error { return in.listener.Listen() }
 
 // Addr returns the address that Listen has bound; nil before.
 func (in *Input) Addr() net.Addr { return in.listener.Addr() }
+
+// Sockets implements inputs.Successor.
+func (in *Input) Sockets() []syscall.Conn { return in.listener.Sockets() }
+
+// Retire implements inputs.Successor.
+func (in *Input) Retire() { in.listener.Retire() }
+
+// Inherit implements inputs.Heir: a session may go on here that began there.
+func (in *Input) Inherit(from inputs.Input) {
+	if before, ok := from.(*Input); ok {
+		in.sessions = before.sessions
+	}
+}
 
 // Run serves until ctx ends. Then every connection submits what it has read,
 // acknowledges it, is told "serverclose", and is closed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -54,6 +55,12 @@ func (in *Input) Listen() error { return in.listener.Listen() }
 
 // Addr returns the address that Listen has bound; nil before.
 func (in *Input) Addr() net.Addr { return in.listener.Addr() }
+
+// Sockets implements inputs.Successor.
+func (in *Input) Sockets() []syscall.Conn { return in.listener.Sockets() }
+
+// Retire implements inputs.Successor.
+func (in *Input) Retire() { in.listener.Retire() }
 
 // Run serves connections until ctx ends. Then it accepts no more, tells the peers
 // that it reads no more (by closing its side), takes what is still on the way,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,9 @@ type Input struct {
 	repeats *receive.Repeats
 	sockets []*socket
 	passed  bool // the sockets are systemd's
+	// retired ends when another input has the sockets.
+	retired context.Context
+	retire  context.CancelFunc
 }
 
 // New checks the configuration and returns an input. It binds no port.
@@ -39,7 +43,9 @@ func New(cfg Config) (*Input, error) {
 		return nil, fmt.Errorf("input %q: register metrics: %w", cfg.Name, err)
 	}
 	log := cfg.Logger.With().Str("input", cfg.Name).Logger()
-	return &Input{cfg: cfg, log: log, framing: framing, repeats: receive.NewRepeats(log)}, nil
+	in := &Input{cfg: cfg, log: log, framing: framing, repeats: receive.NewRepeats(log)}
+	in.retired, in.retire = context.WithCancel(context.Background())
+	return in, nil
 }
 
 // Name returns the configured name.
@@ -90,11 +96,12 @@ func bufferHint(passed bool) string {
 	return "raise net.core.rmem_max, grant CAP_NET_ADMIN, or have a .socket unit pass the socket"
 }
 
-// conns returns the sockets of the input: those that systemd has passed, however
-// many, or else as many as configured.
+// conns returns the sockets of the input: those that systemd or an input before has
+// passed, however many, or else as many as configured.
 func (in *Input) conns() ([]*net.UDPConn, error) {
-	conns, err := activation.UDP(in.cfg.Listen)
-	if in.passed = len(conns) > 0; in.passed || err != nil {
+	conns, ours, err := activation.UDP(in.cfg.Listen)
+	if len(conns) > 0 || err != nil {
+		in.passed = !ours
 		return conns, err
 	}
 	address := in.cfg.Listen
@@ -123,6 +130,17 @@ func (in *Input) close() {
 	in.sockets = nil
 }
 
+// Sockets implements inputs.Successor.
+func (in *Input) Sockets() (conns []syscall.Conn) {
+	for _, s := range in.sockets {
+		conns = append(conns, s.conn)
+	}
+	return conns
+}
+
+// Retire implements inputs.Successor.
+func (in *Input) Retire() { in.retire() }
+
 // Run receives until ctx ends. Then it takes what the kernel still holds, submits
 // it and closes the sockets.
 func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
@@ -134,6 +152,7 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	defer giveUp()
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	defer context.AfterFunc(in.retired, func() { stop(nil) })()
 
 	var all sync.WaitGroup
 	for _, s := range in.sockets {
@@ -154,7 +173,7 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 		s.conn.Close()
 	}
 	in.repeats.Flush()
-	if err := context.Cause(running); ctx.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
+	if err := context.Cause(running); ctx.Err() == nil && in.retired.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
 		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
 	}
 	return nil

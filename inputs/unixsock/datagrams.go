@@ -25,6 +25,9 @@ type datagramSocket struct {
 
 // serveDatagrams receives until ctx ends and everything is submitted.
 func (in *Input) serveDatagrams(ctx, submitting context.Context, sink inputs.Sink) error {
+	ctx, cease := context.WithCancel(ctx)
+	defer cease()
+	defer context.AfterFunc(in.retired, cease)()
 	receiver, err := receive.NewDatagrams(in.datagrams, in.cfg.MaxMessageSize+maxTrailer)
 	if err != nil {
 		return err

@@ -27,13 +27,19 @@ const (
 // them has ended.
 func (in *Input) serveStreams(ctx, submitting context.Context, sink inputs.Sink) error {
 	listener := in.streams // which the end of Run forgets
-	stop := context.AfterFunc(ctx, func() { listener.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	accepting, cease := context.WithCancel(ctx)
+	defer cease()
+	defer context.AfterFunc(in.retired, cease)()
+	defer context.AfterFunc(accepting, func() { listener.SetDeadline(time.Unix(1, 0)) })()
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	room := make(chan struct{}, in.cfg.MaxConnections) // one token for each connection that is open
 	accept := func() error {
-		room <- struct{}{}
+		select {
+		case room <- struct{}{}:
+		case <-in.retired.Done():
+			return net.ErrClosed
+		}
 		c, err := listener.AcceptUnix()
 		if err != nil {
 			<-room
@@ -46,9 +52,9 @@ func (in *Input) serveStreams(ctx, submitting context.Context, sink inputs.Sink)
 		})
 		return nil
 	}
-	for ctx.Err() == nil {
+	for accepting.Err() == nil {
 		err := accept()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || accepting.Err() != nil {
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -57,8 +63,11 @@ func (in *Input) serveStreams(ctx, submitting context.Context, sink inputs.Sink)
 		in.repeats.Warn("connections cannot be accepted", "", err)
 		select {
 		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
+		case <-accepting.Done():
 		}
+	}
+	if in.retired.Err() != nil {
+		return nil
 	}
 	in.file.remove()
 	// Who has connected by now has perhaps written, too.

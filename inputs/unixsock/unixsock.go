@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -26,6 +27,9 @@ type Input struct {
 	datagrams *net.UnixConn
 	streams   *net.UnixListener
 	file      *socketFile
+	// retired ends when another input has the socket.
+	retired context.Context
+	retire  context.CancelFunc
 }
 
 // New checks the configuration and returns an input. It binds no socket.
@@ -38,7 +42,9 @@ func New(cfg Config) (*Input, error) {
 		return nil, fmt.Errorf("input %q: register metrics: %w", cfg.Name, err)
 	}
 	log := cfg.Logger.With().Str("input", cfg.Name).Logger()
-	return &Input{cfg: cfg, log: log, framing: framing, repeats: receive.NewRepeats(log)}, nil
+	in := &Input{cfg: cfg, log: log, framing: framing, repeats: receive.NewRepeats(log)}
+	in.retired, in.retire = context.WithCancel(context.Background())
+	return in, nil
 }
 
 // Name returns the configured name.
@@ -59,13 +65,16 @@ func (in *Input) Listen() error {
 }
 
 func (in *Input) listen() error {
-	given, err := activation.Unix(in.cfg.Path, in.cfg.Stream)
+	given, ours, err := activation.Unix(in.cfg.Path, in.cfg.Stream)
 	if err != nil {
 		return err
 	}
 	if given != nil {
 		err = in.take(given)
 		given.Close()
+		if ours && err == nil {
+			in.file, err = settle(in.cfg.Path, in.cfg.Mode)
+		}
 	} else {
 		err = in.bind()
 	}
@@ -75,7 +84,7 @@ func (in *Input) listen() error {
 	return receive.PassCredentials(in.datagrams)
 }
 
-// take takes over a socket from systemd.
+// take takes over a socket that was passed.
 func (in *Input) take(f *os.File) error {
 	if in.cfg.Stream {
 		l, err := net.FileListener(f)
@@ -125,6 +134,23 @@ func (in *Input) close() {
 	in.datagrams, in.streams, in.file = nil, nil, nil
 }
 
+// Sockets implements inputs.Successor.
+func (in *Input) Sockets() []syscall.Conn {
+	switch {
+	case in.datagrams != nil:
+		return []syscall.Conn{in.datagrams}
+	case in.streams != nil:
+		return []syscall.Conn{in.streams}
+	}
+	return nil
+}
+
+// Retire implements inputs.Successor.
+func (in *Input) Retire() {
+	in.file = nil
+	in.retire()
+}
+
 // Run receives until ctx ends. Then it takes what the kernel still holds, submits
 // it, and gives up the socket.
 func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
@@ -147,7 +173,7 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	} else {
 		err = in.serveDatagrams(ctx, submitting, sink)
 	}
-	if err != nil && ctx.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
+	if err != nil && ctx.Err() == nil && in.retired.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
 		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
 	}
 	return nil

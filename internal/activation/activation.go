@@ -6,7 +6,8 @@
 // A socket is known by its address, not by its name: the configuration says where an
 // input listens whether or not systemd has the socket. The descriptors themselves
 // stay open for as long as the process lives; whoever takes a socket gets a
-// duplicate, so that an input can be opened again.
+// duplicate, so that an input can be opened again. Sockets that this process has bound
+// itself can be passed on in the same way (Keep).
 package activation
 
 import (
@@ -29,25 +30,29 @@ const firstPassed = 3
 var taken sync.Map
 
 // Unix returns the socket bound to path; nil where none was passed. A socket of the
-// other type is an error.
-func Unix(path string, stream bool) (*os.File, error) {
-	for _, s := range passed() {
+// other type is an error where it is systemd's. ours says that it is one that was
+// kept: whoever takes it also has its file.
+func Unix(path string, stream bool) (f *os.File, ours bool, err error) {
+	for _, s := range find(func(s socket) bool {
 		a, ok := s.name.(*syscall.SockaddrUnix)
-		if !ok || !samePath(a.Name, path) {
-			continue
-		}
+		return ok && samePath(a.Name, path)
+	}) {
 		if want := socketType(stream); s.kind != want {
-			return nil, fmt.Errorf("the socket %s that systemd passed is %s, the input wants %s: set stream = %t",
+			if s.kept {
+				continue // another is bound in its place
+			}
+			return nil, false, fmt.Errorf("the socket %s that systemd passed is %s, the input wants %s: set stream = %t",
 				path, typeName(s.kind), typeName(want), !stream)
 		}
-		return s.take()
+		f, err := s.take()
+		return f, s.kept, err
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
 // TCP returns the listener bound to address, host:port; nil where none was passed.
 func TCP(address string) (*net.TCPListener, error) {
-	files, err := inet(address, syscall.SOCK_STREAM)
+	files, _, err := inet(address, syscall.SOCK_STREAM)
 	if len(files) == 0 || err != nil {
 		return nil, err
 	}
@@ -60,22 +65,22 @@ func TCP(address string) (*net.TCPListener, error) {
 }
 
 // UDP returns the sockets bound to address, host:port: none where none was passed,
-// several where the .socket unit has several with ReusePort=yes.
-func UDP(address string) ([]*net.UDPConn, error) {
-	files, err := inet(address, syscall.SOCK_DGRAM)
+// several where the .socket unit has several with ReusePort=yes. ours says that they
+// are some that were kept.
+func UDP(address string) (conns []*net.UDPConn, ours bool, err error) {
+	files, ours, err := inet(address, syscall.SOCK_DGRAM)
 	defer closeAll(files)
-	var conns []*net.UDPConn
 	for _, f := range files {
 		c, err := net.FilePacketConn(f)
 		if err != nil {
 			for _, c := range conns {
 				c.Close()
 			}
-			return nil, fmt.Errorf("socket %s that systemd passed: %w", address, err)
+			return nil, ours, fmt.Errorf("socket %s that was passed: %w", address, err)
 		}
 		conns = append(conns, c.(*net.UDPConn))
 	}
-	return conns, err
+	return conns, ours, err
 }
 
 // Untaken names the sockets that were passed and that nobody has asked for: what
@@ -94,6 +99,7 @@ func Untaken() []string {
 type socket struct {
 	fd, kind int
 	name     syscall.Sockaddr
+	kept     bool // by Keep
 }
 
 func passed() []socket {
@@ -113,7 +119,7 @@ func passed() []socket {
 		}
 		kind, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TYPE)
 		if err == nil {
-			all = append(all, socket{fd, kind, name})
+			all = append(all, socket{fd: fd, kind: kind, name: name})
 		}
 	}
 	return all
@@ -125,7 +131,9 @@ func (s socket) take() (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
 	}
-	taken.Store(s.fd, true)
+	if !s.kept {
+		taken.Store(s.fd, true)
+	}
 	return os.NewFile(uintptr(dup), s.String()), nil
 }
 
@@ -156,28 +164,24 @@ func (s socket) String() string {
 }
 
 // inet returns the sockets bound to address, host:port.
-func inet(address string, kind int) (files []*os.File, err error) {
-	all := passed()
-	if len(all) == 0 {
-		return nil, nil
+func inet(address string, kind int) (files []*os.File, ours bool, err error) {
+	if len(find(func(s socket) bool { return s.kind == kind })) == 0 {
+		return nil, false, nil
 	}
 	a, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	want := a.AddrPort()
-	for _, s := range all {
-		if s.kind != kind || !listensOn(s.address(), want) {
-			continue
-		}
+	for _, s := range find(func(s socket) bool { return s.kind == kind && listensOn(s.address(), want) }) {
 		f, err := s.take()
 		if err != nil {
 			closeAll(files)
-			return nil, err
+			return nil, false, err
 		}
-		files = append(files, f)
+		files, ours = append(files, f), s.kept
 	}
-	return files, nil
+	return files, ours, nil
 }
 
 // listensOn tells whether a socket bound to has is what want asks for. Without a

@@ -30,7 +30,7 @@ func answer(addresses []string) {
 			if err != nil {
 				fmt.Println(err)
 			}
-			conns, err := UDP(a)
+			conns, _, err := UDP(a)
 			if err != nil {
 				fmt.Println(err)
 			}

@@ -1,6 +1,10 @@
 package alert
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Metrics of alerts. They are read from the watcher when they are asked for.
 var (
@@ -22,7 +26,13 @@ func (w *Watcher) register(r prometheus.Registerer) error {
 	if r == nil {
 		return nil
 	}
-	return r.Register(collector{w})
+	c := collector{w}
+	err := r.Register(c)
+	if errors.As(err, &prometheus.AlreadyRegisteredError{}) { // of the watcher before a reload
+		r.Unregister(c)
+		err = r.Register(c)
+	}
+	return err
 }
 
 // collector gives the metrics of a watcher.

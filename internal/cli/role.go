@@ -26,7 +26,8 @@ func newCollectorCommand() *cobra.Command {
 	return role{
 		name:  collector.Name,
 		short: "Run a collector: take messages, keep and search them, write Elasticsearch",
-		long: `Run a collector in the foreground until SIGTERM or Ctrl-C.
+		long: `Run a collector in the foreground until SIGTERM or Ctrl-C. SIGHUP loads the
+configuration again, as "syslane reload" does.
 
 Without a file it listens on loopback only: UDP and TCP 5514, RELP 2514, HTTP 8514.
 That is what the shipped etc/collector.toml says.`,
@@ -39,7 +40,8 @@ func newRelayCommand() *cobra.Command {
 	return role{
 		name:  relay.Name,
 		short: "Run a relay: take messages and forward them to a collector",
-		long: `Run a relay in the foreground until SIGTERM or Ctrl-C.
+		long: `Run a relay in the foreground until SIGTERM or Ctrl-C. SIGHUP loads the
+configuration again, as "syslane reload" does.
 
 Without a file it listens on loopback only: UDP and TCP 5515, RELP 2515, HTTP 8515,
 and forwards by RELP to 127.0.0.1:2514. That is what the shipped etc/relay.toml says.`,
@@ -67,7 +69,13 @@ func (r role) command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := node.Load(f, node.Options{State: state, Version: version(), NewLogger: newLogger})
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			options := node.Options{State: state, Version: version(), NewLogger: newLogger, Reloads: hangups}
+			if file != "" {
+				options.Read = func() (*config.File, error) { return config.Load(file) }
+			}
+			plan, err := node.Load(f, options)
 			if err != nil {
 				return err
 			}

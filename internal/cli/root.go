@@ -55,6 +55,7 @@ To try it on this machine, each in a terminal of its own:
 	root.AddCommand(
 		newCollectorCommand(),
 		newRelayCommand(),
+		newReloadCommand(),
 		newCheckCommand(),
 		newConvertCommand(),
 		newSetupCommand(),

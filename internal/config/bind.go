@@ -38,6 +38,7 @@ func (d *binder) mismatch(n *node, want string) {
 
 // structure fills v from the table n.
 func (d *binder) structure(n *node, v reflect.Value) {
+	n.shape = v
 	fields := map[string]field{}
 	collect(v, fields)
 	for _, key := range slices.Sorted(maps.Keys(n.table)) {
@@ -200,7 +201,7 @@ func (d *binder) secret(n *node, v reflect.Value) {
 	n.secret = true
 	s, ok := n.scalar.(string)
 	if !ok {
-		d.mismatch(n, `a secret: "text", "${NAME}" or "file:PATH"`)
+		d.mismatch(n, `a secret: "text", "${NAME}", "file:PATH" or "credential:NAME"`)
 		return
 	}
 	text, _, err := expand(s)
@@ -208,6 +209,7 @@ func (d *binder) secret(n *node, v reflect.Value) {
 		var secret Secret
 		if secret, err = readSecret(text, filepath.Dir(n.pos.File)); err == nil {
 			v.Set(reflect.ValueOf(secret))
+			n.resolved = secret
 		}
 	}
 	if err != nil {

@@ -8,10 +8,14 @@
 //
 //   - a table is merged key by key with the table of the same name;
 //   - tables of an array ([[input]]) are added after those that are there;
-//   - any other value replaces the one before: the last file wins.
+//   - any other value replaces the one before: the last file wins. File.Overrides
+//     says where that was so.
+//
+// A key that is a table in one file and something else in another is an error.
 //
 // In every string, ${NAME} stands for the environment variable NAME,
-// ${NAME:-text} for text where NAME is unset or empty, and $${ for a plain "${".
+// ${NAME:-text} for text where NAME is unset or empty, and $${ for a plain "${". A
+// secret can also be in a file or be a credential of systemd's (Secret).
 //
 // Decode fills the fields that carry a `toml:"key"` tag; `toml:"key,required"`
 // makes a missing key an error. Fields whose key is absent keep what they hold,
@@ -78,7 +82,10 @@ func Load(path string) (*File, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.node.merge(root)
+		f.node.merge(root, func(ours, theirs *node) {
+			f.add(&Error{Pos: theirs.pos, Key: theirs.path(), Text: fmt.Sprintf("%s is %s here and %s at %s; write both in the same way",
+				theirs.path(), theirs.sort(), ours.sort(), ours.pos)})
+		})
 		f.paths = append(f.paths, part)
 	}
 	return f, nil

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,9 +14,10 @@ import (
 const maxSecretSize = 64 << 10
 
 // Secret is a string that never prints itself: a password, token or key. In a
-// file it is the text itself, "${NAME}", or "file:PATH" for the content of a
-// file without its last line end; a relative PATH starts at the folder of the
-// configuration file.
+// file it is the text itself, "${NAME}", "file:PATH" for the content of a file
+// without its last line end, where a relative PATH starts at the folder of the
+// configuration file, or "credential:NAME" for the credential NAME that systemd
+// passes (LoadCredential= and LoadCredentialEncrypted= of systemd.exec(5)).
 type Secret struct{ value string }
 
 // NewSecret wraps value.
@@ -42,12 +45,19 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // readSecret resolves what the configuration file in folder dir says of a secret.
 func readSecret(text, dir string) (Secret, error) {
-	path, ok := strings.CutPrefix(text, "file:")
-	if !ok {
+	var path string
+	switch kind, rest, _ := strings.Cut(text, ":"); kind {
+	case "file":
+		if path = rest; !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+	case "credential":
+		var err error
+		if path, err = credential(rest); err != nil {
+			return Secret{}, err
+		}
+	default:
 		return Secret{text}, nil
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,4 +76,20 @@ func readSecret(text, dir string) (Secret, error) {
 		return Secret{}, fmt.Errorf("%s: the file is empty", path)
 	}
 	return Secret{value}, nil
+}
+
+// credential returns the file of a credential that systemd passes.
+func credential(name string) (path string, err error) {
+	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
+		return "", fmt.Errorf("credential:%s names no credential; want a name as in LoadCredential=NAME:PATH", name)
+	}
+	folder := os.Getenv("CREDENTIALS_DIRECTORY")
+	if folder == "" {
+		return "", fmt.Errorf("credential:%s: this process has no credentials; set LoadCredential=%s:PATH in the unit, or write file:PATH", name, name)
+	}
+	path = filepath.Join(folder, name)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("credential:%s: the unit passes none of this name; set LoadCredential=%s:PATH in it", name, name)
+	}
+	return path, nil
 }

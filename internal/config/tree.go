@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -20,8 +21,13 @@ type node struct {
 	scalar any
 	// literal is a string as the file has it, with quotes and escapes.
 	literal string
-	// secret keeps the value out of errors.
-	secret bool
+	// secret keeps the value out of errors; resolved is what it stands for.
+	secret   bool
+	resolved Secret
+	// over is the value of an earlier file that this one replaces; nil for none.
+	over *node
+	// shape is what the table was decoded into; invalid where it was not.
+	shape reflect.Value
 }
 
 type kind uint8
@@ -33,6 +39,9 @@ const (
 	// tablesKind is an array of tables, [[name]] or name = [{…}].
 	tablesKind
 )
+
+// tabular tells whether values of the kind are merged, not replaced.
+func (k kind) tabular() bool { return k == tableKind || k == tablesKind }
 
 // builder joins the decoder's values with the scanner's places. A value without
 // a place, which only a fault of the scanner could leave, takes its parent's.
@@ -111,13 +120,17 @@ func (p *place) item(i int) *place {
 	return p.items[i]
 }
 
-// merge takes other, which comes from a later file, into n; both are tables.
-func (n *node) merge(other *node) {
+// merge takes other, which comes from a later file, into n; both are tables. clash is
+// told of a key that is one sort of thing here and another there.
+func (n *node) merge(other *node, clash func(ours, theirs *node)) {
 	for k, theirs := range other.table {
 		ours := n.table[k]
 		switch {
+		case ours != nil && (ours.kind.tabular() || theirs.kind.tabular()) && ours.kind != theirs.kind:
+			clash(ours, theirs)
+			continue
 		case ours != nil && ours.kind == tableKind && theirs.kind == tableKind:
-			ours.merge(theirs)
+			ours.merge(theirs, clash)
 			continue
 		case ours != nil && ours.kind == tablesKind && theirs.kind == tablesKind:
 			for _, item := range theirs.items {
@@ -126,7 +139,7 @@ func (n *node) merge(other *node) {
 			}
 			continue
 		}
-		theirs.parent = n
+		theirs.parent, theirs.over = n, ours
 		n.table[k] = theirs
 	}
 }

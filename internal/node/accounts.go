@@ -71,7 +71,7 @@ func (a *accounts) Collect(ch chan<- prometheus.Metric) {
 	counter(a.damaged, s.DamagedRecords)
 	counter(a.torn, s.TornOctets)
 	gauge(a.quarantined, float64(s.Quarantined))
-	for _, o := range a.node.deliveries {
+	for _, o := range a.node.sendings() {
 		c := o.cursor.Status()
 		counter(a.routed, c.Routed(), o.name)
 		counter(a.delivered, c.Delivered, o.name)

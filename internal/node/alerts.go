@@ -23,7 +23,8 @@ func alertState(state string) string { return filepath.Join(state, "alerts.json"
 
 // planAlerts reads the tables [[notify]] and [[alert]].
 func (p *Plan) planAlerts() {
-	s := services{logger: p.logger, registerer: p.registry, host: p.host}
+	p.alertMetrics = &staged{Registerer: p.registry}
+	s := services{logger: p.logger, registerer: p.registry, staged: p.alertMetrics, host: p.host}
 	names := newNames("notify")
 	for _, t := range p.Config.Notify {
 		kind, err := t.Type(kinds(channelKinds)...)
@@ -262,28 +263,39 @@ func channelTLS(t config.Table, name string, o *tlsconf.Options, s services) (co
 	if o == nil {
 		return nil, nil
 	}
-	o.Name, o.Logger, o.Registerer = fmt.Sprintf("notify %q", name), s.logger, s.registerer
+	o.Name, o.Logger, o.Registerer = fmt.Sprintf("notify %q", name), s.logger, s.staged
 	if conf, err = tlsconf.Client(*o); err != nil {
 		return nil, t.Errorf("tls", "%v", err)
 	}
 	return conf, nil
 }
 
-// openAlerts reads the state of alerts. Without any there is still to be told that
-// those have ended which were there before.
-func (n *Node) openAlerts() error {
-	p, path := n.plan, alertState(n.state)
+// openAlerts has the alerts watched that the configuration has.
+func (n *Node) openAlerts() (err error) {
+	n.alerts, err = n.openWatcher(n.plan)
+	return err
+}
+
+// openWatcher reads the state of alerts. Without any there is still to be told that
+// those have ended which were there before; nil where there is nothing to do.
+func (n *Node) openWatcher(p *Plan) (*alert.Watcher, error) {
+	path := alertState(n.state)
 	if len(p.Alerts) == 0 {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil
+			return nil, nil
 		}
 	} else if !n.role.Search {
-		return fmt.Errorf("alerts are for collectors: a %s keeps messages only until they are delivered; remove [[alert]]", n.role.Name)
+		return nil, errAlertsOfRelay(n.role)
 	}
-	var err error
-	n.alerts, err = alert.New(alert.Config{
+	if err := p.alertMetrics.start(); err != nil {
+		return nil, err
+	}
+	return alert.New(alert.Config{
 		Rules: p.Alerts, Channels: p.Channels, View: n.log.View(), State: path,
 		Registerer: p.registry, Logger: n.logger,
 	})
-	return err
+}
+
+func errAlertsOfRelay(role Role) error {
+	return fmt.Errorf("alerts are for collectors: a %s keeps messages only until they are delivered; remove [[alert]]", role.Name)
 }

@@ -50,10 +50,12 @@ func (d *dedupeKeys) table(t config.Table, key string) *dedupe.Table {
 func (p *Plan) planDedupe(f *config.File) {
 	d := &p.Rules.Dedupe
 	d.Default = p.Config.Dedupe.table(f.Table, "dedupe.")
+	p.memory.tables.add("dedupe "+f.FingerprintOf("dedupe"), d.Default)
 	d.Inputs = make(map[string]*dedupe.Table)
 	for _, in := range p.Inputs {
 		if in.settings.Dedupe != nil {
 			d.Inputs[in.Name] = in.settings.Dedupe.table(in.table, "dedupe.")
+			p.memory.tables.add("input "+in.Name+" "+in.table.FingerprintOf("dedupe"), d.Inputs[in.Name])
 		}
 	}
 }

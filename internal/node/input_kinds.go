@@ -85,7 +85,17 @@ func planInput(t config.Table, names *names, s services) (PlannedInput, error) {
 	if err := settings.check(t); err != nil {
 		return PlannedInput{}, err
 	}
-	return PlannedInput{Name: name, settings: *settings, table: t, open: open}, nil
+	// What is done with messages afterwards is for the pipeline.
+	reading := []string{"time_zone", "time_zones", "max_clock_skew", "charset", "extract", "dedupe"}
+	in := PlannedInput{Name: name, settings: *settings, table: t, open: open, metrics: s.staged}
+	in.print = t.Fingerprint(append(reading, "name")...)
+	for _, key := range []string{"type", "listen", "path", "stream", "tls", "proxy_protocol_from", "link_from"} {
+		in.peers += t.FingerprintOf(key) + ";"
+	}
+	for _, key := range reading {
+		in.reading += t.FingerprintOf(key) + ";"
+	}
+	return in, nil
 }
 
 // check refuses values that no input can work with.
@@ -314,7 +324,7 @@ func networks(t config.Table, key string, texts []string) ([]netip.Prefix, error
 // serverTLS reads the certificates of an input, so that one that cannot be used
 // is found before any port is bound.
 func serverTLS(t config.Table, name string, o tlsconf.Options, s services) (*tls.Config, error) {
-	o.Name, o.Logger, o.Registerer = fmt.Sprintf("input %q", name), s.logger, s.registerer
+	o.Name, o.Logger, o.Registerer = fmt.Sprintf("input %q", name), s.logger, s.staged
 	conf, err := tlsconf.Server(o)
 	if err != nil {
 		return nil, t.Errorf("tls", "%v", err)

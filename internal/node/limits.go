@@ -58,6 +58,8 @@ func (p *Plan) planLimits() {
 		if c.Excess != excessDrop && c.Excess != excessSummarise {
 			t.Errorf("excess", "want %q or %q", excessDrop, excessSummarise)
 		}
-		p.Rules.Limits = append(p.Rules.Limits, limit.New(cfg))
+		rule := limit.New(cfg)
+		p.Rules.Limits = append(p.Rules.Limits, rule)
+		p.memory.limits.add(cfg.Name+" "+t.Fingerprint(), rule)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,37 +47,84 @@ const inputGrace = 10 * time.Second
 
 // Node is a relay or collector put together.
 type Node struct {
-	role       Role
+	role     Role
+	state    string
+	logger   zerolog.Logger
+	log      *spool.Log
+	streams  *pipeline.Streams
+	pipeline *pipeline.Pipeline
+	started  time.Time
+	begun    *Plan          // with which the node was opened
+	sync     spool.SyncMode // of the log, for as long as it is open
+	reloads  *reloadMetrics
+
+	mu         sync.Mutex // guards what follows, which a reload changes
 	plan       *Plan
-	state      string
-	logger     zerolog.Logger
-	log        *spool.Log
-	streams    *pipeline.Streams
-	pipeline   *pipeline.Pipeline
-	inputs     []inputs.Input
+	inputs     []*receiving
 	deliveries []*sending
-	web        *web.Server
+	web        *serving       // nil: there is none
 	alerts     *alert.Watcher // nil: there are none
-	started    time.Time
+
 	// halted says that the log has stood still with messages waiting.
 	halted atomic.Bool
 	// running says that Run has taken over inputs and web, and closes them.
 	running bool
 }
 
+// receiving is one input at work.
+type receiving struct {
+	planned PlannedInput
+	input   inputs.Input
+	worker
+}
+
 // sending is one output with what feeds it.
 type sending struct {
 	name        string
+	planned     PlannedOutput
 	output      outputs.Output
 	cursor      *spool.Cursor
 	deadLetters *deadletter.Store
 	delivery    *delivery.Delivery
+	worker
+}
+
+// serving is the HTTP API at work.
+type serving struct {
+	*web.Server
+	worker
+}
+
+// worker is a part that runs in a goroutine of its own; its zero value does not run yet.
+type worker struct {
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// start runs a part until its context ends; its failure ends the group.
+func (w *worker) start(ctx context.Context, group *errgroup.Group, run func(context.Context) error) {
+	ctx, w.stop = context.WithCancel(ctx)
+	w.done = make(chan struct{})
+	done, stop := w.done, w.stop
+	group.Go(func() error {
+		defer close(done)
+		defer stop()
+		return run(ctx)
+	})
+}
+
+// halt ends a part that runs, and waits until it has ended.
+func (w *worker) halt() {
+	if w.stop != nil {
+		w.stop()
+		<-w.done
+	}
 }
 
 // Open opens the log and binds every address. After an error nothing is left
 // open.
 func Open(role Role, p *Plan) (n *Node, err error) {
-	n = &Node{role: role, plan: p, logger: p.logger.With().Str("role", role.Name).Logger(), started: time.Now(), streams: pipeline.NewStreams()}
+	n = &Node{role: role, plan: p, begun: p, logger: p.logger.With().Str("role", role.Name).Logger(), started: time.Now(), streams: pipeline.NewStreams()}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -98,26 +147,41 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 			return n, fmt.Errorf("output %q: %w", planned.Name, err)
 		}
 	}
-	readings := make(map[string]pipeline.Reading)
 	for _, planned := range p.Inputs {
-		in, err := planned.open()
-		if err != nil {
+		if err = n.openInput(planned); err != nil {
 			return n, fmt.Errorf("input %q: %w", planned.Name, err)
 		}
-		n.inputs = append(n.inputs, in)
-		if err := in.Listen(); err != nil {
-			return n, fmt.Errorf("input %q: %w", planned.Name, err)
-		}
-		readings[planned.Name] = planned.settings.reading
 	}
 	id := n.log.ID()
 	n.pipeline = pipeline.New(pipeline.Config{
-		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: readings, Rules: p.Rules, Host: p.host,
+		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: p.readings(), Rules: p.Rules, Host: p.host,
 		TailSeed:   binary.LittleEndian.Uint64(id[8:]), // the first octets are in every event id
 		Registerer: p.registry, Logger: n.logger,
 	})
 	p.registry.MustRegister(newAccounts(n))
+	n.reloads = newReloadMetrics(p.registry, p.hash)
 	return n, nil
+}
+
+func (n *Node) openInput(planned PlannedInput) error {
+	if err := planned.metrics.start(); err != nil {
+		return err
+	}
+	in, err := planned.open()
+	if err != nil {
+		return err
+	}
+	n.inputs = append(n.inputs, &receiving{planned: planned, input: in})
+	return in.Listen()
+}
+
+// readings are how the messages of each input are to be understood.
+func (p *Plan) readings() map[string]pipeline.Reading {
+	all := make(map[string]pipeline.Reading)
+	for _, in := range p.Inputs {
+		all[in.Name] = in.settings.reading
+	}
+	return all
 }
 
 // stateFolder makes the folder that holds the log.
@@ -144,6 +208,7 @@ func stateFolder(role string, p *Plan) (string, error) {
 
 func (n *Node) openLog() error {
 	cfg := n.plan.Config.Log.spoolConfig()
+	n.sync = cfg.Sync
 	cfg.Dir = LogDir(n.state)
 	cfg.KeepDelivered = n.role.KeepDelivered
 	cfg.Checkpoint = n.streams.Checkpoint
@@ -175,36 +240,55 @@ func (n *Node) note(note []byte) {
 }
 
 func (n *Node) openOutput(planned PlannedOutput) error {
+	if err := planned.metrics.start(); err != nil {
+		return err
+	}
 	out, err := planned.open()
 	if err != nil {
 		return err
 	}
-	s := &sending{name: planned.Name, output: out}
+	s := &sending{name: planned.Name, planned: planned, output: out}
 	n.deliveries = append(n.deliveries, s)
-	if s.cursor, err = n.log.Cursor(planned.Name, planned.settings.start()); err != nil {
+	return n.connect(s)
+}
+
+// connect gives an output its place in the log, and its dead letters.
+func (n *Node) connect(s *sending) (err error) {
+	if s.cursor, err = n.log.Cursor(s.name, s.planned.settings.start()); err != nil {
 		return err
 	}
 	if s.deadLetters, err = deadletter.Open(deadletter.Config{
-		Dir: DeadLetterDir(n.state), Output: planned.Name, Logger: n.logger,
+		Dir: DeadLetterDir(n.state), Output: s.name, Logger: n.logger,
 	}); err != nil {
 		return err
 	}
+	settings := &s.planned.settings
 	s.delivery = delivery.New(delivery.Config{
-		Name:        planned.Name,
-		Stream:      n.stream(planned.Name),
+		Name:        s.name,
+		Stream:      n.stream(s.name),
 		Cursor:      s.cursor,
 		NewReader:   func(at uint64) delivery.Reader { return n.log.NewReader(at) },
-		Interleave:  planned.settings.interleave,
+		Interleave:  settings.interleave,
 		Head:        n.log.Head,
 		HasEvent:    n.hasEvent,
-		Output:      out,
+		Output:      s.output,
 		DeadLetters: s.deadLetters,
-		BatchOctets: int(planned.settings.BatchOctets),
-		RetryMin:    planned.settings.RetryMin,
-		RetryMax:    planned.settings.RetryMax,
+		BatchOctets: int(settings.BatchOctets),
+		RetryMin:    settings.RetryMin,
+		RetryMax:    settings.RetryMax,
 		Logger:      n.logger,
 	})
 	return nil
+}
+
+// disconnect closes an output that delivers no more. Its place in the log stays.
+func (n *Node) disconnect(s *sending) {
+	if err := s.output.Close(); err != nil {
+		n.logger.Warn().Err(err).Str("output", s.name).Msg("output did not close well")
+	}
+	if s.deadLetters != nil {
+		s.deadLetters.Close()
+	}
 }
 
 // hasEvent looks for an event in the log. It is asked rarely: when a connection to
@@ -239,7 +323,7 @@ func (n *Node) hasEvent(id syslog.ID, from, before uint64) bool {
 func (n *Node) stream(output string) string {
 	id := n.log.ID()
 	name := hex.EncodeToString(id[:])
-	if n.plan.Config.Log.Sync == spool.SyncOS {
+	if n.sync == spool.SyncOS {
 		name += "." + strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
 	return name + "/" + output
@@ -253,23 +337,26 @@ func (n *Node) Run(ctx context.Context) error {
 	n.logger.Info().Str("version", n.plan.options.Version).Str("state", n.state).
 		Int("inputs", len(n.inputs)).Int("outputs", len(n.deliveries)).Str("http", n.webAddr()).Msg("ready")
 
-	parts, ctx := errgroup.WithContext(ctx)
+	r := &run{}
+	r.parts, ctx = errgroup.WithContext(ctx)
+	r.ctx = ctx
 	inputsDone := make(chan struct{})
-	deliveries, stopDeliveries := context.WithCancel(context.Background())
+	var stopDeliveries context.CancelFunc
+	r.deliveries, stopDeliveries = context.WithCancel(context.Background())
 	defer stopDeliveries()
 
-	parts.Go(func() error {
+	r.parts.Go(func() error {
 		defer close(inputsDone)
-		running, ctx := errgroup.WithContext(ctx)
+		r.inputs, r.inputsCtx = errgroup.WithContext(ctx)
 		for _, in := range n.inputs {
-			running.Go(func() error {
-				if err := in.Run(ctx, n.pipeline); err != nil {
-					return fmt.Errorf("input %q: %w", in.Name(), err)
-				}
-				return nil
-			})
+			n.receive(r, in)
 		}
-		return running.Wait()
+		// As long as this runs, parts can be added to either group.
+		r.inputs.Go(func() error {
+			n.reloading(r)
+			return nil
+		})
+		return r.inputs.Wait()
 	})
 	own, stopOwn := context.WithCancel(context.Background())
 	ownDone := make(chan struct{})
@@ -277,7 +364,7 @@ func (n *Node) Run(ctx context.Context) error {
 		defer close(ownDone)
 		n.pipeline.Run(own)
 	}()
-	parts.Go(func() error {
+	r.parts.Go(func() error {
 		<-ctx.Done()
 		n.logger.Info().Msg("stopping: inputs hand over what they have read")
 		select {
@@ -293,30 +380,63 @@ func (n *Node) Run(ctx context.Context) error {
 		return nil
 	})
 	for _, s := range n.deliveries {
-		parts.Go(func() error {
-			if err := s.delivery.Run(deliveries); err != nil {
-				return err
-			}
-			return nil
-		})
+		n.deliver(r, s)
 	}
-	parts.Go(func() error {
+	r.parts.Go(func() error {
 		n.supervise(ctx)
 		return nil
 	})
-	parts.Go(func() error {
+	r.parts.Go(func() error {
 		n.rest(ctx)
 		return nil
 	})
-	if n.alerts != nil {
-		parts.Go(func() error { return n.alerts.Run(ctx) })
-	}
-	if n.web != nil {
-		parts.Go(func() error { return n.web.Run(ctx) })
-	}
-	err := parts.Wait()
+	n.watch(r)
+	n.serve(r)
+	err := r.parts.Wait()
 	n.logger.Info().Err(err).Msg("stopped")
 	return err
+}
+
+// run is what the parts of a node run in.
+type run struct {
+	ctx   context.Context
+	parts *errgroup.Group
+	// inputs end before deliveries do.
+	inputs     *errgroup.Group
+	inputsCtx  context.Context
+	deliveries context.Context
+	alerts     worker
+}
+
+func (n *Node) receive(r *run, in *receiving) {
+	in.start(r.inputsCtx, r.inputs, func(ctx context.Context) error {
+		if err := in.input.Run(ctx, n.pipeline); err != nil {
+			return fmt.Errorf("input %q: %w", in.input.Name(), err)
+		}
+		return nil
+	})
+}
+
+func (n *Node) deliver(r *run, s *sending) { s.start(r.deliveries, r.parts, s.delivery.Run) }
+
+func (n *Node) watch(r *run) {
+	r.alerts = worker{}
+	if n.alerts != nil {
+		r.alerts.start(r.ctx, r.parts, n.alerts.Run)
+	}
+}
+
+func (n *Node) serve(r *run) {
+	if n.web != nil {
+		n.web.start(r.ctx, r.parts, n.web.Run)
+	}
+}
+
+// sendings are the outputs there are at present.
+func (n *Node) sendings() []*sending {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.deliveries)
 }
 
 // close frees what is open, in the order of the stop. It may be called on a
@@ -324,26 +444,26 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) close() {
 	if !n.running {
 		// An input gives up its address when Run finds its context ended.
-		ended, end := context.WithCancel(context.Background())
-		end()
 		for _, in := range n.inputs {
-			in.Run(ended, n.pipeline)
+			n.abandon(in)
 		}
 		if n.web != nil {
 			n.web.Close()
 		}
 	}
 	for _, s := range n.deliveries {
-		if err := s.output.Close(); err != nil {
-			n.logger.Warn().Err(err).Str("output", s.name).Msg("output did not close well")
-		}
-		if s.deadLetters != nil {
-			s.deadLetters.Close()
-		}
+		n.disconnect(s)
 	}
 	if n.log != nil {
 		if err := n.log.Close(); err != nil {
 			n.logger.Error().Err(err).Msg("the log did not close well: it is repaired at the next start")
 		}
 	}
+}
+
+// abandon closes an input that was opened and is not to run.
+func (n *Node) abandon(in *receiving) {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	in.input.Run(ended, n.pipeline)
 }

@@ -79,7 +79,7 @@ func planOutput(t config.Table, names *names, s services) (PlannedOutput, error)
 	default:
 		return PlannedOutput{}, t.Errorf("start", "want \"oldest\" or \"newest\"")
 	}
-	return PlannedOutput{Name: name, settings: *settings, open: open}, nil
+	return PlannedOutput{Name: name, settings: *settings, open: open, metrics: s.staged, print: t.Fingerprint("name")}, nil
 }
 
 func relpOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
@@ -174,7 +174,7 @@ func clientTLS(t config.Table, name string, o *tlsconf.Options, s services) (*tl
 	if o == nil {
 		return nil, nil
 	}
-	o.Name, o.Logger, o.Registerer = fmt.Sprintf("output %q", name), s.logger, s.registerer
+	o.Name, o.Logger, o.Registerer = fmt.Sprintf("output %q", name), s.logger, s.staged
 	conf, err := tlsconf.Client(*o)
 	if err != nil {
 		return nil, t.Errorf("tls", "%v", err)
@@ -190,7 +190,7 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
-	c.TLS.Name, c.TLS.Logger, c.TLS.Registerer = fmt.Sprintf("output %q", name), s.logger, s.registerer
+	c.TLS.Name, c.TLS.Logger, c.TLS.Registerer = fmt.Sprintf("output %q", name), s.logger, s.staged
 	if err := c.Config.Validate(); err != nil {
 		return nil, nil, t.Errorf("type", "%v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -29,6 +30,10 @@ type Options struct {
 	Version string
 	// NewLogger makes the log in which Syslane speaks of itself.
 	NewLogger func(LoggingConfig) zerolog.Logger
+	// Read reads the configuration again, for a reload; nil where there is no file.
+	Read func() (*config.File, error)
+	// Reloads asks for a reload with each value.
+	Reloads <-chan os.Signal
 }
 
 // Plan is a configuration found good: everything in it is understood, the
@@ -42,11 +47,19 @@ type Plan struct {
 	Channels []alert.Channel
 	options  Options
 	logger   zerolog.Logger
-	httpTLS  *tls.Config  // nil: plain HTTP
-	older    *olderSearch // nil: searches ask the log alone
-	registry *prometheus.Registry
+	httpTLS  *tls.Config // nil: plain HTTP
+	// httpMetrics are those of its certificate.
+	httpMetrics *staged
+	older       *olderSearch // nil: searches ask the log alone
+	registry    *prometheus.Registry
+	// alertMetrics are those of the certificates of [[notify]].
+	alertMetrics *staged
 	// host names this machine.
 	host string
+	// prints are the fingerprints of the parts of the file, by their keys.
+	prints map[string]string
+	hash   string
+	memory memory
 }
 
 // PlannedInput is one [[input]] table.
@@ -59,6 +72,11 @@ type PlannedInput struct {
 	table    config.Table
 	// open makes the input; it does not listen yet.
 	open func() (inputs.Input, error)
+	// metrics are those of its certificates.
+	metrics *staged
+	// print is of what the input itself works with, peers of what decides who may
+	// connect and where, reading of the rest.
+	print, peers, reading string
 }
 
 // PlannedOutput is one [[output]] table.
@@ -69,6 +87,8 @@ type PlannedOutput struct {
 	// settings hold for every type of output.
 	settings outputSettings
 	open     func() (outputs.Output, error)
+	metrics  *staged
+	print    string
 }
 
 // Open makes the output; it is not connected yet.
@@ -81,6 +101,8 @@ func (o *PlannedOutput) Elasticsearch() *elasticsearch.Config { return o.setting
 type services struct {
 	logger     zerolog.Logger
 	registerer prometheus.Registerer
+	// staged takes the metrics of certificates until the part starts.
+	staged *staged
 	// host names this machine, as the observer in documents.
 	host string
 }
@@ -88,18 +110,24 @@ type services struct {
 // Load checks a configuration. All errors are returned at once, with file and
 // line.
 func Load(f *config.File, o Options) (*Plan, error) {
-	p := &Plan{options: o, registry: prometheus.NewRegistry()}
-	p.registry.MustRegister(
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	return newPlan(f, o, registry)
+}
+
+func newPlan(f *config.File, o Options, registry *prometheus.Registry) (*Plan, error) {
+	p := &Plan{options: o, registry: registry}
 	if err := f.Decode(&p.Config); err != nil {
 		return nil, f.Check()
 	}
 	p.logger = o.NewLogger(p.Config.Logging)
 	p.Config.check(f)
 	if o := p.Config.HTTP.TLS; o != nil && p.Config.HTTP.Listen != "" {
-		o.Name, o.Logger, o.Registerer = "http", p.logger, p.registry
+		p.httpMetrics = &staged{Registerer: p.registry}
+		o.Name, o.Logger, o.Registerer = "http", p.logger, p.httpMetrics
 		var err error
 		if p.httpTLS, err = tlsconf.Server(*o); err != nil {
 			f.Errorf("http.tls", "%v", err)
@@ -113,12 +141,15 @@ func Load(f *config.File, o Options) (*Plan, error) {
 	s := services{logger: p.logger, registerer: p.registry, host: host}
 	names := newNames("input")
 	for _, t := range p.Config.Inputs {
+		s.staged = &staged{Registerer: p.registry}
 		if in, err := planInput(t, names, s); err == nil {
 			p.Inputs = append(p.Inputs, in)
 		}
 	}
+	p.checkAddresses()
 	names = newNames("output")
 	for _, t := range p.Config.Outputs {
+		s.staged = &staged{Registerer: p.registry}
 		if out, err := planOutput(t, names, s); err == nil {
 			p.Outputs = append(p.Outputs, out)
 		}
@@ -129,34 +160,69 @@ func Load(f *config.File, o Options) (*Plan, error) {
 	if err := f.Check(); err != nil {
 		return nil, err
 	}
+	p.prints, p.hash = make(map[string]string), f.Fingerprint()
+	for _, key := range []string{"state", "log", "http", "search", "logging", "transform", "route", "dedupe", "limit", "alert", "notify"} {
+		p.prints[key] = f.FingerprintOf(key)
+	}
 	return p, nil
+}
+
+// checkAddresses refuses two inputs of one kind of socket on one address.
+func (p *Plan) checkAddresses() {
+	first := make(map[string]config.Table)
+	for _, in := range p.Inputs {
+		address := in.table.Text("listen")
+		if address == "" {
+			address = in.table.Text("path")
+		}
+		if address == "" || strings.HasSuffix(address, ":0") {
+			continue // the system chooses a port
+		}
+		socket := "tcp " + address
+		switch in.table.Text("type") {
+		case "udp":
+			socket = "udp " + address
+		case "unix":
+			socket = "unix " + address
+		}
+		if before, ok := first[socket]; ok {
+			in.table.ErrorHere("%s is taken by the input at %s", address, before.Pos())
+			continue
+		}
+		first[socket] = in.table
+	}
 }
 
 // names gives each table of a kind a name of its own.
 type names struct {
 	kind string
-	used map[string]bool
+	used map[string]config.Pos
 }
 
-func newNames(kind string) *names { return &names{kind: kind, used: make(map[string]bool)} }
+func newNames(kind string) *names { return &names{kind: kind, used: make(map[string]config.Pos)} }
 
 // take returns the name that the table sets, or one made from its type.
 func (n *names) take(t config.Table, set, fallback string) (string, error) {
 	name := set
 	if name == "" {
 		name = fallback
-		for i := 2; n.used[name]; i++ {
+		for i := 2; n.taken(name); i++ {
 			name = fmt.Sprintf("%s-%d", fallback, i)
 		}
 	}
 	if !validName(name) {
 		return "", t.Errorf("name", "want 1 to 64 letters, digits, dots, dashes and underscores")
 	}
-	if n.used[name] {
-		return "", t.Errorf("name", "another %s has this name; names must differ", n.kind)
+	if n.taken(name) {
+		return "", t.Errorf("name", "another %s has this name, that at %s; names must differ", n.kind, n.used[name])
 	}
-	n.used[name] = true
+	n.used[name] = t.Pos()
 	return name, nil
+}
+
+func (n *names) taken(name string) bool {
+	_, ok := n.used[name]
+	return ok
 }
 
 // validName keeps names fit for metrics, file names and the link.

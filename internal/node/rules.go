@@ -78,6 +78,7 @@ func (p *Plan) planRoutes() {
 		}
 		if c.Dedupe != nil {
 			repeats[len(routes)] = c.Dedupe.table(t, "dedupe.")
+			p.memory.tables.add("route "+r.Name+" "+t.Fingerprint(), repeats[len(routes)])
 		}
 		routes = append(routes, r)
 	}

@@ -80,15 +80,15 @@ func (p *Plan) planSearch() {
 	p.older = &olderSearch{&search.Elastic{Client: client, Index: index, Lenient: true, Timeout: c.Timeout}, name}
 }
 
-// searcher returns what the HTTP API searches.
-func (n *Node) searcher() search.Searcher {
+// searcher returns what the HTTP API searches by what p says.
+func (n *Node) searcher(p *Plan) search.Searcher {
 	local := search.NewLocal(n.log.View())
-	older := n.plan.older
+	older := p.older
 	if older == nil {
 		return local
 	}
 	return &search.Merged{Local: local, Elastic: older.elastic, Undelivered: func() uint64 {
-		for _, s := range n.deliveries {
+		for _, s := range n.sendings() {
 			if s.name == older.output {
 				return s.cursor.Position()
 			}

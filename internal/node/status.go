@@ -61,7 +61,7 @@ func (n *Node) status() Status {
 	now := time.Now().UTC()
 	l := n.log.Stats()
 	s := Status{
-		Version: n.plan.options.Version, Role: n.role.Name, Started: n.started.UTC(), Time: now,
+		Version: n.current().options.Version, Role: n.role.Name, Started: n.started.UTC(), Time: now,
 		Log: LogStatus{
 			Stored: l.Head - 1, Retained: l.Head - l.Tail, Octets: l.Bytes, Segments: l.Segments,
 			Full: l.Full, Failing: l.Failing, Damaged: l.DamagedRecords,
@@ -74,15 +74,15 @@ func (n *Node) status() Status {
 			s.Log.Oldest = &t
 		}
 	}
-	counts := inputCounts(n.plan.registry)
-	for _, in := range n.plan.Inputs {
+	counts := inputCounts(n.current().registry)
+	for _, in := range n.current().Inputs {
 		of := counts[in.Name]
 		if of == nil {
 			of = map[string]uint64{}
 		}
 		s.Inputs = append(s.Inputs, InputStatus{in.Name, of})
 	}
-	for _, o := range n.deliveries {
+	for _, o := range n.sendings() {
 		c := o.cursor.Status()
 		status := OutputStatus{
 			Name: o.name, Up: true, Delivered: c.Delivered, DeadLettered: c.DeadLettered, Dropped: c.Dropped,

@@ -76,7 +76,7 @@ func (n *Node) statusLine() string {
 	}
 	s := n.log.Stats()
 	line := fmt.Sprintf("%d messages stored since the start, %d in the log", s.Records, s.Head-s.Tail)
-	for _, o := range n.deliveries {
+	for _, o := range n.sendings() {
 		line += fmt.Sprintf("; output %s: %d to deliver", o.name, o.cursor.Status().Lag)
 		if o.delivery.Failing() != nil {
 			line += " (failing)"

@@ -66,6 +66,7 @@ func (p *Plan) planTransforms() {
 		c.edits(t, out)
 		c.redaction(t, out)
 		c.sampling(t, out)
+		p.memory.samples.add(out.Name+" "+t.Fingerprint(), out.Sample)
 		if len(c.Extract) > 0 {
 			if out.Extract, err = parser.NewExtractor(c.Extract); err != nil {
 				t.Errorf("extract", "%v", err)

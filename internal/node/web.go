@@ -3,34 +3,57 @@ package node
 import (
 	"errors"
 
+	"github.com/syslane/syslane/internal/alert"
 	"github.com/syslane/syslane/internal/web"
 )
 
 // openWeb binds the address of the HTTP API, where there is one.
-func (n *Node) openWeb() error {
-	http := n.plan.Config.HTTP
+func (n *Node) openWeb() (err error) {
+	n.web, err = n.openServer(n.plan)
+	return err
+}
+
+// openServer makes a server by what p says; nil where it wants none.
+func (n *Node) openServer(p *Plan) (*serving, error) {
+	http := p.Config.HTTP
 	if http.Listen == "" {
-		return nil
+		return nil, nil
 	}
 	log := web.Check{Name: "log", Probe: n.probeLog}
 	cfg := web.Config{
-		Listen: http.Listen, Token: http.Token, Clients: http.Clients, TLS: n.plan.httpTLS,
-		Gatherer: n.plan.registry, Registerer: n.plan.registry,
+		Listen: http.Listen, Token: http.Token, Clients: http.Clients, TLS: p.httpTLS,
+		Gatherer: p.registry, Registerer: p.registry,
 		// An output that is down is what the log is for: it shows in the metrics,
 		// and must not make a supervisor restart the node.
 		Health: []web.Check{log}, Ready: []web.Check{log},
 		Status: func() any { return n.status() },
 		Logger: n.logger,
 	}
-	if n.alerts != nil {
-		cfg.Alerts = func() any { return n.alerts.Status() }
+	if n.role.Search {
+		cfg.Alerts = func() any { return n.alertStatus() }
 	}
 	if n.role.Search {
-		cfg.Searcher = n.searcher()
+		cfg.Searcher = n.searcher(p)
 	}
-	var err error
-	n.web, err = web.New(cfg)
-	return err
+	if err := p.httpMetrics.start(); err != nil {
+		return nil, err
+	}
+	s, err := web.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &serving{Server: s}, nil
+}
+
+// alertStatus is how the alerts are at present.
+func (n *Node) alertStatus() alert.Status {
+	n.mu.Lock()
+	watcher := n.alerts
+	n.mu.Unlock()
+	if watcher == nil {
+		return alert.Status{Alerts: []alert.AlertStatus{}, Channels: []alert.ChannelStatus{}}
+	}
+	return watcher.Status()
 }
 
 // probeLog says why the log takes no messages.

@@ -35,7 +35,7 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 	}
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
-	j := p.begin()
+	j := p.begin(p.setup.Load())
 	defer p.end(j)
 	var batch spool.Batch
 	foreign := false

@@ -27,7 +27,7 @@ const (
 // excess are the events that tell what limits held back, as a batch.
 func (p *Pipeline) excess(now time.Time) (batch spool.Batch) {
 	batch = spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64}
-	for _, rule := range p.cfg.Rules.Limits {
+	for _, rule := range append(p.leaving.limits(), p.setup.Load().rules.Limits...) {
 		told := rule.Told(now)
 		if len(told) == 0 {
 			continue

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/syslane/syslane/internal/dedupe"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/spool"
 )
@@ -32,6 +33,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 		if now := time.Now(); now.Sub(told) >= excessInterval {
 			told = now
 			p.tellExcess(ctx, now)
+			p.leaving.forget(now)
 		}
 		left = p.tell(ctx, append(left, p.expired(time.Now())...))
 		select {
@@ -50,10 +52,16 @@ func (p *Pipeline) Run(ctx context.Context) {
 // expired returns the windows whose counts are to be told, all of them for the
 // zero time.
 func (p *Pipeline) expired(now time.Time) (ids []uint64) {
-	for _, t := range p.cfg.Rules.Dedupe.tables() {
+	add := func(t *dedupe.Table, now time.Time) {
 		for _, w := range t.Expire(now) {
 			ids = append(ids, w.ID)
 		}
+	}
+	for _, t := range p.setup.Load().rules.Dedupe.tables() {
+		add(t, now)
+	}
+	for _, t := range p.leaving.dedupes() {
+		add(t, time.Time{}) // nobody will repeat what is in its windows
 	}
 	return ids
 }

@@ -45,10 +45,10 @@ type Config struct {
 	// TailSeed seeds the hashes by which what is sent again is known
 	// (inputs.TailSink): a secret that lasts as long as the log.
 	TailSeed uint64
-	// Readings say by input how its messages are to be understood.
+	// Readings say by input how its messages are to be understood, and Rules are
+	// applied to every message, until Replace brings others.
 	Readings map[string]Reading
-	// Rules are applied to every message.
-	Rules Rules
+	Rules    Rules
 	// Host names this machine in the events that Syslane itself has to tell.
 	Host string
 	// Registerer takes the metrics; nil leaves them unregistered.
@@ -63,6 +63,10 @@ type Pipeline struct {
 	count   atomic.Uint32
 	buffers sync.Pool
 	judges  sync.Pool
+	// setup is what a reload replaces.
+	setup atomic.Pointer[setup]
+	// leaving are rules that a reload has replaced.
+	leaving leaving
 	metrics metrics
 	// encoded bounds the octets of batches that are encoded and wait for the log, and
 	// ahead of those for which nobody waits yet.
@@ -84,8 +88,8 @@ func New(cfg Config) *Pipeline {
 		encoded: semaphore.NewWeighted(maxEncoded), ahead: semaphore.NewWeighted(maxAhead)}
 	p.count.Store(rand.Uint32())
 	p.buffers.New = func() any { return new([]byte) }
-	p.judges.New = func() any { return &judge{Rules: &p.cfg.Rules} }
-	p.cfg.Rules.dedupes = len(p.cfg.Rules.Dedupe.tables()) > 0
+	p.judges.New = func() any { return new(judge) }
+	p.setup.Store(newSetup(cfg.Rules, cfg.Readings))
 	p.untold = cfg.Streams.repeats.ids()
 	p.closing, p.close = context.WithCancel(context.Background())
 	return p
@@ -117,9 +121,10 @@ func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCou
 	defer p.encoded.Release(weight)
 	buf := p.buffers.Get().(*[]byte)
 	defer p.release(buf)
-	j := p.begin()
+	s := p.setup.Load()
+	j := p.begin(s)
 	defer p.end(j)
-	batch := p.encode(b, j, buf)
+	batch := p.encode(b, s, j, buf)
 	batch.Note = note
 	return p.finish(ctx, batch, j, counters)
 }
@@ -127,7 +132,8 @@ func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCou
 // Enqueue implements inputs.QueueSink.
 func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() error) {
 	weight := int64(len(b.Data))
-	if p.cfg.Rules.dedupes || !p.ahead.TryAcquire(weight) {
+	s := p.setup.Load()
+	if s.rules.dedupes || !p.ahead.TryAcquire(weight) {
 		// Repeats wait for the messages that they repeat, which may be in a batch that
 		// nobody waits for yet: none may be left at half.
 		err := p.Submit(ctx, b)
@@ -136,9 +142,9 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 	counters := p.metrics.of(b.Input)
 	counters.receive(len(b.Frames), len(b.Data))
 	buf := p.buffers.Get().(*[]byte)
-	j := p.begin()
+	j := p.begin(s)
 	defer p.end(j)
-	batch := p.encode(b, j, buf)
+	batch := p.encode(b, s, j, buf)
 	batch.More = b.More
 	j.count(counters)
 	if batch.Count == 0 {
@@ -168,9 +174,9 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 const envelope = 48
 
 // encode makes records of the messages of b that j keeps, in buf.
-func (p *Pipeline) encode(b *inputs.Batch, j *judge, buf *[]byte) spool.Batch {
+func (p *Pipeline) encode(b *inputs.Batch, s *setup, j *judge, buf *[]byte) spool.Batch {
 	batch := spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64}
-	reader := newReader(p.cfg.Readings[b.Input], b.Received)
+	reader := newReader(s.readings[b.Input], b.Received)
 	count := p.count.Add(uint32(len(b.Frames))) - uint32(len(b.Frames))
 	records := slices.Grow((*buf)[:0], len(b.Data)+envelope*len(b.Frames))
 	id := syslog.MakeID(b.Received, p.cfg.Node, count)
@@ -202,9 +208,12 @@ func appendTo(batch *spool.Batch, records []byte, e *syslog.Event) []byte {
 	return syslog.AppendRecord(records, e)
 }
 
-// begin returns a judge for one batch.
-func (p *Pipeline) begin() *judge {
+// begin returns a judge for one batch, by the rules of s.
+func (p *Pipeline) begin(s *setup) *judge {
 	j := p.judges.Get().(*judge)
+	if j.Rules != &s.rules {
+		*j = judge{Rules: &s.rules}
+	}
 	j.begin()
 	return j
 }

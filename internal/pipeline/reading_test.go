@@ -19,10 +19,11 @@ func TestMessagesAreReadAsTheirInputSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, log, _ := newTestPipeline(t)
-	p.cfg.Readings = map[string]Reading{"edge": {
+	readings := map[string]Reading{"edge": {
 		Zones:   parser.NewZoneMap(map[netip.Prefix]*time.Location{netip.MustParsePrefix("192.0.2.0/24"): zurich}, time.UTC),
 		Charset: charset,
 	}}
+	p.Replace(Rules{}, readings)
 	b := batchOf("<13>Mar  4 06:06:07 host7 app: caf\xe9", "<13>Mar  4 05:06:07 host8 app: caf\xc3\xa9")
 	b.Frames[1].Origin = 1
 	b.Origins = append(b.Origins, b.Origins[0])
@@ -52,7 +53,7 @@ func TestFieldsAreTakenOutOfTextsOnDemand(t *testing.T) {
 	p, log, _ := newTestPipeline(t)
 	f := func(reading Reading, text, want string) {
 		t.Helper()
-		p.cfg.Readings = map[string]Reading{"edge": reading}
+		p.Replace(Rules{}, map[string]Reading{"edge": reading})
 		if err := p.Submit(t.Context(), batchOf("<13>1 - host app - - - "+text)); err != nil {
 			t.Fatal(err)
 		}

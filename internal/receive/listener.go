@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,7 +24,8 @@ type Listener struct {
 	repeats  *Repeats
 	limits   limits
 	listener net.Listener
-	passed   bool // listener is systemd's
+	passed   bool // listener was not made here
+	retired  atomic.Bool
 }
 
 // New checks the configuration and returns a Listener. It binds no port.
@@ -73,6 +76,23 @@ func (l *Listener) Addr() net.Addr {
 	return l.listener.Addr()
 }
 
+// Sockets returns the socket that Listen has taken (inputs.Successor).
+func (l *Listener) Sockets() []syscall.Conn {
+	if c, ok := l.listener.(syscall.Conn); ok {
+		return []syscall.Conn{c}
+	}
+	return nil
+}
+
+// Retire ends the accepting of connections. Those that are open go on, and Serve
+// returns when the last has ended, or after the end of ctx.
+func (l *Listener) Retire() {
+	l.retired.Store(true)
+	if l.listener != nil {
+		l.listener.Close()
+	}
+}
+
 // Close gives up the port without serving it.
 func (l *Listener) Close() error {
 	if l.listener == nil {
@@ -113,7 +133,7 @@ func (l *Listener) accept(ctx context.Context, start func(net.Conn)) error {
 			start(nc)
 			continue
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || l.retired.Load() {
 			return nil
 		}
 		if errors.Is(err, net.ErrClosed) {

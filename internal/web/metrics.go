@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	families "github.com/syslane/syslane/internal/metrics"
 	"github.com/syslane/syslane/search"
 )
 
@@ -36,11 +38,15 @@ func newMetrics(r prometheus.Registerer) metrics {
 			Help: "Events that searches found and gave out.",
 		}),
 	}
+	// A server that takes the place of another goes on with its counts.
+	for _, err := range []error{families.Register(r, &m.requests), families.Register(r, &m.seconds),
+		families.Register(r, &m.octets), families.Register(r, &m.results)} {
+		if err != nil {
+			panic(err) // as of prometheus.MustRegister
+		}
+	}
 	for _, outcome := range []string{"ok", "incomplete", "invalid", "busy", "failed"} {
 		m.requests.WithLabelValues(outcome)
-	}
-	if r != nil {
-		r.MustRegister(m.requests, m.seconds, m.octets, m.results)
 	}
 	return m
 }

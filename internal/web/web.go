@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -185,6 +186,14 @@ func listen(address string) (net.Listener, error) {
 
 // Addr returns the address that the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Sockets returns the socket that the server listens on.
+func (s *Server) Sockets() []syscall.Conn {
+	if c, ok := s.listener.(syscall.Conn); ok {
+		return []syscall.Conn{c}
+	}
+	return nil
+}
 
 // Close gives up the address of a server that Run is not called on.
 func (s *Server) Close() error {

@@ -1,6 +1,8 @@
 package elasticsearch
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -49,7 +51,12 @@ func newMetrics(name string, reg prometheus.Registerer, p *pace) (*metrics, erro
 			Help: "Bulk requests that may be under way at once, as the server's answers have it.",
 		}, p.concurrency),
 	} {
-		if err := reg.Register(c); err != nil {
+		err := reg.Register(c)
+		if errors.As(err, &prometheus.AlreadyRegisteredError{}) { // of the output before a reload
+			reg.Unregister(c)
+			err = reg.Register(c)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,364 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/internal/activation"
+	"github.com/syslane/syslane/spool"
+)
+
+// reloading loads the configuration anew each time that it is asked to, until ctx ends.
+func (n *Node) reloading(r *run) {
+	p := n.current()
+	n.record(nil)
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-p.options.Reloads:
+		}
+		n.notify(daemon.SdNotifyReloading, strings.TrimSuffix(daemon.SdNotifyMonotonicUsec(), "\n"), "STATUS=reloading")
+		report := n.reload(r)
+		n.reloads.done(report)
+		n.record(report)
+		report.log(&n.logger)
+		n.notify(daemon.SdNotifyReady, "STATUS="+n.statusLine())
+	}
+}
+
+// reload loads the configuration anew. One that is not good, or of which a new part
+// cannot be opened, changes nothing.
+func (n *Node) reload(r *run) *Reload {
+	report := &Reload{Began: time.Now()}
+	err := n.replace(r, report)
+	report.finish(err)
+	return report
+}
+
+func (n *Node) replace(r *run, report *Reload) error {
+	old := n.current()
+	if old.options.Read == nil {
+		return errors.New("this process was started without a configuration file: there is nothing to load")
+	}
+	f, err := old.options.Read()
+	if err != nil {
+		return err
+	}
+	options := old.options
+	options.NewLogger = func(LoggingConfig) zerolog.Logger { return old.logger }
+	p, err := newPlan(f, options, old.registry)
+	if err != nil {
+		return err
+	}
+	if len(p.Alerts) > 0 && !n.role.Search {
+		return errAlertsOfRelay(n.role)
+	}
+	d := p.compare(old, n.begun)
+	c, err := n.prepare(old, p, &d)
+	if err != nil {
+		return err
+	}
+	defer c.release()
+	n.apply(r, old, p, &d, c)
+	report.Hash, report.Applied, report.Restart, report.Failed = p.hash, d.said, d.restart, c.failed
+	return nil
+}
+
+// changeover is what a reload has opened and holds until all is in its place.
+type changeover struct {
+	inputs []*receiving
+	// outputs are those that are new to the log.
+	outputs []*sending
+	http    *serving
+	// kept are sockets that are between their owners.
+	kept []func()
+	// failed tells what could not be done after all.
+	failed []string
+}
+
+func (c *changeover) release() {
+	for _, release := range c.kept {
+		release()
+	}
+}
+
+func (c *changeover) keep(sockets []syscall.Conn) error {
+	for _, s := range sockets {
+		release, err := activation.Keep(s)
+		if err != nil {
+			return err
+		}
+		c.kept = append(c.kept, release)
+	}
+	return nil
+}
+
+// prepare opens what is new. After an error all is as it was.
+func (n *Node) prepare(old, p *Plan, d *difference) (c *changeover, err error) {
+	c = &changeover{}
+	defer func() {
+		if err != nil {
+			n.undo(c)
+			c.release()
+		}
+	}()
+	for i := range d.inputs {
+		if in := n.input(d.inputs[i].name); in != nil {
+			if s, ok := in.input.(inputs.Successor); ok {
+				if err := c.keep(s.Sockets()); err != nil {
+					return c, fmt.Errorf("input %q: %w", d.inputs[i].name, err)
+				}
+			}
+		}
+	}
+	for i := range d.inputs {
+		if d.inputs[i].now == nil {
+			continue
+		}
+		planned := *d.inputs[i].now
+		in, err := planned.open()
+		if err != nil {
+			return c, fmt.Errorf("input %q: %w", planned.Name, err)
+		}
+		c.inputs = append(c.inputs, &receiving{planned: planned, input: in})
+		if err := in.Listen(); err != nil {
+			return c, fmt.Errorf("input %q: %w", planned.Name, err)
+		}
+		if before := n.input(planned.Name); before != nil {
+			if heir, ok := in.(inputs.Heir); ok {
+				heir.Inherit(before.input)
+			}
+		}
+	}
+	for i := range d.outputs {
+		if d.outputs[i].before != nil || d.outputs[i].now == nil {
+			continue
+		}
+		planned := *d.outputs[i].now
+		out, err := planned.open()
+		if err != nil {
+			return c, fmt.Errorf("output %q: %w", planned.Name, err)
+		}
+		s := &sending{name: planned.Name, planned: planned, output: out}
+		c.outputs = append(c.outputs, s)
+	}
+	if d.http {
+		if n.web != nil {
+			if err := c.keep(n.web.Sockets()); err != nil {
+				return c, fmt.Errorf("http: %w", err)
+			}
+		}
+		if c.http, err = n.openServer(p); err != nil {
+			return c, err
+		}
+	}
+	if d.limits {
+		l := p.Config.Log.spoolConfig()
+		if err := n.log.SetLimits(spool.Limits{MaxSize: l.MaxSize, MinFree: l.MinFree, MaxAge: l.MaxAge, Full: l.Full}); err != nil {
+			return c, err
+		}
+	}
+	known := n.log.Cursors()
+	for i, s := range c.outputs {
+		if err := n.connect(s); err != nil {
+			for _, made := range c.outputs[:i+1] {
+				if !slices.ContainsFunc(known, func(k spool.CursorStatus) bool { return k.Name == made.name }) {
+					n.log.DropCursor(made.name)
+				}
+			}
+			if d.limits {
+				l := old.Config.Log.spoolConfig()
+				n.log.SetLimits(spool.Limits{MaxSize: l.MaxSize, MinFree: l.MinFree, MaxAge: l.MaxAge, Full: l.Full})
+			}
+			return c, fmt.Errorf("output %q: %w", s.name, err)
+		}
+	}
+	return c, nil
+}
+
+// undo closes what prepare has opened.
+func (n *Node) undo(c *changeover) {
+	for _, in := range c.inputs {
+		if before := n.input(in.planned.Name); before != nil {
+			if s, ok := in.input.(inputs.Successor); ok {
+				s.Retire() // the sockets stay with the one that goes on
+			}
+		}
+		n.abandon(in)
+	}
+	for _, s := range c.outputs {
+		n.disconnect(s)
+	}
+	if c.http != nil {
+		c.http.Close()
+	}
+}
+
+// input returns the input of a name, nil where there is none.
+func (n *Node) input(name string) *receiving {
+	for _, in := range n.inputs {
+		if in.planned.Name == name {
+			return in
+		}
+	}
+	return nil
+}
+
+// apply puts what is new in its place. Nothing is refused any more: what fails all the
+// same is told.
+func (n *Node) apply(r *run, old, p *Plan, d *difference, c *changeover) {
+	p.adopt(old)
+	n.mu.Lock()
+	n.plan = p
+	n.deliveries = append(n.deliveries, c.outputs...)
+	n.mu.Unlock()
+	// The outputs that a route names have their place in the log by now, and an input
+	// is known before it brings anything.
+	n.pipeline.Replace(p.Rules, p.readings())
+	for _, s := range c.outputs {
+		n.begin(c, s.planned.metrics)
+		n.deliver(r, s)
+	}
+	n.replaceOutputs(r, d, c)
+	n.replaceInputs(r, d, c)
+	if d.alerts {
+		n.replaceAlerts(r, old, p, c)
+	}
+	if d.http {
+		n.replaceWeb(r, c)
+	}
+}
+
+// begin registers the metrics of a part that is about to run.
+func (n *Node) begin(c *changeover, s *staged) {
+	if err := s.start(); err != nil {
+		c.failed = append(c.failed, "metrics: "+err.Error())
+	}
+}
+
+// replaceInputs starts the new inputs before the old ones end: what comes meanwhile is
+// taken by either.
+func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
+	leaving := make([]*receiving, 0, len(d.inputs))
+	running := slices.Clone(n.inputs)
+	for i := range d.inputs {
+		if before := n.input(d.inputs[i].name); before != nil {
+			leaving = append(leaving, before)
+			running = slices.DeleteFunc(running, func(in *receiving) bool { return in == before })
+		}
+	}
+	for _, in := range c.inputs {
+		n.begin(c, in.planned.metrics)
+		n.receive(r, in)
+	}
+	for _, in := range leaving {
+		i := slices.IndexFunc(d.inputs, func(c change[PlannedInput]) bool { return c.name == in.planned.Name })
+		s, ok := in.input.(inputs.Successor)
+		if ok && d.inputs[i].keepsConnections() {
+			s.Retire() // and ends with its last connection
+			continue
+		}
+		in.stop()
+	}
+	n.mu.Lock()
+	n.inputs = append(running, c.inputs...)
+	n.mu.Unlock()
+}
+
+// replaceOutputs ends outputs that are gone or changed. Each finishes the batch that it
+// has handed over, or leaves it in the log; one that is changed goes on from there.
+func (n *Node) replaceOutputs(r *run, d *difference, c *changeover) {
+	for i := range d.outputs {
+		if d.outputs[i].before == nil {
+			continue
+		}
+		n.mu.Lock()
+		at := slices.IndexFunc(n.deliveries, func(s *sending) bool { return s.name == d.outputs[i].name })
+		s := n.deliveries[at]
+		n.mu.Unlock()
+		s.halt()
+		n.disconnect(s)
+		if d.outputs[i].now == nil {
+			n.mu.Lock()
+			n.deliveries = slices.Delete(slices.Clone(n.deliveries), at, at+1)
+			n.mu.Unlock()
+			continue
+		}
+		next, err := n.reopen(c, *d.outputs[i].now)
+		if err != nil {
+			c.failed = append(c.failed, fmt.Sprintf("output %q goes on as before: %v", s.name, err))
+			if next, err = n.reopen(c, s.planned); err != nil {
+				// What it has yet to take stays in the log.
+				c.failed = append(c.failed, fmt.Sprintf("output %q stands still until the next reload or start: %v", s.name, err))
+				n.mu.Lock()
+				n.deliveries = slices.Delete(slices.Clone(n.deliveries), at, at+1)
+				n.mu.Unlock()
+				continue
+			}
+		}
+		n.mu.Lock()
+		n.deliveries = slices.Clone(n.deliveries)
+		n.deliveries[at] = next
+		n.mu.Unlock()
+		n.deliver(r, next)
+	}
+}
+
+func (n *Node) reopen(c *changeover, planned PlannedOutput) (*sending, error) {
+	n.begin(c, planned.metrics)
+	out, err := planned.open()
+	if err != nil {
+		return nil, err
+	}
+	s := &sending{name: planned.Name, planned: planned, output: out}
+	if err := n.connect(s); err != nil {
+		n.disconnect(s)
+		return nil, err
+	}
+	return s, nil
+}
+
+// replaceAlerts has the alerts watched that there are now, from where the log was
+// watched so far.
+func (n *Node) replaceAlerts(r *run, old, p *Plan, c *changeover) {
+	r.alerts.halt()
+	watcher, err := n.openWatcher(p)
+	if err != nil {
+		c.failed = append(c.failed, fmt.Sprintf("alerts go on as before: %v", err))
+		if watcher, err = n.openWatcher(old); err != nil {
+			c.failed = append(c.failed, fmt.Sprintf("alerts are not watched until the next reload or start: %v", err))
+		}
+	}
+	n.mu.Lock()
+	n.alerts = watcher
+	n.mu.Unlock()
+	n.watch(r)
+}
+
+// replaceWeb has HTTP served by the new server. Searches of the old one are ended.
+func (n *Node) replaceWeb(r *run, c *changeover) {
+	before := n.web
+	n.mu.Lock()
+	n.web = c.http
+	n.mu.Unlock()
+	n.serve(r)
+	if before != nil {
+		before.stop()
+	}
+}
+
+// current is the plan that is in force.
+func (n *Node) current() *Plan {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.plan
+}
