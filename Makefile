@@ -9,8 +9,8 @@ FUZZTIME ?= 10s
 UNIT = $(shell go list ./... | grep -v /e2e)
 
 .PHONY: build
-build: ## bin/syslane
-	go build -ldflags '$(LDFLAGS)' -o bin/syslane .
+build: ## bin/syslane, static as the packages hold it
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/syslane .
 
 .PHONY: run
 run: build ## a collector and a relay on this machine, until Ctrl-C

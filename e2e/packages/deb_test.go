@@ -13,6 +13,7 @@ const roles = "syslane-collector.service syslane-relay.service"
 
 // A Debian machine from the first installation to the purge, by apt.
 func TestDebIsInstalledUpgradedRemovedAndPurged(t *testing.T) {
+	t.Parallel()
 	dist := distribution(t)
 	m := boot(t)
 	install := func(pattern string) string {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,9 @@ type machine struct {
 	root string
 	pid  int // of its init
 }
+
+// machines counts those that were booted: each needs a name of its own.
+var machines atomic.Int32
 
 // boot starts a fresh machine, with the packages at /packages, until the test ends.
 func boot(t *testing.T) *machine {
@@ -45,7 +49,7 @@ func boot(t *testing.T) *machine {
 		os.Remove(filepath.Join(m.root, name))
 	}
 	p := proc.Start(t, proc.Config{Name: "systemd-nspawn", Log: filepath.Join(dir, "console"), Args: []string{nspawn,
-		"--quiet", "--boot", "--directory", m.root, "--machine", "testhost", "--private-network", "--register=no", "--keep-unit",
+		"--quiet", "--boot", "--directory", m.root, "--machine", fmt.Sprintf("syslane-test-%d-%d", os.Getpid(), machines.Add(1)), "--hostname", "testhost", "--private-network", "--register=no", "--keep-unit",
 		"--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=pipe", "--bind-ro=" + distribution(t) + ":/packages"}})
 	t.Cleanup(func() {
 		// All of it ends with its init, and nspawn tidies up.

@@ -13,6 +13,7 @@ import (
 
 // A newcomer types what docs/INSTALL.md begins with.
 func TestNewcomerFindsTheFirstLogByTheCommandsOfTheManual(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(source + "/docs/INSTALL.md")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 // The rpm under a real rpm. The machine's systemd comes from Debian packages, of which
 // rpm's database knows nothing: hence --nodeps.
 func TestRpmIsInstalledUpgradedAndRemoved(t *testing.T) {
+	t.Parallel()
 	dist := distribution(t)
 	m := boot(t)
 	rpm := func(mode, pattern string) {

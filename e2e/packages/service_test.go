@@ -12,6 +12,7 @@ import (
 
 // The shipped units under a real systemd.
 func TestUnits(t *testing.T) {
+	t.Parallel()
 	m := boot(t)
 	m.do(t, "dpkg -i /packages/syslane_*_amd64.deb")
 
@@ -51,7 +52,8 @@ func TestUnits(t *testing.T) {
 	})
 
 	t.Run("say how they are", func(t *testing.T) {
-		m.do(t, "logger --server 127.0.0.1 --port 5515 --tcp --rfc5424 --octet-count hello && systemctl kill -s CONT syslane-relay")
+		m.do(t, "logger --server 127.0.0.1 --port 5515 --tcp --rfc5424 --octet-count hello")
+		m.find(t, "hello", 1)
 		if text := m.unit(t, "syslane-relay.service", "StatusText"); !strings.Contains(text, "messages stored since the start") || !strings.Contains(text, "output collector") {
 			t.Errorf("the status is %q", text)
 		}

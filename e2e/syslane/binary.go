@@ -31,8 +31,10 @@ func Binary(t testing.TB) string {
 		if buildDir, buildErr = os.MkdirTemp("", "syslane-e2e-"); buildErr != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(buildDir, "syslane"), module).CombinedOutput()
-		if err != nil {
+		// As the packages hold it.
+		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(buildDir, "syslane"), module)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
 			buildErr = fmt.Errorf("build syslane: %w\n%s", err, out)
 		}
 	})
