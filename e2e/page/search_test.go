@@ -80,3 +80,22 @@ func facets(t *testing.T, s *site) {
 	p.click(pick("app", "postgres", ".pick"))
 	p.until("no term", `document.querySelector("#query").value === ""`)
 }
+
+func TestAnEmptyLogSaysSoAndShowsWhatComes(t *testing.T) {
+	s := newSite(t, "")
+	p := open(t, s.HTTP, "/")
+	p.until("what to do", `document.querySelector("#nothing").checkVisibility() && document.querySelector("#count").textContent === "Nothing found"`)
+	s.say(t, "the first of all")
+	p.until("the event, by itself", `document.querySelector(".row .message")?.textContent === "the first of all" && document.querySelector("#nothing").hidden`)
+	p.settled()
+
+	// The collector goes, and the page says so; it comes again, and so do the events.
+	s.Shutdown(t)
+	p.search("first")
+	p.until("the loss to be told", `!document.querySelector("#notice").hidden && document.querySelector("#notice").textContent.includes("connection to Syslane is lost")`)
+	s.Restart(t)
+	p.key("\x1b")
+	eval[any](p, `(document.activeElement.blur(), null)`)
+	p.key("r")
+	p.until("the event", `document.querySelector(".row .message")?.textContent === "the first of all" && document.querySelector("#notice").hidden`)
+}

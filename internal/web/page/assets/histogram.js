@@ -102,7 +102,7 @@ export class Histogram {
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 4 } },
       scales: { x: { time: true, range: [from, to] }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.05)] } },
       axes: [
-        { stroke: text, grid: { show: false }, ticks: { stroke: grid, size: 4 }, size: 24, font: "11px system-ui", values: labels },
+        { stroke: text, grid: { show: false }, ticks: { stroke: grid, size: 4 }, size: 24, space: 72, font: "11px system-ui", values: labels },
         { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 46, font: "11px system-ui", space: 24, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 1e8], values: (_, v) => v.map(compact) },
       ],
       // The highest stack is drawn first, and the lower ones over it.

@@ -89,6 +89,7 @@ function clearFailure() {
 function show(state) {
   clearFailure();
   search.stop();
+  by("nothing").hidden = true;
   tail.stop();
   status.stop();
   document.body.dataset.view = state.view;

@@ -98,7 +98,7 @@ export class Results {
       tzDate: (ts) => (zone() === "UTC" ? uPlot.tzDate(new Date(ts * 1000), "Etc/UTC") : new Date(ts * 1000)),
       legend: { live: false }, cursor: { drag: { x: false, y: false } },
       axes: [
-        { stroke: text, grid: { show: false }, ticks: { stroke: grid, size: 4 }, size: 26, font: "11px system-ui", values: labels },
+        { stroke: text, grid: { show: false }, ticks: { stroke: grid, size: 4 }, size: 26, space: 72, font: "11px system-ui", values: labels },
         { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui", size: 52, values: (_, v) => v.map(compact) },
       ],
       series: [{}, ...best.map((name, i) => ({ label: name, stroke: colour(`--series-${i}`), width: 1.5, points: { show: all.length < 60, size: 4 } }))],

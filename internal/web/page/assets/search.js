@@ -9,6 +9,7 @@ import { amount, counted } from "./text.js";
 
 const firstPage = 1000;
 const page = 10_000;
+const again = 2000; // milliseconds between looks at an empty log
 
 /** most is how many rows are loaded at the very most. */
 export const most = 100_000;
@@ -22,10 +23,18 @@ export class Search {
   stop() {
     this.abort?.abort();
     this.abort = null;
+    clearTimeout(this.timer);
   }
 
-  /** run begins anew. */
-  async run(state) {
+  /** nothing says what to do where there is no event at all, and looks again by itself. */
+  nothing(on) {
+    by("nothing").hidden = !on;
+    clearTimeout(this.timer);
+    if (on) this.timer = setTimeout(() => (document.hidden ? this.nothing(true) : this.run(this.state, true)), again);
+  }
+
+  /** run begins anew; quietly, where it only looks whether there is something now. */
+  async run(state, quietly = false) {
     this.stop();
     this.abort = new AbortController();
     const { signal } = this.abort;
@@ -33,8 +42,11 @@ export class Search {
     const started = performance.now();
     const { terms, stages } = split(state.q);
     const range = { since: state.since, until: state.until };
-    Object.assign(this, { state, signal, range, size: firstPage, done: false, loading: false, total: null, took: null, seen: new Set() });
-    this.say({ busy: true });
+    Object.assign(this, { state, signal, range, quietly, size: firstPage, done: false, loading: false, total: null, took: null, seen: new Set() });
+    if (!quietly) {
+      by("nothing").hidden = true;
+      this.say({ busy: true });
+    }
     this.table.clear();
     this.table.total = null;
     const beside = this.beside(terms, range, now);
@@ -136,14 +148,16 @@ export class Search {
   }
 
   tell() {
-    if (this.signal?.aborted || split(this.state.q).stages) return;
+    if (this.signal?.aborted || split(this.state.q).stages || (this.quietly && !this.done)) return;
     const loaded = this.table.rows.length;
     const total = this.total ?? loaded;
     const sure = this.total !== null || this.done;
     let text = loaded === 0 && sure && this.done ? "Nothing found" : `${amount(Math.max(total, loaded))}${sure ? "" : "+"} ${total === 1 ? "event" : "events"}`;
-    const took = this.took === null ? "" : ` · first rows in ${duration(this.took)}`;
+    const took = this.took === null || loaded === 0 ? "" : ` · first rows in ${duration(this.took)}`;
     if (loaded >= most && total > loaded) text += ` · only the first ${amount(most)} can be shown: narrow the time or the query`;
-    this.say({ text, took, busy: !sure, empty: loaded === 0 && this.done });
+    const empty = loaded === 0 && this.done;
+    this.say({ text, took, busy: !sure, empty: empty && (this.state.q || this.total > 0) });
+    this.nothing(empty && !this.state.q && !this.state.until);
   }
 }
 

@@ -31,6 +31,9 @@ function sign(point) {
   return code(point);
 }
 
+/** mostBadges is how many characters of a text become elements. */
+const mostBadges = 1000;
+
 /**
  * visible returns the first max characters of a text as a fragment. With lines,
  * line feeds and tabs are also done, behind their signs.
@@ -39,8 +42,15 @@ export function visible(text, { max = Infinity, lines = false } = {}) {
   const fragment = document.createDocumentFragment();
   const cut = text.length > max ? whole(text, max) : text;
   let from = 0;
+  let badges = 0;
   for (const match of cut.matchAll(hidden)) {
     const point = match[0].codePointAt(0);
+    // A line of nothing else must not make an element of each: the rest is plain.
+    if (++badges > mostBadges) {
+      fragment.append(plain(cut.slice(from), Infinity));
+      from = cut.length;
+      break;
+    }
     if (match.index > from) fragment.append(cut.slice(from, match.index));
     from = match.index + match[0].length;
     const badge = document.createElement("span");
