@@ -61,6 +61,9 @@ func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
 		first, upgrade = binary, ""
 	}
 	c := startCluster(t, first)
+	for _, n := range c.nodes() {
+		n.reloads = upgrade == ""
+	}
 	seen := observe(t, c)
 	for _, a := range c.agents {
 		a.send(*rate)

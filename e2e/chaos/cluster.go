@@ -44,9 +44,12 @@ type node struct {
 	*host
 	program
 	disk *disk
-	// clock and certified are for Syslane's nodes only.
+	// What follows is for Syslane's nodes only. config is what it was started with,
+	// reloads tells that its build can take another while it runs.
 	clock     *clock
 	certified bool
+	config    string
+	reloads   bool
 }
 
 // program is what runs on a node.
@@ -174,7 +177,7 @@ func newNode(t testing.TB, network *network, name string) *node {
 
 func (n *node) start(t testing.TB, role, binary, text string) {
 	t.Helper()
-	n.certified = true
+	n.certified, n.config = true, text
 	n.program = syslane.StartWith(t, role, syslane.Options{
 		Binary: binary, Place: n.place(), State: n.disk.state(), Env: []string{n.clock.env()},
 	}, text)

@@ -117,6 +117,19 @@ func kinds(binary, without string) []kind {
 			c.certify(t, c.nodeAt(h), time.Now().Add(24*time.Hour))
 			return none, nil
 		}},
+		// Another input comes and goes, and a configuration that is wrong is refused.
+		{"reload", process, onCertified, 4 * time.Second, time.Second, 3, func(t testing.TB, c *cluster, h *host, random *rand.Rand) (func() error, error) {
+			n := c.nodeAt(h)
+			if !n.reloads {
+				return none, nil
+			}
+			load := func(more string) {
+				n.syslane().Reconfigure(t, n.config+more)
+				n.syslane().HangUp()
+			}
+			load([]string{"\n[[input]]\ntype = \"udp\"\nname = \"passing\"\nlisten = \"127.0.0.1:5140\"\n", "\nnonsense = 1\n"}[random.IntN(2)])
+			return func() error { load(""); return nil }, nil
+		}},
 		{"kill -9", process, onElastic, 5 * time.Second, 25 * time.Second, 2, func(t testing.TB, c *cluster, _ *host, _ *rand.Rand) (func() error, error) {
 			c.elastic.Kill()
 			return func() error { c.elastic.Start(t); return nil }, nil
@@ -134,6 +147,7 @@ func kinds(binary, without string) []kind {
 			func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
 				n := c.nodeAt(h)
 				n.syslane().Use(binary)
+				n.reloads = true
 				n.Shutdown(t)
 				return func() error { n.Restart(t); return nil }, nil
 			}})

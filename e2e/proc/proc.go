@@ -217,5 +217,8 @@ func statusKiB(pid int, field string) (int64, error) {
 // serves them.
 func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
 
+// HangUp sends SIGHUP to the program itself.
+func (p *Process) HangUp() { _ = syscall.Kill(p.PID(), syscall.SIGHUP) }
+
 // Thaw lets it go on.
 func (p *Process) Thaw() { p.signal(syscall.SIGCONT) }
