@@ -102,7 +102,7 @@ func translate(from, name, text string) (*convert.Draft, error) {
 // sayOfDraft says how much was translated, and what a start would find wrong.
 func sayOfDraft(w io.Writer, draft *convert.Draft, toml string) error {
 	if n := len(draft.Lost); n > 0 {
-		fmt.Fprintf(w, "syslane: %d statements have no translation; they are listed at the top\n", n)
+		fmt.Fprintf(w, "syslane: statements without a translation: %d; they are listed at the top\n", n)
 	}
 	f, err := config.Parse("the result", []byte(toml))
 	if err == nil {

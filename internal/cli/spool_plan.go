@@ -22,6 +22,10 @@ var onDisk = map[spool.Codec]func(octets float64) float64{
 	spool.CodecNone: func(o float64) float64 { return o + 50 },
 }
 
+// packed is what a log makes of records when it is written, before it is rewritten in
+// larger blocks: the same measurement.
+var packed = map[spool.Codec]float64{spool.CodecS2: 0.3, spool.CodecZstd: 0.21, spool.CodecNone: 1}
+
 const (
 	// usualSize is that of a message where nothing else is known.
 	usualSize = 200
@@ -64,7 +68,7 @@ of system logs are taken. A quarter is added.
 				if err != nil {
 					return err
 				}
-				if p.sample, err = sampleLog(folder); err != nil {
+				if p.sample, err = sampleLog(folder, p.codec); err != nil {
 					return err
 				}
 			}
@@ -92,13 +96,14 @@ type spoolPlan struct {
 // logSample is what was measured in a log.
 type logSample struct {
 	messages uint64
-	octets   int64 // on disk
+	octets   float64 // on disk
 	span     time.Duration
 }
 
-// sampleLog measures the newest segments of a log, as they were written: those that were
-// rewritten are smaller than an outage finds them.
-func sampleLog(folder string) (*logSample, error) {
+// sampleLog measures the newest segments of a log as they are when they are written:
+// those that were rewritten are smaller than an outage finds them, so that of these only
+// the size of the records counts.
+func sampleLog(folder string, codec spool.Codec) (*logSample, error) {
 	view, err := spool.OpenReadOnly(folder)
 	if err != nil {
 		return nil, fmt.Errorf("open the log in %s: %w", folder, err)
@@ -108,22 +113,25 @@ func sampleLog(folder string) (*logSample, error) {
 		return nil, fmt.Errorf("read the log in %s: %w", folder, err)
 	}
 	var s logSample
+	var failed error
 	from, to := int64(math.MaxInt64), int64(0)
-	sampled := 0
-	for _, segment := range segments {
-		if segment.Rewritten != 0 || sampled == maxSampled {
-			continue
-		}
-		sampled++
+	for _, segment := range segments[:min(maxSampled, len(segments))] {
 		blocks, err := view.Blocks(nil, segment)
-		if err != nil {
-			continue // deleted in the meantime, or damaged: others tell as much
+		if err != nil { // deleted in the meantime, or damaged: others tell as much
+			failed = err
 		}
 		for _, b := range blocks {
 			s.messages += uint64(b.Count)
-			s.octets += b.Octets
+			if segment.Rewritten == 0 {
+				s.octets += float64(b.Octets)
+			} else {
+				s.octets += float64(b.Raw) * packed[codec]
+			}
 			from, to = min(from, b.Appended), max(to, b.Appended)
 		}
+	}
+	if s.messages < 100 && failed != nil {
+		return nil, fmt.Errorf("read the log in %s: %w", folder, failed)
 	}
 	if s.messages < 100 {
 		return nil, fmt.Errorf("the log in %s holds %d messages that can be measured, too few; give --rate and --size", folder, s.messages)
@@ -136,7 +144,7 @@ func (p *spoolPlan) print(out io.Writer) error {
 	each, how := onDisk[p.codec](p.size), fmt.Sprintf("with %s, as system logs of %.0f octets", p.codec, p.size)
 	rate, said := p.rate, "as given"
 	if s := p.sample; s != nil {
-		each, how = float64(s.octets)/float64(s.messages), fmt.Sprintf("measured in %s messages", count(s.messages))
+		each, how = s.octets/float64(s.messages), fmt.Sprintf("measured in %s messages", count(s.messages))
 		if rate == 0 && s.span > 0 {
 			rate, said = float64(s.messages)/s.span.Seconds(), fmt.Sprintf("measured over %s; busy hours may have more", s.span.Round(time.Second))
 		}
