@@ -42,6 +42,10 @@ type Config struct {
 // changes that is to be told. After a crash what has come since is read again.
 const saveInterval = 10 * time.Second
 
+// deafness is for how long nobody may have listened without silence beginning anew: a
+// reload of the configuration takes less.
+const deafness = 10 * time.Second
+
 // Watcher evaluates alerts over a log while it grows.
 type Watcher struct {
 	cfg   Config
@@ -102,7 +106,9 @@ func New(cfg Config) (*Watcher, error) {
 	w.engine = newEngine(cfg.Rules, start)
 	if saved != nil {
 		changes := w.engine.restore(saved.Alerts)
-		w.engine.listenFrom(now)
+		if now.Sub(time.Unix(0, saved.Now)) > deafness {
+			w.engine.listenFrom(now)
+		}
 		for _, q := range saved.Pending {
 			if o := w.box(q.Channel); o != nil {
 				o.list = append(o.list, q)

@@ -225,6 +225,21 @@ func TestAfterARestartSilenceBeginsAnew(t *testing.T) {
 	b.expect(c, "firing a web1", "firing a web2", "resolved a web2", "resolved a web1", "firing a web2")
 }
 
+func TestAReloadDoesNotMakeSilenceBeginAnew(t *testing.T) {
+	c := &told{}
+	b := newBench(t, c, rule(t, "", "", 10*minute))
+	b.start()
+	b.add("web1", 1)
+	for range 5 {
+		b.clock.pass(9 * minute / 5)
+		eventually(t, "evaluation", func() bool { b.w.mu.Lock(); defer b.w.mu.Unlock(); return b.w.engine.now == b.clock.now().UnixNano() })
+		b.stop()
+		b.start()
+	}
+	b.clock.pass(2 * minute)
+	b.expect(c, "firing a")
+}
+
 func TestAHostThatFellSilentBeforeThereWasAnAlertIsTold(t *testing.T) {
 	c := &told{}
 	b := newBench(t, c, rule(t, "failed", "", 10*minute, "host"))

@@ -98,6 +98,9 @@ func printAlerts(out io.Writer, s *alert.Status) error {
 			fmt.Fprintf(w, "  %s\t%s\t%d\t%s\n", harmless(labels(g.Labels)), g.State, g.Value, since)
 		}
 	}
+	if len(s.Alerts) == 0 {
+		fmt.Fprintln(w, "no alerts are configured")
+	}
 	for _, c := range s.Channels {
 		state := "well"
 		if c.Error != "" {
