@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,15 +59,11 @@ func boot(t *testing.T) *machine {
 		}
 		p.Wait(30 * time.Second)
 	})
-	await.Until(t, time.Minute, "the machine's init", func() error {
+	await.Until(t, time.Minute, "the machine's init", func() (err error) {
 		if err := p.Exited(); err != nil {
 			return await.Hopeless(err)
 		}
-		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", p.PID()))
-		if err != nil {
-			return err
-		}
-		m.pid, err = strconv.Atoi(strings.TrimSpace(string(children)))
+		m.pid, err = initOf(p.PID())
 		return err
 	})
 	await.Until(t, time.Minute, "the machine to be up", func() error {
@@ -83,6 +80,28 @@ func boot(t *testing.T) *machine {
 		}
 	})
 	return m
+}
+
+// initOf returns the process that nspawn has started as the machine's first. Others
+// of its children only prepare that.
+func initOf(nspawn int) (int, error) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", nspawn))
+	if err != nil {
+		return 0, err
+	}
+	for child := range strings.FieldsSeq(string(children)) {
+		status, err := os.ReadFile("/proc/" + child + "/status")
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			// The numbers of the process, from the host's to that in its own namespace.
+			if ids, ok := strings.CutPrefix(line, "NSpid:"); ok && strings.HasSuffix(strings.TrimSpace(ids), "\t1") {
+				return strconv.Atoi(child)
+			}
+		}
+	}
+	return 0, errors.New("there is none yet")
 }
 
 // try runs a line of the shell as the machine's root and returns what it prints.

@@ -59,6 +59,26 @@ func TestUnits(t *testing.T) {
 		}
 	})
 
+	t.Run("reload by systemctl, which fails where the configuration is refused", func(t *testing.T) {
+		before := m.unit(t, "syslane-relay.service", "MainPID")
+		shipped := m.do(t, "cat /etc/syslane/relay.toml")
+		m.write(t, "/etc/syslane/relay.toml", shipped+"\n[[input]]\ntype = \"udp\"\nname = \"later\"\nlisten = \"127.0.0.1:5999\"\n")
+		m.do(t, "systemctl reload syslane-relay")
+		m.do(t, "logger --server 127.0.0.1 --port 5999 --udp --rfc5424 'to an input of the reload'")
+		m.find(t, "input of reload", 1)
+		m.write(t, "/etc/syslane/relay.toml", shipped+"\nlissen = 1\n")
+		if out, err := m.try("systemctl reload syslane-relay"); err == nil {
+			t.Errorf("a configuration that is no good was taken: %s", out)
+		}
+		if now, state := m.unit(t, "syslane-relay.service", "MainPID"), m.unit(t, "syslane-relay.service", "ActiveState"); now != before || state != "active" {
+			t.Errorf("process %s is %s, %s before", now, state, before)
+		}
+		m.do(t, "logger --server 127.0.0.1 --port 5999 --udp --rfc5424 'after the refusal'")
+		m.find(t, "after refusal", 1)
+		m.write(t, "/etc/syslane/relay.toml", shipped)
+		m.do(t, "systemctl reload syslane-relay")
+	})
+
 	t.Run("are killed by the watchdog where they stand still, and started again", func(t *testing.T) {
 		m.write(t, "/etc/systemd/system/syslane-relay.service.d/test.conf", "[Service]\nWatchdogSec=2s\nRestartSec=100ms\n")
 		m.do(t, "systemctl daemon-reload && systemctl restart syslane-relay")
