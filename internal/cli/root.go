@@ -57,6 +57,7 @@ To try it on this machine, each in a terminal of its own:
 		newRelayCommand(),
 		newReloadCommand(),
 		newCheckCommand(),
+		newConfigCommand(),
 		newConvertCommand(),
 		newSetupCommand(),
 		newSearchCommand(),

@@ -53,6 +53,7 @@ func (d *binder) structure(n *node, v reflect.Value) {
 		d.errs = append(d.errs, &Error{Pos: child.pos, Key: child.path(),
 			Text: fmt.Sprintf("unknown key %q %s%s", key, n.within(), Suggest(key, slices.Collect(maps.Keys(fields))))})
 	}
+	d.defaults(n, fields)
 	for key, f := range fields {
 		if f.required && n.table[key] == nil {
 			d.errs = append(d.errs, &Error{Pos: n.pos, Key: joinPath(n.path(), key),
@@ -61,9 +62,31 @@ func (d *binder) structure(n *node, v reflect.Value) {
 	}
 }
 
+// defaults fills fields of which no file says anything, also in tables that are not
+// there.
+func (d *binder) defaults(n *node, fields map[string]field) {
+	for key, f := range fields {
+		if n.table[key] != nil {
+			continue
+		}
+		absent := &node{key: key, parent: n, pos: n.pos, valPos: n.pos}
+		switch t := f.value.Type(); {
+		case f.fallback != "" && f.value.IsZero():
+			absent.scalar = f.fallback
+			d.value(absent, f.value)
+		case t.Kind() == reflect.Struct && t != secretType && t != timeType && t != tableType:
+			below := map[string]field{}
+			collect(f.value, below)
+			d.defaults(absent, below)
+		}
+	}
+}
+
 type field struct {
 	value    reflect.Value
 	required bool
+	// fallback is the tag default: what the field has where no file sets it.
+	fallback string
 }
 
 // collect lists the fields of the struct v by key; those of embedded structs
@@ -80,7 +103,7 @@ func collect(v reflect.Value, into map[string]field) {
 		if !sf.IsExported() || key == "" || key == "-" {
 			continue
 		}
-		into[key] = field{v.Field(i), option == "required"}
+		into[key] = field{v.Field(i), option == "required", sf.Tag.Get("default")}
 	}
 }
 
@@ -229,8 +252,8 @@ func (d *binder) scalar(n *node, v reflect.Value) {
 			return
 		}
 		val = out
-		if changed {
-			val = retype(out, v.Kind())
+		if changed || n.parent != nil && n.parent.table[n.key] != n && n.parent.kind == tableKind {
+			val = retype(out, v.Kind()) // "${PORT}", or a default
 		}
 	}
 	switch v.Kind() {

@@ -18,8 +18,8 @@
 // secret can also be in a file or be a credential of systemd's (Secret).
 //
 // Decode fills the fields that carry a `toml:"key"` tag; `toml:"key,required"`
-// makes a missing key an error. Fields whose key is absent keep what they hold,
-// so defaults are set before decoding. Besides the plain types of Go a field can
+// makes a missing key an error. A field whose key is absent keeps what it holds, or
+// gets what its tag `default:"text"` says. Besides the plain types of Go a field can
 // be a time.Duration ("5s", "7d"), a Size ("64MiB"), a Secret, a Table kept for
 // later, anything with UnmarshalText, and structs, slices, maps and pointers of
 // these.

@@ -13,6 +13,9 @@ import (
 // maxSecretSize is the most that is read from the file of a secret, in octets.
 const maxSecretSize = 64 << 10
 
+// mask is what is shown of a secret.
+const mask = "(secret)"
+
 // Secret is a string that never prints itself: a password, token or key. In a
 // file it is the text itself, "${NAME}", "file:PATH" for the content of a file
 // without its last line end, where a relative PATH starts at the folder of the
@@ -37,7 +40,7 @@ func (s Secret) String() string {
 	if s.Empty() {
 		return ""
 	}
-	return "(secret)"
+	return mask
 }
 
 // MarshalText returns what String does, for JSON, TOML and logs.
@@ -57,6 +60,9 @@ func readSecret(text, dir string) (Secret, error) {
 			return Secret{}, err
 		}
 	default:
+		if text == mask {
+			return Secret{}, errors.New("that is how a secret is shown, not the secret; write it in, or file:PATH, ${NAME} or credential:NAME")
+		}
 		return Secret{text}, nil
 	}
 	f, err := os.Open(path)

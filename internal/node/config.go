@@ -41,21 +41,21 @@ type LogConfig struct {
 	// Sync says when messages count as stored: "commit" (default) after fsync,
 	// "interval" before an fsync that follows within SyncInterval, "os" when the
 	// operating system has them.
-	Sync         spool.SyncMode `toml:"sync"`
-	SyncInterval time.Duration  `toml:"sync_interval"`
+	Sync         spool.SyncMode `toml:"sync" default:"commit"`
+	SyncInterval time.Duration  `toml:"sync_interval" default:"1s"`
 	// Codec compresses blocks: "s2" (default), "zstd" or "none".
-	Codec spool.Codec `toml:"codec"`
+	Codec spool.Codec `toml:"codec" default:"s2"`
 	// SegmentSize is the size at which a new segment begins. Default 128MiB.
-	SegmentSize config.Size `toml:"segment_size"`
+	SegmentSize config.Size `toml:"segment_size" default:"128MiB"`
 	// MaxSize bounds the log on disk; 0 is no bound. A collector deletes the
 	// oldest delivered segments; where none may be deleted, Full says what happens.
 	MaxSize config.Size `toml:"max_size"`
 	// MinFree is what is left free on the disk: with less, the log is full. Default 64MiB.
-	MinFree config.Size `toml:"min_free"`
+	MinFree config.Size `toml:"min_free" default:"64MiB"`
 	// Full says what a full log does: "block" (default) holds the inputs back,
 	// "drop-newest" drops what comes and counts it by input, "drop-oldest" drops the
 	// oldest segment and counts for each output what it loses.
-	Full spool.FullPolicy `toml:"full"`
+	Full spool.FullPolicy `toml:"full" default:"block"`
 	// MaxAge is how long a collector keeps delivered messages; 0 is for ever.
 	MaxAge time.Duration `toml:"max_age"`
 }
@@ -77,9 +77,9 @@ type HTTPConfig struct {
 // LoggingConfig is the table [logging]: what Syslane says of itself.
 type LoggingConfig struct {
 	// Level is "debug", "info" (default), "warn" or "error".
-	Level string `toml:"level"`
+	Level string `toml:"level" default:"info"`
 	// Format is "json", "text", or "auto" (default): text on a terminal.
-	Format string `toml:"format"`
+	Format string `toml:"format" default:"auto"`
 }
 
 // check refuses values that a node cannot work with; the file keeps the errors.

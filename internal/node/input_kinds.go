@@ -33,7 +33,7 @@ type inputSettings struct {
 	TimeZones map[string]string `toml:"time_zones"`
 	// MaxClockSkew is how far an originator's time may be from the receive time
 	// before the message is flagged. Default 24h.
-	MaxClockSkew time.Duration `toml:"max_clock_skew"`
+	MaxClockSkew time.Duration `toml:"max_clock_skew" default:"24h"`
 	// Charset is the character set of messages that are not UTF-8, as IANA names
 	// it ("windows-1252", "GBK").
 	Charset string `toml:"charset"`
@@ -151,8 +151,8 @@ func (s *inputSettings) readZones(t config.Table) error {
 func udpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
 	var c struct {
 		listenKeys
-		ReceiveBuffer config.Size `toml:"receive_buffer"`
-		Sockets       int         `toml:"sockets"`
+		ReceiveBuffer config.Size `toml:"receive_buffer" default:"16MiB"`
+		Sockets       int         `toml:"sockets" default:"1"`
 	}
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
@@ -169,20 +169,20 @@ func udpInput(t config.Table, name string, s services) (*inputSettings, func() (
 // connectionKeys are the keys of inputs that have connections.
 type connectionKeys struct {
 	listenKeys
-	MaxConnections           int           `toml:"max_connections"`
-	MaxConnectionsPerAddress int           `toml:"max_connections_per_address"`
+	MaxConnections           int           `toml:"max_connections" default:"10000"`
+	MaxConnectionsPerAddress int           `toml:"max_connections_per_address" default:"1000"`
 	IdleTimeout              time.Duration `toml:"idle_timeout"`
-	HandshakeTimeout         time.Duration `toml:"handshake_timeout"`
-	KeepAlive                time.Duration `toml:"keep_alive"`
+	HandshakeTimeout         time.Duration `toml:"handshake_timeout" default:"10s"`
+	KeepAlive                time.Duration `toml:"keep_alive" default:"1m"`
 }
 
 // streamKeys are the keys of the types tcp and tls.
 type streamKeys struct {
 	connectionKeys
 	// Framing is "auto" (default), "octet-counting" or "non-transparent".
-	Framing string `toml:"framing"`
+	Framing string `toml:"framing" default:"auto"`
 	// Compression is "none" (default) or "zlib".
-	Compression string `toml:"compression"`
+	Compression string `toml:"compression" default:"none"`
 	// ProxyProtocolFrom are the networks of load balancers whose connections
 	// begin with a PROXY header.
 	ProxyProtocolFrom []string `toml:"proxy_protocol_from"`
@@ -243,7 +243,7 @@ func journalInput(t config.Table, name string, s services) (*inputSettings, func
 		// most half of max_message_size, whose default here is 1MiB.
 		MaxFieldSize config.Size `toml:"max_field_size"`
 		// MaxFields is the most fields kept of one entry. Default 1024.
-		MaxFields int `toml:"max_fields"`
+		MaxFields int `toml:"max_fields" default:"1024"`
 		// ProxyProtocolFrom is as for tcp.
 		ProxyProtocolFrom []string `toml:"proxy_protocol_from"`
 	}

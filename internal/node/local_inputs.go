@@ -20,8 +20,8 @@ func unixInput(t config.Table, name string, s services) (*inputSettings, func() 
 		// Stream makes it a stream socket. Default: datagrams.
 		Stream bool `toml:"stream"`
 		// Mode are the permissions of the socket file, octal. Default "0666".
-		Mode           string `toml:"mode"`
-		MaxConnections int    `toml:"max_connections"`
+		Mode           string `toml:"mode" default:"0666"`
+		MaxConnections int    `toml:"max_connections" default:"1000"`
 	}
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
@@ -51,10 +51,10 @@ func fileInput(t config.Table, name string, s services) (*inputSettings, func() 
 		// Include are patterns of absolute paths; Exclude of paths, or of names.
 		Include      []string      `toml:"include,required"`
 		Exclude      []string      `toml:"exclude"`
-		FlushAfter   time.Duration `toml:"flush_after"`
-		ScanInterval time.Duration `toml:"scan_interval"`
-		MaxOpenFiles int           `toml:"max_open_files"`
-		MaxFiles     int           `toml:"max_files"`
+		FlushAfter   time.Duration `toml:"flush_after" default:"10s"`
+		ScanInterval time.Duration `toml:"scan_interval" default:"10s"`
+		MaxOpenFiles int           `toml:"max_open_files" default:"512"`
+		MaxFiles     int           `toml:"max_files" default:"20000"`
 	}
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err

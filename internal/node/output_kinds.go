@@ -20,11 +20,11 @@ type outputSettings struct {
 	Name string `toml:"name"`
 	// Start is where an output that is new to the log begins: "oldest" (default)
 	// takes all that the log holds, "newest" only what comes.
-	Start string `toml:"start"`
+	Start string `toml:"start" default:"oldest"`
 	// BatchOctets bounds what is handed over at once.
-	BatchOctets config.Size `toml:"batch_size"`
+	BatchOctets config.Size `toml:"batch_size" default:"4MiB"`
 	// RetryMin and RetryMax bound the pause between attempts. Defaults 250ms and 30s.
-	RetryMin time.Duration `toml:"retry_min"`
+	RetryMin time.Duration `toml:"retry_min" default:"250ms"`
 	RetryMax time.Duration `toml:"retry_max"`
 
 	// interleave delivers new messages between an old backlog, not behind it.
@@ -86,9 +86,9 @@ func relpOutput(t config.Table, name string, s services) (*outputSettings, func(
 	var c struct {
 		outputSettings
 		Targets        []string         `toml:"targets,required"`
-		Mode           string           `toml:"mode"`
+		Mode           string           `toml:"mode" default:"failover"`
 		TLS            *tlsconf.Options `toml:"tls"`
-		Window         int              `toml:"window"`
+		Window         int              `toml:"window" default:"128"`
 		Compression    string           `toml:"compression"`
 		Plain          bool             `toml:"plain"`
 		ConnectTimeout time.Duration    `toml:"connect_timeout"`
@@ -116,7 +116,7 @@ func syslogOutput(t config.Table, name string, s services) (*outputSettings, fun
 	var c struct {
 		outputSettings
 		Targets        []string         `toml:"targets,required"`
-		Mode           string           `toml:"mode"`
+		Mode           string           `toml:"mode" default:"failover"`
 		Protocol       string           `toml:"protocol"`
 		Format         string           `toml:"format"`
 		Framing        string           `toml:"framing"`

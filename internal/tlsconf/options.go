@@ -48,7 +48,7 @@ type Options struct {
 	// ca_file, a fingerprint is asked for on top of a valid path.
 	PermittedPeers []string `toml:"permitted_peers"`
 	// MinVersion is "1.2" (default) or "1.3".
-	MinVersion string `toml:"min_version"`
+	MinVersion string `toml:"min_version" default:"1.2"`
 	// ServerName, clients only, is the name that the server's certificate must
 	// carry, where it is not the host name that is dialled.
 	ServerName string `toml:"server_name"`

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/node"
+)
+
+func newConfigCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Look at a configuration",
+	}
+	cmd.AddCommand(newConfigShowCommand())
+	return cmd
+}
+
+func newConfigShowCommand() *cobra.Command {
+	var origin bool
+	cmd := &cobra.Command{
+		Use:   "show [--origin] FILE",
+		Short: "Print what a configuration comes to, with its defaults",
+		Long: `Print what a configuration file comes to, with the files of conf.d beside it, the
+environment, and the defaults, as one file. That loads again and means the same.
+Secrets are printed as the reference to a file, a variable or a credential that they
+are. One that stands in the file itself is masked, as "(secret)", which must be filled
+in before it loads.
+
+With --origin each line says where its value comes from: FILE:LINE, with the variables
+that are put in, or default.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := config.Load(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := node.Load(f, node.Options{Version: version(), NewLogger: newLogger}); err != nil {
+				return err
+			}
+			return f.Show(cmd.OutOrStdout(), origin)
+		},
+	}
+	cmd.Flags().BoolVar(&origin, "origin", false, "say of each line where it comes from")
+	return cmd
+}
