@@ -76,11 +76,19 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 		dst = append(dst, `,"version":"1"`...)
 	}
 	hostname, appName, procID := e.Field(e.Hostname), e.Field(e.AppName), e.Field(e.ProcID)
+	// What stands in more than one place is escaped once, and copied.
+	var hostnameAt, appNameAt, nameAt part
 	if len(hostname) > 0 {
-		dst = text(appendString(append(dst, `,"hostname":`...), hostname))
+		dst = append(dst, `,"hostname":`...)
+		hostnameAt.start = len(dst)
+		dst = text(appendString(dst, hostname))
+		hostnameAt.end = len(dst)
 	}
 	if len(appName) > 0 {
-		dst = text(appendString(append(dst, `,"appname":`...), appName))
+		dst = append(dst, `,"appname":`...)
+		appNameAt.start = len(dst)
+		dst = text(appendString(dst, appName))
+		appNameAt.end = len(dst)
 	}
 	if len(procID) > 0 {
 		dst = text(appendString(append(dst, `,"procid":`...), procID))
@@ -97,10 +105,10 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 		dst = append(appendText(append(dst, `,"file":{"path":`...), e.Path), '}')
 	}
 	dst = append(dst, `},"host":{"name":`...)
-	name := len(dst)
+	nameAt.start = len(dst)
 	switch {
 	case len(hostname) > 0:
-		dst, _ = appendString(dst, hostname)
+		dst = hostnameAt.appendTo(dst)
 	case e.Host != "":
 		dst = appendText(dst, e.Host)
 	case e.Source.IsValid():
@@ -108,8 +116,8 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 	default:
 		dst = append(dst, `"`+UnknownHost+`"`...)
 	}
-	end := len(dst)
-	dst = append(append(dst, `,"hostname":`...), dst[name:end]...)
+	nameAt.end = len(dst)
+	dst = nameAt.appendTo(append(dst, `,"hostname":`...))
 
 	pid := procID
 	var decimal [20]byte
@@ -121,7 +129,7 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 	if len(appName) > 0 || len(pid) > 0 {
 		dst = append(dst, `},"process":{`...)
 		if len(appName) > 0 {
-			dst, _ = appendString(append(dst, `"name":`...), appName)
+			dst = appNameAt.appendTo(append(dst, `"name":`...))
 		}
 		if len(pid) > 0 {
 			if len(appName) > 0 {
@@ -136,8 +144,11 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 		dst = append(dst, `"}`...)
 	}
 	if e.Source.IsValid() {
-		dst = appendAddr(append(dst, `},"source":{"address":`...), e)
-		dst = appendAddr(append(dst, `,"ip":`...), e)
+		dst = append(dst, `},"source":{"address":`...)
+		address := part{start: len(dst)}
+		dst = appendAddr(dst, e)
+		address.end = len(dst)
+		dst = address.appendTo(append(dst, `,"ip":`...))
 		if port := e.Source.Port(); port != 0 {
 			dst = strconv.AppendUint(append(dst, `,"port":`...), uint64(port), 10)
 		}
@@ -187,6 +198,11 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 	}
 	return append(dst, `,"ecs":{"version":"`+Version+`"}}`...)
 }
+
+// part is a part of a document under way that occurs again.
+type part struct{ start, end int }
+
+func (p part) appendTo(dst []byte) []byte { return append(dst, dst[p.start:p.end]...) }
 
 // appendExtracted appends "fields":{…}: the fields taken out of the text, grouped
 // as structured data is. Octets replaced in them are still in the text.

@@ -14,41 +14,42 @@ func appendTime(dst []byte, ns int64) []byte {
 	if tod < 0 {
 		day, tod = day-1, tod+86400
 	}
-	y, m, d := civil(day)
-	dst = append2(dst, y/100)
-	dst = append2(dst, y%100)
-	dst = append2(append(dst, '-'), m)
-	dst = append2(append(dst, '-'), d)
-	dst = append2(append(dst, 'T'), int(tod)/3600)
-	dst = append2(append(dst, ':'), int(tod)/60%60)
-	dst = append2(append(dst, ':'), int(tod)%60)
-	f := int(frac)
-	dst = append(dst, '.', byte('0'+f/100_000_000))
-	dst = append2(dst, f/1_000_000%100)
-	dst = append2(dst, f/10_000%100)
-	dst = append2(dst, f/100%100)
-	dst = append2(dst, f%100)
-	return append(dst, 'Z')
+	y, m, d := civil(int32(day))
+	s, f := uint32(tod), uint32(frac)
+	b := [len("2006-01-02T15:04:05.000000000Z")]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: '.', 29: 'Z'}
+	put2(b[0:], y/100)
+	put2(b[2:], y%100)
+	put2(b[5:], m)
+	put2(b[8:], d)
+	put2(b[11:], s/3600)
+	put2(b[14:], s/60%60)
+	put2(b[17:], s%60)
+	b[20] = byte('0' + f/100_000_000)
+	put2(b[21:], f/1_000_000%100)
+	put2(b[23:], f/10_000%100)
+	put2(b[25:], f/100%100)
+	put2(b[27:], f%100)
+	return append(dst, b[:]...)
 }
 
 // civil returns the date of a day counted from 1970-01-01 in the proleptic
-// Gregorian calendar. The year is taken to start in March, so that the leap day
-// is its last, and to lie in a 400-year era of 146,097 days.
-func civil(day int64) (year, month, dayOfMonth int) {
-	z := day + 719468 // days since 0000-03-01
-	era := z / 146097
-	if z < 0 {
-		era = (z - 146096) / 146097
-	}
-	doe := int(z - era*146097)                             // [0, 146096]
-	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365 // [0, 399]
-	doy := doe - (365*yoe + yoe/4 - yoe/100)               // [0, 365]
-	mp := (5*doy + 2) / 153                                // [0, 11], 0 = March
-	year, month, dayOfMonth = yoe+int(era)*400, mp+3, doy-(153*mp+2)/5+1
-	if month > 12 {
+// Gregorian calendar, of the years that 64 bits of nanoseconds reach. The year is
+// taken to start in March, so that the leap day is its last. The divisions are
+// those of Neri and Schneider, Euclidean affine functions and their application to
+// calendar algorithms (2023): products and shifts.
+func civil(day int32) (year, month, dayOfMonth uint32) {
+	const centuries = 4 * 82 // added, so that nothing is negative
+	n := 4*(uint32(day)+719468+centuries/4*146097) + 3
+	century, inCentury := n/146097, n%146097/4
+	product := 2939745 * uint64(4*inCentury+3)
+	year = 100*century + uint32(product>>32)
+	inYear := uint32(product) / 2939745 / 4
+	n = 2141*inYear + 197913
+	month, dayOfMonth = n>>16, n&0xffff/2141+1
+	if inYear >= 306 { // January and February
 		year, month = year+1, month-12
 	}
-	return year, month, dayOfMonth
+	return year - 100*centuries, month, dayOfMonth
 }
 
 const twoDigits = "00010203040506070809" +
@@ -62,5 +63,8 @@ const twoDigits = "00010203040506070809" +
 	"80818283848586878889" +
 	"90919293949596979899"
 
-// append2 appends v, 0 to 99, as two digits.
-func append2(dst []byte, v int) []byte { return append(dst, twoDigits[2*v], twoDigits[2*v+1]) }
+// put2 puts v, 0 to 99, as two digits.
+func put2(b []byte, v uint32) {
+	_ = b[1]
+	b[0], b[1] = twoDigits[2*v], twoDigits[2*v+1]
+}

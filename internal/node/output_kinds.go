@@ -182,6 +182,10 @@ func clientTLS(t config.Table, name string, o *tlsconf.Options, s services) (*tl
 	return conf, nil
 }
 
+// elasticsearchBatch is the default of batch_size for Elasticsearch: documents are three
+// times the size of their events, and of so many two workers have full requests.
+const elasticsearchBatch = 2 << 20
+
 func elasticsearchOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
 	c := struct {
 		outputSettings
@@ -193,6 +197,9 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 	c.TLS.Name, c.TLS.Logger, c.TLS.Registerer = fmt.Sprintf("output %q", name), s.logger, s.staged
 	if err := c.Config.Validate(); err != nil {
 		return nil, nil, t.Errorf("type", "%v", err)
+	}
+	if c.BatchOctets == 0 {
+		c.BatchOctets = elasticsearchBatch
 	}
 	c.elasticsearch, c.interleave = &c.Config, c.CatchUp == elasticsearch.CatchUpInterleave
 	return &c.outputSettings, func() (outputs.Output, error) {

@@ -95,17 +95,40 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 	}
 	dialer := net.Dialer{Timeout: min(cfg.Timeout, 30*time.Second), KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                 proxy,
-		DialContext:           dialer.DialContext,
+		Proxy: proxy,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return wholeConn{conn}, nil
+		},
 		TLSClientConfig:       tlsConfig,
 		TLSHandshakeTimeout:   min(cfg.Timeout, 30*time.Second),
 		MaxIdleConnsPerHost:   cfg.Workers + 1,
 		IdleConnTimeout:       time.Minute,
 		ExpectContinueTimeout: continueTimeout,
 		WriteBufferSize:       64 << 10,
+		ReadBufferSize:        32 << 10,
 		// Answers are small, as only what is needed is asked for.
 		DisableCompression: true,
 	}, nil
+}
+
+// wholeConn writes a body that lies in memory as it is. Without it the HTTP client
+// copies it through a buffer of 32 KiB.
+type wholeConn struct{ net.Conn }
+
+// ReadFrom implements io.ReaderFrom.
+func (c wholeConn) ReadFrom(r io.Reader) (int64, error) {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		if body, ok := limited.R.(*bytes.Reader); ok && int64(body.Len()) <= limited.N {
+			n, err := body.WriteTo(c.Conn)
+			limited.N -= n
+			return n, err
+		}
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
 }
 
 // transport reports to hosts how each node fares, tells who sent a request which
