@@ -66,6 +66,11 @@ bench-otelcol: ## the OpenTelemetry Collector, for the benchmark; takes some min
 bench: bench-build bench-otelcol ## beside rsyslog and syslog-ng, in one table; BENCH="-only CASE -rounds N" for less
 	@bin/bench/bench $(BENCH)
 
+.PHONY: bench-elasticsearch
+bench-elasticsearch: bench-build ## documents a second into a real Elasticsearch, beside rsyslog; BENCH="-rounds N"
+	@e2e/setup/install-elasticsearch.sh
+	@bench/elasticsearch.sh bin/bench/bench $(BENCH)
+
 .PHONY: bench-smoke
 bench-smoke: bench-build ## that each case of the benchmark works, with few messages; no times
 	@bin/bench/bench -smoke $(BENCH)

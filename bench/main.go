@@ -33,6 +33,7 @@ type options struct {
 	json           string
 	smoke          bool
 	profile        string
+	elasticsearch  string
 }
 
 // maxMessages is what the largest case sends.
@@ -55,6 +56,7 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "file that gets all rounds as JSON")
 	flag.BoolVar(&o.smoke, "smoke", false, "few messages, each looked at: shows that the cases work, and no times")
 	flag.StringVar(&o.profile, "profile", "", "folder that gets profiles of Syslane during the cases, in place of a table")
+	flag.StringVar(&o.elasticsearch, "elasticsearch", "", "host:port of a real server, for the case elasticsearch alone; make bench-elasticsearch starts one")
 	flag.Parse()
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -114,8 +116,12 @@ func choose(o *options) (chosen []cases.Case, err error) {
 	for name := range strings.SplitSeq(o.only, ",") {
 		wanted[name] = o.only != ""
 	}
+	all := cases.All()
+	if o.elasticsearch != "" {
+		all = []cases.Case{cases.Elasticsearch(o.elasticsearch)}
+	}
 	var names []string
-	for _, c := range cases.All() {
+	for _, c := range all {
 		names = append(names, c.Name)
 		if o.only != "" && !wanted[c.Name] {
 			continue

@@ -103,6 +103,38 @@ action(type="omelasticsearch" server="{outhost}" serverport="{outport}" template
   queue.workerThreads="%[1]d" queue.workerThreadMinimumMessages="%[2]d")`, workers, batch)
 }
 
+// ElasticIndex is the index that the case with a real server writes to.
+const ElasticIndex = "syslane-bench"
+
+// RsyslogECS is RsyslogElastic with documents that have the fields of Syslane's, but for
+// an id of the event and structured data, for which rsyslog has no object.
+func RsyslogECS(workers, batch int) string {
+	action := RsyslogElastic(workers, batch)
+	document, rest, _ := strings.Cut(action, "action(type")
+	document, _, _ = strings.Cut(document, "  property(")
+	var fields strings.Builder
+	for _, f := range [][2]string{
+		{"@timestamp", `name="timereported" dateFormat="rfc3339"`}, {"message", `name="msg"`},
+		{"log.level", `name="syslogseverity-text"`}, {"log.syslog.priority", `name="pri" dataType="number"`},
+		{"log.syslog.facility.code", `name="syslogfacility" dataType="number"`}, {"log.syslog.facility.name", `name="syslogfacility-text"`},
+		{"log.syslog.severity.code", `name="syslogseverity" dataType="number"`}, {"log.syslog.severity.name", `name="syslogseverity-text"`},
+		{"log.syslog.hostname", `name="hostname"`}, {"log.syslog.appname", `name="app-name"`},
+		{"log.syslog.procid", `name="procid"`}, {"log.syslog.msgid", `name="msgid"`},
+		{"host.name", `name="hostname"`}, {"host.hostname", `name="hostname"`}, {"process.name", `name="app-name"`},
+		{"process.pid", `name="procid"`}, {"source.address", `name="fromhost-ip"`}, {"source.ip", `name="fromhost-ip"`},
+		{"event.created", `name="timegenerated" dateFormat="rfc3339"`}, {"labels.input", `name="inputname"`},
+	} {
+		fmt.Fprintf(&fields, "  property(outname=%q %s format=\"jsonf\")\n", f[0], f[1])
+	}
+	for _, f := range [][2]string{
+		{"log.syslog.version", "1"}, {"observer.product", "rsyslog"}, {"observer.hostname", "collector"},
+		{"event.dataset", "syslog"}, {"labels.format", "rfc5424"}, {"ecs.version", "8.11.0"},
+	} {
+		fmt.Fprintf(&fields, "  constant(outname=%q value=%q format=\"jsonf\")\n", f[0], f[1])
+	}
+	return document + fields.String() + "}\naction(type" + strings.Replace(rest, `searchIndex="logs"`, `searchIndex="`+ElasticIndex+`"`, 1)
+}
+
 func (c RsyslogConfig) launch(s *Site) (*exec.Cmd, error) {
 	program := "/usr/sbin/rsyslogd"
 	if _, err := os.Stat(program); err != nil {

@@ -67,6 +67,9 @@ type Config struct {
 	Interleave  bool
 	BacklogMin  uint64
 	BacklogTime time.Duration
+	// FlushInterval is the least time from one batch to the next where the first was
+	// not full. 0: what comes leaves at once.
+	FlushInterval time.Duration
 	// Head returns the position after the newest event in the log.
 	Head func() uint64
 	// HasEvent is handed on to the output (outputs.Batch).
@@ -101,6 +104,8 @@ type Delivery struct {
 	skipped uint64
 
 	front, backlog *lane // no backlog: nil
+	// due is when the front may have its next batch.
+	due time.Time
 	// turns is how many batches in a row were the front's.
 	turns int
 	// backlogSize bounds the octets of a batch of the backlog.
@@ -154,6 +159,9 @@ func (d *Delivery) Run(ctx context.Context) error {
 	defer d.close()
 	for {
 		l := d.turn()
+		if wait := time.Until(d.due); l == d.front && wait > 0 && !sleep(ctx, wait) {
+			return nil
+		}
 		b, err := d.next(ctx, l)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, spool.ErrClosed) {

@@ -69,7 +69,7 @@ func (d *Delivery) turn() *lane {
 	if d.backlog == nil {
 		return d.front
 	}
-	if d.turns < frontTurns && d.cfg.Head() > d.front.pos {
+	if d.turns < frontTurns && d.cfg.Head() > d.front.pos && !time.Now().Before(d.due) {
 		d.turns++
 		return d.front
 	}
@@ -187,6 +187,12 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 		d.add(b, &block)
 	}
 	b.Events, b.Gaps = d.batch, d.gaps
+	if l == d.front && d.cfg.FlushInterval > 0 {
+		d.due = time.Time{}
+		if l.ahead == nil && len(d.batch) < size { // it was not full
+			d.due = time.Now().Add(d.cfg.FlushInterval)
+		}
+	}
 	return b, nil
 }
 

@@ -218,6 +218,31 @@ func TestWhatComesIsNotBehindTheBacklog(t *testing.T) {
 	}
 }
 
+func TestBatchesThatAreNotFullKeepTheirDistance(t *testing.T) {
+	s := &sink{taken: map[uint64]int{}, takes: -1}
+	d := start(t, vfs.NewMem(), s, func(c *Config) { c.FlushInterval = time.Hour })
+	arrived := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); s.count() < want; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d events are there, want %d", s.count(), want)
+			}
+		}
+	}
+	for range 10 {
+		appendEvents(t, d.log, 20) // of 200 octets or more: full
+	}
+	arrived(200)
+	appendEvents(t, d.log, 1)
+	arrived(201) // at once, behind a batch that was full
+	appendEvents(t, d.log, 1)
+	time.Sleep(20 * time.Millisecond)
+	if s.count() != 201 {
+		t.Errorf("%d events are there: the last did not wait", s.count())
+	}
+	d.end(t)
+}
+
 func TestOldestFirstFinishesWhatWasInterleaved(t *testing.T) {
 	disk := vfs.NewMem()
 	s := &sink{taken: map[uint64]int{}, takes: -1}

@@ -264,19 +264,20 @@ func (n *Node) connect(s *sending) (err error) {
 	}
 	settings := &s.planned.settings
 	s.delivery = delivery.New(delivery.Config{
-		Name:        s.name,
-		Stream:      n.stream(s.name),
-		Cursor:      s.cursor,
-		NewReader:   func(at uint64) delivery.Reader { return n.log.NewReader(at) },
-		Interleave:  settings.interleave,
-		Head:        n.log.Head,
-		HasEvent:    n.hasEvent,
-		Output:      s.output,
-		DeadLetters: s.deadLetters,
-		BatchOctets: int(settings.BatchOctets),
-		RetryMin:    settings.RetryMin,
-		RetryMax:    settings.RetryMax,
-		Logger:      n.logger,
+		Name:          s.name,
+		Stream:        n.stream(s.name),
+		Cursor:        s.cursor,
+		NewReader:     func(at uint64) delivery.Reader { return n.log.NewReader(at) },
+		Interleave:    settings.interleave,
+		FlushInterval: settings.flushInterval,
+		Head:          n.log.Head,
+		HasEvent:      n.hasEvent,
+		Output:        s.output,
+		DeadLetters:   s.deadLetters,
+		BatchOctets:   int(settings.BatchOctets),
+		RetryMin:      settings.RetryMin,
+		RetryMax:      settings.RetryMax,
+		Logger:        n.logger,
 	})
 	return nil
 }

@@ -29,6 +29,8 @@ type outputSettings struct {
 
 	// interleave delivers new messages between an old backlog, not behind it.
 	interleave bool
+	// flushInterval is the least time between batches that are not full.
+	flushInterval time.Duration
 	// elasticsearch is what else an output of that type is told.
 	elasticsearch *elasticsearch.Config
 }
@@ -202,6 +204,7 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 		c.BatchOctets = elasticsearchBatch
 	}
 	c.elasticsearch, c.interleave = &c.Config, c.CatchUp == elasticsearch.CatchUpInterleave
+	c.flushInterval = c.FlushInterval
 	return &c.outputSettings, func() (outputs.Output, error) {
 		return elasticsearch.New(c.Config, elasticsearch.Options{
 			Name: name, Observer: s.host, Logger: s.logger, Registerer: s.registerer,

@@ -76,6 +76,9 @@ type Config struct {
 	// 5MiB and 5000.
 	BulkMaxBytes config.Size `toml:"bulk_max_bytes"`
 	BulkMaxDocs  int         `toml:"bulk_max_docs"`
+	// FlushInterval is how long messages are gathered after requests that were not
+	// full. Default 0: what comes while one is under way is in the next.
+	FlushInterval time.Duration `toml:"flush_interval"`
 	// Timeout bounds one request with its answer. Default 90s.
 	Timeout time.Duration `toml:"timeout"`
 	// BackoffInit and BackoffMax bound the pause before what was turned away for
@@ -229,6 +232,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Timeout < time.Second {
 		fail("timeout = %s: want at least 1s", c.Timeout)
+	}
+	if c.FlushInterval < 0 || c.FlushInterval > time.Minute {
+		fail("flush_interval = %s: want at most 1m", c.FlushInterval)
 	}
 	if c.BackoffInit < time.Millisecond || c.BackoffMax < c.BackoffInit {
 		fail("backoff_init = %s and backoff_max = %s: want at least 1ms, and the second not below the first", c.BackoffInit, c.BackoffMax)

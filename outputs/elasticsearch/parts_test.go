@@ -200,6 +200,7 @@ func TestConfigurationMistakesNameTheirKey(t *testing.T) {
 	f(func(c *Config) { c.ID = "x" }, "id = ")
 	f(func(c *Config) { c.Compression = "zstd" }, "compression = ")
 	f(func(c *Config) { c.Flavor = "x" }, "flavor = ")
+	f(func(c *Config) { c.FlushInterval = time.Hour }, "flush_interval = ")
 	f(func(c *Config) { c.CatchUp = "newest-first" }, "catch_up = ")
 	f(func(c *Config) { c.DeadLetterIndex = "Dead" }, "dead_letter_index = ")
 	f(func(c *Config) { c.DeadLetterIndex = "dead-%Y" }, "dead_letter_index = ")
