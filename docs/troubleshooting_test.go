@@ -126,7 +126,7 @@ var link = regexp.MustCompile(`\]\(([^)#: ]*)(#[^)]*)?\)`)
 // anchor is how GitHub names a heading.
 func anchor(heading string) string {
 	heading = strings.ToLower(strings.TrimSpace(strings.TrimLeft(heading, "#")))
-	heading = regexp.MustCompile("[^\\p{L}\\p{N} _-]").ReplaceAllString(heading, "")
+	heading = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(heading, "")
 	return "#" + strings.ReplaceAll(heading, " ", "-")
 }
 
