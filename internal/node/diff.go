@@ -94,7 +94,7 @@ func (p *Plan) compare(old, started *Plan) (d difference) {
 	for i := range d.outputs {
 		c, note := &d.outputs[i], ""
 		if c.now == nil {
-			note = "; its place in the log is kept, and with it the messages it has not taken, until: syslane spool cursor drop"
+			note = "; its place in the log is kept, and with it the messages it has not taken, until: syslane spool drop-cursor"
 		}
 		say("output %s %s%s", c.name, c.verb(), note)
 	}
