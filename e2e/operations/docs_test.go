@@ -25,6 +25,9 @@ var elsewhere = map[string]string{
 // test cannot run it.
 var fence = regexp.MustCompile("^```sh(?: (.*))?$")
 
+// changes finds commands that would change the machine beyond the test's folder.
+var changes = regexp.MustCompile(`^\s*(sudo|apt|apt-get|dnf|rpm|dpkg|systemctl|sysctl|docker|podman|make)\b`)
+
 // commands returns the blocks of a page that are to be run, each with its line, and those
 // that are not, with their reasons.
 func commands(t *testing.T, page string) (script string, blocks int, left []string) {
@@ -52,6 +55,8 @@ func commands(t *testing.T, page string) (script string, blocks int, left []stri
 			}
 		case inside && line == "```":
 			inside = false
+		case inside && running && changes.MatchString(line):
+			t.Fatalf("%s:%d: %q would change this machine: mark its block sh no-run: REASON", page, i+1, line)
 		case inside && running:
 			b.WriteString(line + "\n")
 		}
