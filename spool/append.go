@@ -134,12 +134,13 @@ func (l *Log) enqueue(ctx context.Context, b *Batch, lent bool) (*ticket, uint64
 		return nil, 0, err
 	}
 	var full [2]*block // those that this append closes, and so has to seal
-	whole := lent && int64(len(b.Records)) >= l.cfg.BlockSize/2 && l.comp.codec != codecNone
+	comp := l.compressorFor(in.pending)
+	whole := lent && int64(len(b.Records)) >= l.cfg.BlockSize/2 && comp.codec != codecNone
 	if in.open != nil && (whole || !in.open.fits(b, l.cfg.BlockSize)) {
 		full[0] = in.closeOpen()
 	}
 	if in.open == nil {
-		in.open = in.newBlock()
+		in.open = in.newBlock(comp)
 	}
 	blk := in.open
 	offset := uint64(blk.hdr.count)
@@ -164,7 +165,7 @@ func (l *Log) enqueue(ctx context.Context, b *Batch, lent bool) (*ticket, uint64
 	}
 	for _, f := range full {
 		if f != nil {
-			f.seal(l.comp, l.salt)
+			f.seal(l.salt)
 		}
 	}
 	return t, offset, nil
@@ -213,12 +214,12 @@ func (in *intake) closeOpen() *block {
 	return b
 }
 
-func (in *intake) newBlock() *block {
+func (in *intake) newBlock(comp *compressor) *block {
 	b := &block{}
 	if n := len(in.free); n > 0 {
 		b, in.free = in.free[n-1], in.free[:n-1]
 	}
-	b.reset()
+	b.reset(comp)
 	in.used = true
 	return b
 }

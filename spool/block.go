@@ -15,6 +15,7 @@ type block struct {
 	out   []byte // once sealed: the block as it is written, less the header
 	taken int64  // octets taken from batches
 	hdr   blockHeader
+	comp  *compressor
 	t     *ticket
 }
 
@@ -28,7 +29,8 @@ type ticket struct {
 	err   error
 }
 
-func (b *block) reset() {
+func (b *block) reset(comp *compressor) {
+	b.comp = comp
 	b.buf, b.notes, b.out, b.lent = b.buf[:0], b.notes[:0], nil, nil
 	b.taken = 0
 	b.hdr = blockHeader{minTime: math.MaxInt64, maxTime: math.MinInt64}
@@ -86,11 +88,11 @@ func (b *block) joined(batch *Batch) {
 }
 
 // seal makes b.out and all of the header but what only the writer knows.
-func (b *block) seal(c *compressor, salt uint32) {
+func (b *block) seal(salt uint32) {
 	raw := b.records()
 	b.hdr.raw = uint32(len(raw))
 	b.out = b.buf
-	if c.codec != codecNone {
+	if c := b.comp; c.codec != codecNone {
 		b.enc = grow(b.enc[:0], blockHeaderSize)
 		if b.enc, b.hdr.codec = c.compress(b.enc[:blockHeaderSize], raw); b.hdr.codec != codecNone {
 			b.out = b.enc

@@ -13,7 +13,12 @@ type Codec string
 
 // The codecs. A block that does not shrink is stored as it is.
 const (
-	// CodecS2, the default, costs about a quarter of a CPU-second per million
+	// CodecAuto, the default, is CodecNone for bursts in a log whose full segments are
+	// rewritten anyway (Config.Recompress), and CodecS2 otherwise: where the disk is
+	// slower than what is appended, where much waits to be rewritten, and where space
+	// is scarce.
+	CodecAuto Codec = "auto"
+	// CodecS2 costs about a quarter of a CPU-second per million
 	// records of 300 octets and stores logs in a fifth to a third of their size.
 	CodecS2 Codec = "s2"
 	// CodecZstd costs about two and a half times that for half the size.
@@ -36,15 +41,15 @@ func (c Codec) id() (codecID, error) {
 	switch c {
 	case CodecNone:
 		return codecNone, nil
-	case CodecS2, "":
+	case CodecS2, CodecAuto, "":
 		return codecS2, nil
 	case CodecZstd:
 		return codecZstd, nil
 	}
-	return 0, fmt.Errorf("codec %q is not one of %q, %q, %q", c, CodecNone, CodecS2, CodecZstd)
+	return 0, fmt.Errorf("codec %q is not one of %q, %q, %q, %q", c, CodecAuto, CodecNone, CodecS2, CodecZstd)
 }
 
-// name is the inverse of Codec.id.
+// name returns the codec that a block has.
 func (id codecID) name() Codec {
 	return [codecCount]Codec{CodecNone, CodecS2, CodecZstd}[id]
 }

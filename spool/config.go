@@ -66,7 +66,7 @@ type Config struct {
 	// BlockSize is the octets of records, before compression, at which a block
 	// is closed. Default DefaultBlockSize; at most MaxBatch.
 	BlockSize int64
-	// Codec compresses the blocks. Default CodecS2.
+	// Codec compresses the blocks. Default CodecAuto.
 	Codec Codec
 	// Sync is when Append returns. Default SyncCommit.
 	Sync SyncMode
@@ -148,7 +148,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.MinFree, DefaultMinFree)
 	orDefault(&c.SyncInterval, DefaultSyncInterval)
 	orDefault(&c.CursorInterval, DefaultCursorInterval)
-	orDefault(&c.Codec, CodecS2)
+	orDefault(&c.Codec, CodecAuto)
 	orDefault(&c.Sync, SyncCommit)
 	orDefault(&c.Full, FullBlock)
 	orDefault(&c.HotSize, DefaultHotSize)

@@ -99,9 +99,9 @@ func newFiles(t testing.TB, codec Codec) files {
 		w := &writer{l: l, head: first}
 		for range 3 {
 			b := &block{}
-			b.reset()
+			b.reset(l.comp)
 			b.add(&Batch{Records: run("a record", "another record, another record, another record"), Count: 2, Note: []byte("n"), MinTime: 1, MaxTime: 2}, 200)
-			b.seal(l.comp, l.salt)
+			b.seal(l.salt)
 			if err := w.write([]*block{b}); err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,8 @@ type quota struct {
 	pressure      atomic.Bool // an Append waits, or was refused, for lack of room
 	droppedNewest atomic.Uint64
 	sealed        atomic.Int64 // number of segments but the last
+	unrewritten   atomic.Int64 // octets of those that wait to be rewritten
+	free          atomic.Int64 // octets of the file system; 0: not known
 }
 
 // orphan is a segment that is no longer part of the log but could not be removed.
@@ -119,6 +121,7 @@ func (l *Log) checkDisk() {
 		l.cfg.Logger.Warn().Err(err).Msg("free space cannot be read")
 		return
 	}
+	l.quota.free.Store(int64(min(free, 1<<62)))
 	low := free < uint64(minFree)
 	if l.quota.diskLow.Swap(low) != low {
 		ev := l.cfg.Logger.Info()

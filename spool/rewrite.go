@@ -124,6 +124,7 @@ func (l *Log) finished(s *segment, marks []mark, size int64) {
 	defer l.mu.Unlock()
 	l.bytes.Add(size - s.index)
 	s.index, s.done = size, true
+	l.countUnrewritten()
 	if len(s.marks) == 0 {
 		s.marks = thin(marks)
 	}

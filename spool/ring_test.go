@@ -73,7 +73,7 @@ func TestTheRingHoldsTheNewestBlocksOnly(t *testing.T) {
 				clear(want)
 			}
 			b := &block{}
-			b.reset()
+			b.reset(plain)
 			text := strings.Repeat(fmt.Sprint(pos%10), rapid.IntRange(0, 40).Draw(t, "length"))
 			b.add(&Batch{Records: run(text), Count: 1}, 10)
 			b.hdr.first, b.hdr.raw = pos, uint32(b.raw())

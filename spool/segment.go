@@ -134,4 +134,5 @@ func (l *Log) forget(first uint64) {
 func (l *Log) setSegments(s []*segment) {
 	l.segments = s
 	l.quota.sealed.Store(int64(max(len(s)-1, 0)))
+	l.countUnrewritten()
 }

@@ -40,7 +40,7 @@ func (w *writer) run() {
 		w.group = group
 		if len(group) > 0 {
 			if mine != nil {
-				mine.seal(l.comp, l.salt)
+				mine.seal(l.salt)
 			}
 			w.commit(group)
 			if w.unsynced && time.Since(w.lastSync) >= l.cfg.SyncInterval {

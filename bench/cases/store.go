@@ -78,6 +78,7 @@ func tcpLog(name string, conns int) Case {
 	}
 	if conns == 10 {
 		c.Subjects = append(c.Subjects,
+			collectorTCP("syslane, s2", `codec = "s2"`),
 			collectorTCP("syslane, zstd", `codec = "zstd"`),
 			collectorTCP("syslane, no compression", `codec = "none"`),
 			collectorTCP("syslane, not synced", `sync = "os"`),

@@ -122,7 +122,8 @@ func sampleLog(folder string, codec spool.Codec) (*logSample, error) {
 		}
 		for _, b := range blocks {
 			s.messages += uint64(b.Count)
-			if segment.Rewritten == 0 {
+			// A burst that was stored as it is says as little as what was rewritten.
+			if segment.Rewritten == 0 && (b.Octets < int64(b.Raw) || b.Raw < 4096) {
 				s.octets += float64(b.Octets)
 			} else {
 				s.octets += float64(b.Raw) * packed[codec]

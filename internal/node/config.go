@@ -43,8 +43,8 @@ type LogConfig struct {
 	// operating system has them.
 	Sync         spool.SyncMode `toml:"sync" default:"commit"`
 	SyncInterval time.Duration  `toml:"sync_interval" default:"1s"`
-	// Codec compresses blocks: "s2" (default), "zstd" or "none".
-	Codec spool.Codec `toml:"codec" default:"s2"`
+	// Codec compresses blocks: "auto" (default), "s2", "zstd" or "none" (spool.Codec).
+	Codec spool.Codec `toml:"codec" default:"auto"`
 	// SegmentSize is the size at which a new segment begins. Default 128MiB.
 	SegmentSize config.Size `toml:"segment_size" default:"128MiB"`
 	// MaxSize bounds the log on disk; 0 is no bound. A collector deletes the
@@ -90,9 +90,9 @@ func (c *Config) check(f *config.File) {
 		f.Errorf("log.sync", "want %q, %q or %q", spool.SyncCommit, spool.SyncInterval, spool.SyncOS)
 	}
 	switch c.Log.Codec {
-	case "", spool.CodecNone, spool.CodecS2, spool.CodecZstd:
+	case "", spool.CodecAuto, spool.CodecNone, spool.CodecS2, spool.CodecZstd:
 	default:
-		f.Errorf("log.codec", "want %q, %q or %q", spool.CodecS2, spool.CodecZstd, spool.CodecNone)
+		f.Errorf("log.codec", "want %q, %q, %q or %q", spool.CodecAuto, spool.CodecS2, spool.CodecZstd, spool.CodecNone)
 	}
 	switch c.Log.Full {
 	case "", spool.FullBlock, spool.FullDropNewest, spool.FullDropOldest:
