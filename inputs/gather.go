@@ -51,6 +51,7 @@ func (g *Gather) Begin() *Batch {
 			g.batch = g.empty()
 			break
 		}
+		g.more.Broadcast()
 		g.more.Wait()
 	}
 	if g.ended {
@@ -60,9 +61,12 @@ func (g *Gather) Begin() *Batch {
 	return g.batch
 }
 
-// Done gives the batch back that Begin returned.
-func (g *Gather) Done() {
-	g.more.Signal()
+// Done gives the batch back that Begin returned. more says that Begin is called again
+// at once: what was gathered need not be submitted before.
+func (g *Gather) Done(more bool) {
+	if !more {
+		g.more.Broadcast()
+	}
 	g.mu.Unlock()
 }
 

@@ -19,13 +19,6 @@ const (
 	// submitted: with the kernel's receive buffer, what can arrive while the disk
 	// makes a pause.
 	maxWaiting = 32
-	// Where datagrams come so fast that several are there at each wake-up, the next is
-	// put off by pause: a wake-up costs as much as receiving some. pauseFrom is how many
-	// those are, and pauseBuffer the receive buffer that holds what comes meanwhile, at
-	// three million a second.
-	pause       = 500 * time.Microsecond
-	pauseFrom   = 8
-	pauseBuffer = 1 << 20
 	// lastWords is how long, at the end, datagrams are taken that the kernel holds.
 	lastWords = time.Second
 )
@@ -34,7 +27,8 @@ const (
 type socket struct {
 	in       *Input
 	index    int
-	conn     *net.UDPConn
+	conn     *receive.Unpolled
+	pace     pace
 	receiver *receive.Datagrams
 	gather   *inputs.Gather
 	granted  int // octets of the receive buffer, in the terms of Config.ReceiveBuffer
@@ -57,17 +51,23 @@ func (in *Input) bind(address string) (*net.UDPConn, error) {
 
 // open takes over a bound socket; it closes it where that fails.
 func (in *Input) open(index int, conn *net.UDPConn) (s *socket, err error) {
-	defer func() {
-		if err != nil {
-			conn.Close()
-		}
-	}()
-	s = &socket{in: in, index: index, conn: conn, gather: inputs.NewGather()}
-	s.gather.Waiting = maxWaiting
-	if s.receiver, err = receive.NewDatagrams(s.conn, in.cfg.MaxMessageSize+maxTrailer); err != nil {
+	granted, err := setReceiveBuffer(conn, in.cfg.ReceiveBuffer, in.passed)
+	if err != nil {
+		conn.Close()
 		return nil, err
 	}
-	if s.granted, err = setReceiveBuffer(s.conn, in.cfg.ReceiveBuffer, in.passed); err != nil {
+	unpolled, err := receive.NewUnpolled(conn)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			unpolled.Close()
+		}
+	}()
+	s = &socket{in: in, index: index, conn: unpolled, gather: inputs.NewGather(), granted: granted, pace: newPace(granted)}
+	s.gather.Waiting = maxWaiting
+	if s.receiver, err = receive.NewDatagrams(s.conn, in.cfg.MaxMessageSize+maxTrailer); err != nil {
 		return nil, err
 	}
 	s.drops = newDropCounter(s.conn)
@@ -82,7 +82,7 @@ const maxTrailer = 2
 
 // run receives until ctx ends and everything is submitted.
 func (s *socket) run(ctx, submitting context.Context, sink inputs.Sink) error {
-	wake := context.AfterFunc(ctx, func() { s.conn.SetReadDeadline(time.Unix(1, 0)) })
+	wake := context.AfterFunc(ctx, s.conn.Wake)
 	defer wake()
 	var submitter sync.WaitGroup
 	var submitErr error
@@ -91,7 +91,7 @@ func (s *socket) run(ctx, submitting context.Context, sink inputs.Sink) error {
 			s.in.repeats.Warn("messages could not be stored and are lost", "", err)
 		})
 		if submitErr != nil {
-			s.conn.SetReadDeadline(time.Unix(1, 0))
+			s.conn.Wake()
 		}
 	})
 	err := s.receive(ctx)
@@ -124,25 +124,27 @@ func (s *socket) receive(ctx context.Context) error {
 			}
 			continue
 		}
-		if !s.add(n) {
+		drained := n < s.receiver.Most()
+		if !s.add(n, !drained) {
 			return nil
 		}
-		if n >= pauseFrom && n < s.receiver.Most() && s.granted >= pauseBuffer {
-			time.Sleep(pause)
+		if drained {
+			s.pace.drained(time.Now())
 		}
 	}
 	for end := time.Now().Add(lastWords); time.Now().Before(end); {
 		n, err := s.receiver.Poll()
-		if n == 0 || err != nil || !s.add(n) {
+		if n == 0 || err != nil || !s.add(n, false) {
 			break
 		}
 	}
 	return nil
 }
 
-// add puts n received datagrams into the batch, waiting for room in it. It
-// returns false where nothing is submitted any more.
-func (s *socket) add(n int) bool {
+// add puts n received datagrams into the batch, waiting for room in it. more says that
+// the kernel holds more, which is submitted together with them. It returns false where
+// nothing is submitted any more.
+func (s *socket) add(n int, more bool) bool {
 	now := time.Now()
 	var stats syslog.FramingStats
 	b := s.gather.Begin()
@@ -154,6 +156,7 @@ func (s *socket) add(n int) bool {
 	}
 	for i := range n {
 		data, size := s.receiver.Datagram(i)
+		s.pace.came(len(data))
 		var w syslog.Warnings
 		msg := data
 		if size == len(data) {
@@ -176,7 +179,7 @@ func (s *socket) add(n int) bool {
 		})
 	}
 	s.in.framing.Add(&stats)
-	s.gather.Done()
+	s.gather.Done(more)
 	return true
 }
 

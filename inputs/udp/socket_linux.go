@@ -55,7 +55,7 @@ const (
 // asks for the socket's own counter (SO_MEMINFO), the same that SO_RXQ_OVFL sends
 // along with datagrams; but that one lags: drops show only once another datagram
 // has come through.
-func newDropCounter(conn *net.UDPConn) *dropCounter {
+func newDropCounter(conn syscall.Conn) *dropCounter {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return &dropCounter{ask: func() (uint32, bool) { return 0, false }}

@@ -17,6 +17,6 @@ func setReceiveBuffer(conn *net.UDPConn, size int, _ bool) (granted int, err err
 }
 
 // newDropCounter counts nothing: the system does not tell.
-func newDropCounter(*net.UDPConn) *dropCounter {
+func newDropCounter(syscall.Conn) *dropCounter {
 	return &dropCounter{ask: func() (uint32, bool) { return 0, false }}
 }

@@ -324,11 +324,11 @@ func TestReceivingDoesNotAllocatePerMessage(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() {
 		c.Write(datagram)
 		n, err := sock.receiver.Wait()
-		if err != nil || !sock.add(n) {
+		if err != nil || !sock.add(n, false) {
 			t.Error(n, err)
 		}
 		sock.gather.Begin().Reset()
-		sock.gather.Done()
+		sock.gather.Done(false)
 	}); n > 0 {
 		t.Errorf("%v allocations for a datagram", n)
 	}

@@ -127,7 +127,7 @@ func (s *datagramSocket) add(n int) bool {
 		})
 	}
 	s.in.framing.Add(&stats)
-	s.gather.Done()
+	s.gather.Done(false)
 	return true
 }
 

@@ -18,6 +18,10 @@ const (
 	// many octets it has room for, where one datagram does not need more.
 	perCall  = 128
 	maxSpace = 8 << 20
+	// skew keeps the beginnings of datagrams apart in the caches of the processor, which
+	// hold few lines whose addresses differ by a power of two.
+	cacheLine = 64
+	skew      = 5 * cacheLine
 	// controlLen is room for the credentials and for nothing else: a sender that
 	// passes open files along (SCM_RIGHTS) has them closed by the kernel.
 	controlLen = unix.SizeofCmsghdr + (unix.SizeofUcred+7)&^7
@@ -29,7 +33,8 @@ const (
 type Datagrams struct {
 	raw      syscall.RawConn
 	size     int
-	space    []byte // len(headers) × size octets; only as much of it is ever touched as datagrams fill
+	stride   int    // from one datagram to the next in space
+	space    []byte // only as much of it is ever touched as datagrams fill
 	headers  []mmsghdr
 	vectors  []unix.Iovec
 	names    []unix.RawSockaddrInet6
@@ -55,11 +60,12 @@ func NewDatagrams(conn syscall.Conn, size int) (*Datagrams, error) {
 		return nil, err
 	}
 	n := min(max(maxSpace/size, 1), perCall)
-	r := &Datagrams{raw: raw, size: size, space: make([]byte, n*size), headers: make([]mmsghdr, n),
+	stride := (size+cacheLine-1)/cacheLine*cacheLine + skew
+	r := &Datagrams{raw: raw, size: size, stride: stride, space: make([]byte, n*stride), headers: make([]mmsghdr, n),
 		vectors: make([]unix.Iovec, n), names: make([]unix.RawSockaddrInet6, n), controls: make([][controlLen]byte, n)}
 	r.attempt = r.tryReceive
 	for i := range r.headers {
-		r.vectors[i].Base = &r.space[i*size]
+		r.vectors[i].Base = &r.space[i*stride]
 		r.vectors[i].SetLen(size)
 		h := &r.headers[i]
 		h.Iov = &r.vectors[i]
@@ -125,7 +131,7 @@ func (r *Datagrams) tryReceive(fd uintptr) bool {
 // size. The octets are valid until the next call.
 func (r *Datagrams) Datagram(i int) (data []byte, size int) {
 	size = int(r.headers[i].length)
-	at := i * r.size
+	at := i * r.stride
 	return r.space[at : at+min(size, r.size)], size
 }
 
