@@ -17,11 +17,11 @@ const (
 	// stored still fits into the cache of a processor.
 	largest = 192 << 10
 	// largeBudget bounds the buffers of one input that are larger than what their
-	// connections hold needs, for speed alone. Beyond it connections work with smaller
-	// ones, so that the memory of an input is at most max_connections ×
-	// max_message_size, and this. A connection that is silent has 4 KiB.
-	largeBudget = 16 << 20
-	// common is the size up to which buffers are not counted as large.
+	// connections hold needs, for speed alone. Beyond it connections work with the
+	// smallest, and beyond half of it with the common ones, so that the memory of an
+	// input is at most max_connections × max_message_size, and this.
+	largeBudget = 12 << 20
+	// common is the size in which reads are hardly dearer than in larger ones.
 	common = 32 << 10
 )
 
@@ -32,13 +32,14 @@ type buffer struct {
 	frames []inputs.Frame
 }
 
-// buffers hands out buffers of some sizes. A connection begins with the smallest,
-// takes a larger one when it fills what it has, and goes back when it is silent.
+// buffers hands out buffers of some sizes. A connection begins with the smallest and
+// takes a larger one when it fills what it has. It gives that back while it waits, for
+// more to come or for the disk; over TLS it keeps it until it is silent.
 type buffers struct {
 	sizes  []int
 	needed int // the class that holds any message
 	pools  []sync.Pool
-	large  atomic.Int64 // octets handed out in buffers larger than common
+	large  atomic.Int64 // octets handed out in buffers larger than the smallest
 }
 
 func newBuffers(maxMessageSize int) *buffers {
@@ -53,7 +54,7 @@ func newBuffers(maxMessageSize int) *buffers {
 }
 
 func (b *buffers) get(class int) *buffer {
-	if b.sizes[class] > common {
+	if class > 0 {
 		b.large.Add(int64(b.sizes[class]))
 	}
 	if buf, ok := b.pools[class].Get().(*buffer); ok {
@@ -63,22 +64,35 @@ func (b *buffers) get(class int) *buffer {
 }
 
 func (b *buffers) put(buf *buffer) {
-	if len(buf.data) > common {
+	if buf.class > 0 {
 		b.large.Add(-int64(len(buf.data)))
 	}
 	b.pools[buf.class].Put(buf)
 }
 
-// larger returns the class above, or the same where there is none or, unless it must
-// be larger for a message to fit, the budget is used up.
-func (b *buffers) larger(class int, must bool) int {
-	next := class + 1
-	switch {
-	case next == len(b.sizes):
-		return class
-	case must && next <= b.needed:
-	case b.sizes[next] > common && b.large.Load()+int64(b.sizes[next]) > largeBudget:
-		return class
+// larger returns the class above, or the same where there is none.
+func (b *buffers) larger(class int) int { return min(class+1, len(b.sizes)-1) }
+
+// smallest returns the class that has room behind what is held of a message.
+func (b *buffers) smallest(held int) int {
+	class := 0
+	for class < b.needed && b.sizes[class] <= held {
+		class++
 	}
-	return next
+	return class
+}
+
+// affordable returns the class that is wanted, or the largest below that the budget
+// allows; at least that which a message needs.
+func (b *buffers) affordable(wanted, needed int) int {
+	for ; wanted > needed; wanted-- {
+		budget := int64(largeBudget)
+		if b.sizes[wanted] > common {
+			budget /= 2
+		}
+		if b.large.Load()+int64(b.sizes[wanted]) <= budget {
+			break
+		}
+	}
+	return max(wanted, needed)
 }

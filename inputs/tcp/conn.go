@@ -30,7 +30,7 @@ const (
 
 // stream is what messages are read from (receive.Conn).
 type stream interface {
-	ReadAvailable(p []byte) (n int, err error)
+	ReadBorrowed(borrow func() []byte, giveBack func()) (n int, err error)
 }
 
 // conn is one connection.
@@ -42,6 +42,8 @@ type conn struct {
 	framer *syslog.Framer
 	batch  inputs.Batch
 	buf    *buffer
+	class  int            // of the buffer to read into
+	keeps  bool           // the stream has the buffer while it waits
 	held   int            // octets of buf.data in use: the beginning of a message
 	ahead  []func() error // the waits for what is under way to the disk, oldest first
 }
@@ -49,9 +51,9 @@ type conn struct {
 // serve reads a connection to its end. ctx ends the reading, submitting the
 // submits that are still under way then.
 func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, queue inputs.QueueSink) {
-	c := &conn{in: in, net: nc, stream: nc, queue: queue, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0)}
+	c := &conn{in: in, net: nc, stream: nc, queue: queue, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0), keeps: !nc.Plain()}
 	if in.cfg.Compression == CompressionZlib {
-		c.stream = newInflater(ctx, nc, in.cfg.IdleTimeout)
+		c.stream, c.keeps = newInflater(ctx, nc, in.cfg.IdleTimeout), false
 	}
 	c.batch.Input = in.cfg.Name
 	c.batch.Origins = []inputs.Origin{{Source: nc.Source, Identity: nc.Identity}}
@@ -87,15 +89,13 @@ var errIdle = errors.New("nothing arrived within the idle time-out")
 func (c *conn) read(ctx, submitting context.Context) error {
 	last := time.Now() // when octets arrived last
 	armed := false     // whether a deadline is set
+	borrow, giveBack := c.borrow, c.giveBack
 	for {
-		if c.held == len(c.buf.data) {
-			c.grow()
-		}
 		var deadline time.Time
 		switch {
 		case len(c.ahead) > 0:
 			deadline = time.Now().Add(aheadPause)
-		case c.buf.class > 0 && c.held < c.in.buffers.sizes[0]:
+		case c.keeps && c.class > 0:
 			deadline = time.Now().Add(silence)
 		case c.in.cfg.IdleTimeout > 0:
 			deadline = last.Add(c.in.cfg.IdleTimeout)
@@ -107,15 +107,15 @@ func (c *conn) read(ctx, submitting context.Context) error {
 		if ctx.Err() != nil {
 			return os.ErrDeadlineExceeded
 		}
-		n, err := c.stream.ReadAvailable(c.buf.data[c.held:])
+		n, err := c.stream.ReadBorrowed(borrow, giveBack)
 		if n > 0 {
 			last = time.Now()
 			full := c.held+n == len(c.buf.data)
+			if full {
+				c.class = c.in.buffers.larger(c.buf.class)
+			}
 			if err := c.take(submitting, n, last, full); err != nil {
 				return err
-			}
-			if full {
-				c.grow()
 			}
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
@@ -128,7 +128,7 @@ func (c *conn) read(ctx, submitting context.Context) error {
 			if c.in.cfg.IdleTimeout > 0 && time.Since(last) >= c.in.cfg.IdleTimeout {
 				return errIdle
 			}
-			c.shrink()
+			c.class = 0
 			continue
 		}
 		if err != nil {
@@ -143,15 +143,12 @@ func (c *conn) readLast(submitting context.Context) error {
 	c.net.CloseWrite()
 	end := time.Now().Add(lastWords)
 	for {
-		if c.held == len(c.buf.data) {
-			c.grow()
-		}
 		deadline := time.Now().Add(lastPause)
 		if deadline.After(end) {
 			return os.ErrDeadlineExceeded
 		}
 		c.net.SetReadDeadline(deadline)
-		n, err := c.stream.ReadAvailable(c.buf.data[c.held:])
+		n, err := c.stream.ReadBorrowed(c.borrow, c.giveBack)
 		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) {
 			continue // the deadline that ended the reading came late
 		}
@@ -197,7 +194,11 @@ func (c *conn) take(ctx context.Context, n int, received time.Time, follows bool
 	}
 	c.held = copy(c.buf.data, data[at:])
 	c.in.framing.Add(&c.framer.Stats)
-	return nil
+	if follows {
+		return nil
+	}
+	c.giveBack()
+	return c.settle(ctx, 0)
 }
 
 // enqueue hands messages to the queue. It returns an error where that never will
@@ -207,10 +208,7 @@ func (c *conn) enqueue(ctx context.Context, data []byte, frames []inputs.Frame, 
 		c.batch.Data, c.batch.Frames, c.batch.Received = data, frames, received
 		c.ahead = append(c.ahead, c.queue.Enqueue(ctx, &c.batch))
 	}
-	if c.batch.More {
-		return c.settle(ctx, maxAhead-1)
-	}
-	return c.settle(ctx, 0)
+	return c.settle(ctx, maxAhead-1)
 }
 
 // settle waits until at most rest batches are under way.
@@ -248,21 +246,18 @@ func (c *conn) finish(ctx context.Context) {
 	}
 	c.batch.More = false
 	c.enqueue(ctx, data, last, time.Now())
+	c.settle(ctx, 0)
 	c.in.framing.Add(&c.framer.Stats)
 }
 
-// grow takes a larger buffer, if there is one to be had. A full one that holds
-// the beginning of a single message always grows.
-func (c *conn) grow() { c.exchange(c.in.buffers.larger(c.buf.class, c.held == len(c.buf.data))) }
-
-// shrink takes the smallest buffer that holds what has arrived of a message.
-func (c *conn) shrink() {
-	class := 0
-	for c.in.buffers.sizes[class] <= c.held {
-		class++
-	}
-	c.exchange(min(class, c.buf.class))
+// borrow returns room to read into, behind what is held.
+func (c *conn) borrow() []byte {
+	c.exchange(c.in.buffers.affordable(c.class, c.in.buffers.smallest(c.held)))
+	return c.buf.data[c.held:]
 }
+
+// giveBack takes the smallest buffer that holds what has arrived of a message.
+func (c *conn) giveBack() { c.exchange(c.in.buffers.smallest(c.held)) }
 
 func (c *conn) exchange(class int) {
 	if class == c.buf.class {

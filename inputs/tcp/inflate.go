@@ -72,15 +72,19 @@ func newInflater(ctx context.Context, c *receive.Conn, idle time.Duration) *infl
 	return &inflater{conn: p, ahead: bufio.NewReaderSize(p, aheadSize)}
 }
 
-// ReadAvailable waits for octets and returns them with whatever else has arrived
-// and was flushed by the sender. After an error other than a time-out nothing
-// more can be read.
-func (f *inflater) ReadAvailable(p []byte) (n int, err error) {
+// ReadBorrowed waits for octets and returns them with whatever else has arrived
+// and was flushed by the sender, in what borrow returns; it calls giveBack before it
+// waits. After an error other than a time-out nothing more can be read.
+func (f *inflater) ReadBorrowed(borrow func() []byte, giveBack func()) (n int, err error) {
 	if len(f.out) == 0 && f.err == nil {
+		if f.ahead.Buffered() == 0 {
+			giveBack()
+		}
 		if _, err := f.ahead.Peek(1); err != nil {
 			return 0, err
 		}
 	}
+	p := borrow()
 	for {
 		k := copy(p[n:], f.out)
 		f.out = f.out[k:]

@@ -428,19 +428,22 @@ func TestBuffersForSpeedAreBoundedAndThoseForAMessageAreNot(t *testing.T) {
 		if need := syslog.NewFramer(0, size).MinBuffer(); b.sizes[b.needed] < need {
 			t.Errorf("a message of %d octets needs %d, its buffer has %d", size, need, b.sizes[b.needed])
 		}
-		class := 0
-		for range b.needed {
-			class = b.larger(class, true)
-		}
-		if class != b.needed {
-			t.Errorf("max_message_size %d: a buffer that a message needs was refused", size)
-		}
+		speedy := len(b.sizes) - 1
 		var held []*buffer
-		for class = max(class, slices.Index(b.sizes, common)); b.larger(class, false) > class; {
-			held = append(held, b.get(class+1))
+		for range 2 * largeBudget / (4 << 10) {
+			class := b.affordable(speedy, 0)
+			held = append(held, b.get(class))
 		}
 		if b.large.Load() > largeBudget {
 			t.Errorf("budget exceeded: %d", b.large.Load())
+		}
+		if class := b.affordable(0, b.needed); class != b.needed {
+			t.Errorf("max_message_size %d: a buffer that a message needs was refused", size)
+		}
+		for class := range b.sizes[:b.needed] {
+			if got := b.smallest(b.sizes[class]); got <= class || b.sizes[got] <= b.sizes[class] {
+				t.Errorf("max_message_size %d: no room behind %d octets in a buffer of %d", size, b.sizes[class], b.sizes[got])
+			}
 		}
 		for _, buf := range held {
 			b.put(buf)

@@ -387,6 +387,7 @@ func (n *Node) Run(ctx context.Context) error {
 		n.supervise(ctx)
 		return nil
 	})
+	frugal()
 	r.parts.Go(func() error {
 		n.rest(ctx)
 		return nil

@@ -33,8 +33,6 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 	if n == 0 {
 		return nil
 	}
-	buf := p.buffers.Get().(*[]byte)
-	defer p.release(buf)
 	j := p.begin(p.setup.Load())
 	defer p.end(j)
 	var batch spool.Batch
@@ -43,7 +41,9 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 		batch, foreign, err = asTheyAre(events, n)
 	}
 	if err == nil && (foreign || !j.idle()) {
-		batch, err = j.rewrite(events, (*buf)[:0])
+		buf := p.buffers.get(len(events))
+		defer p.buffers.put(buf)
+		batch, err = j.rewrite(events, *buf)
 		*buf = batch.Records
 	}
 	if err != nil {

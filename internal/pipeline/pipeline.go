@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,15 +60,15 @@ type Config struct {
 type Pipeline struct {
 	cfg     Config
 	count   atomic.Uint32
-	buffers sync.Pool
+	buffers buffers
 	judges  sync.Pool
 	// setup is what a reload replaces.
 	setup atomic.Pointer[setup]
 	// leaving are rules that a reload has replaced.
 	leaving leaving
 	metrics metrics
-	// encoded bounds the octets of batches that are encoded and wait for the log, and
-	// ahead of those for which nobody waits yet.
+	// encoded bounds the octets of the buffers of batches that are encoded and wait for
+	// the log, and ahead of those for which nobody waits yet.
 	encoded, ahead *semaphore.Weighted
 	// untold are the windows of processes before, whose counts Run tells.
 	untold []uint64
@@ -87,7 +86,6 @@ func New(cfg Config) *Pipeline {
 	p := &Pipeline{cfg: cfg, metrics: newMetrics(cfg.Registerer),
 		encoded: semaphore.NewWeighted(maxEncoded), ahead: semaphore.NewWeighted(maxAhead)}
 	p.count.Store(rand.Uint32())
-	p.buffers.New = func() any { return new([]byte) }
 	p.judges.New = func() any { return new(judge) }
 	p.setup.Store(newSetup(cfg.Rules, cfg.Readings))
 	p.untold = cfg.Streams.repeats.ids()
@@ -113,14 +111,15 @@ func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCou
 	if len(b.Frames) == 0 {
 		return nil
 	}
-	weight := min(int64(len(b.Data)), maxEncoded)
+	need := encodedSize(b)
+	weight := min(int64(sizeFor(need)), maxEncoded)
 	if p.encoded.Acquire(p.closing, weight) != nil {
 		counters.drop(inputs.ErrClosed, len(b.Frames))
 		return inputs.ErrClosed
 	}
 	defer p.encoded.Release(weight)
-	buf := p.buffers.Get().(*[]byte)
-	defer p.release(buf)
+	buf := p.buffers.get(need)
+	defer p.buffers.put(buf)
 	s := p.setup.Load()
 	j := p.begin(s)
 	defer p.end(j)
@@ -131,7 +130,8 @@ func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCou
 
 // Enqueue implements inputs.QueueSink.
 func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() error) {
-	weight := int64(len(b.Data))
+	need := encodedSize(b)
+	weight := int64(sizeFor(need))
 	s := p.setup.Load()
 	if s.rules.dedupes || !p.ahead.TryAcquire(weight) {
 		// Repeats wait for the messages that they repeat, which may be in a batch that
@@ -141,14 +141,14 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 	}
 	counters := p.metrics.of(b.Input)
 	counters.receive(len(b.Frames), len(b.Data))
-	buf := p.buffers.Get().(*[]byte)
+	buf := p.buffers.get(need)
 	j := p.begin(s)
 	defer p.end(j)
 	batch := p.encode(b, s, j, buf)
 	batch.More = b.More
 	j.count(counters)
 	if batch.Count == 0 {
-		p.release(buf)
+		p.buffers.put(buf)
 		p.ahead.Release(weight)
 		return func() error { return nil }
 	}
@@ -158,7 +158,7 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 		if err == nil {
 			if _, err = enqueued(p.closing); err == nil {
 				p.works()
-				p.release(buf)
+				p.buffers.put(buf)
 				return counters.outcome(nil, batch.Count)
 			}
 		}
@@ -173,12 +173,15 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 // envelope is about how many octets an event has beside those of its message.
 const envelope = 48
 
+// encodedSize is about how many octets the records of b have.
+func encodedSize(b *inputs.Batch) int { return len(b.Data) + envelope*len(b.Frames) }
+
 // encode makes records of the messages of b that j keeps, in buf.
 func (p *Pipeline) encode(b *inputs.Batch, s *setup, j *judge, buf *[]byte) spool.Batch {
 	batch := spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64}
 	reader := newReader(s.readings[b.Input], b.Received)
 	count := p.count.Add(uint32(len(b.Frames))) - uint32(len(b.Frames))
-	records := slices.Grow((*buf)[:0], len(b.Data)+envelope*len(b.Frames))
+	records := (*buf)[:0]
 	id := syslog.MakeID(b.Received, p.cfg.Node, count)
 	var e syslog.Event
 	for i := range b.Frames {
@@ -303,19 +306,9 @@ func (p *Pipeline) append(ctx context.Context, b spool.Batch) error {
 
 // With many connections these bound the memory, not the connections' number.
 const (
-	maxEncoded = 8 << 20
+	maxEncoded = 4 << 20
 	maxAhead   = 8 << 20
 )
-
-// maxKept bounds the buffers kept for the next submit; a rare huge batch must
-// not hold its memory for ever.
-const maxKept = 4 << 20
-
-func (p *Pipeline) release(buf *[]byte) {
-	if cap(*buf) <= maxKept {
-		p.buffers.Put(buf)
-	}
-}
 
 // appendString appends s with its length, as the notes hold it.
 func appendString(dst []byte, s string) []byte {

@@ -51,11 +51,11 @@ func (p *Pipeline) SubmitTail(ctx context.Context, b *inputs.Batch, part inputs.
 		counters.drop(errPlaces, len(b.Frames))
 		return errPlaces
 	}
-	note := p.buffers.Get().(*[]byte)
+	note := p.buffers.get(0)
 	*note = appendTail((*note)[:0], part.ID, part.Hashes)
 	err := p.take(ctx, b, counters, *note)
 	if err == nil {
-		p.release(note) // after a failure it may still be the log's
+		p.buffers.put(note) // after a failure it may still be the log's
 	}
 	return err
 }

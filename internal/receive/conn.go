@@ -33,7 +33,7 @@ func newConn(tcp *net.TCPConn) (*Conn, error) {
 		return nil, err
 	}
 	s := &socket{TCPConn: tcp, raw: raw}
-	s.attempt = s.tryRead
+	s.attempt, s.attemptBorrowed = s.tryRead, s.tryReadBorrowed
 	return &Conn{Conn: s, Source: addrPort(tcp), socket: s}, nil
 }
 
@@ -61,7 +61,7 @@ func (c *Conn) handshake(ctx context.Context, config *tls.Config) error {
 // an error.
 func (c *Conn) ReadAvailable(p []byte) (n int, err error) {
 	n, err = c.Conn.Read(p)
-	if _, plain := c.Conn.(*socket); plain {
+	if c.Plain() {
 		return n, err
 	}
 	c.socket.waitless = true
@@ -76,6 +76,24 @@ func (c *Conn) ReadAvailable(p []byte) (n int, err error) {
 	}
 	return n, err
 }
+
+// ReadBorrowed is ReadAvailable into what borrow returns. A plain connection on which
+// nothing has arrived yet calls giveBack before it waits, and borrow again when
+// something has: while it waits it needs no buffer.
+func (c *Conn) ReadBorrowed(borrow func() []byte, giveBack func()) (n int, err error) {
+	s := c.socket
+	if !c.Plain() || len(s.ahead) > 0 {
+		return c.ReadAvailable(borrow())
+	}
+	s.borrow, s.giveBack, s.n, s.err = borrow, giveBack, 0, nil
+	if err := s.raw.Read(s.attemptBorrowed); err != nil {
+		return 0, err
+	}
+	return s.n, s.err
+}
+
+// Plain reports that there is no TLS: ReadBorrowed gives back.
+func (c *Conn) Plain() bool { return c.Conn == net.Conn(c.socket) }
 
 // CloseWrite tells the peer that nothing more comes from here: senders that look
 // stop sending. What the peer has sent can still be read.
@@ -97,12 +115,15 @@ type socket struct {
 	// takes that for a time-out, after which a connection can be read on.
 	waitless bool
 
-	// What the one attempt at a read works with; attempt is tryRead, made once,
-	// so that a read allocates nothing.
-	attempt func(fd uintptr) bool
-	p       []byte
-	n       int
-	err     error
+	// What an attempt at a read works with; attempt is tryRead and attemptBorrowed
+	// tryReadBorrowed, made once, so that a read allocates nothing.
+	attempt         func(fd uintptr) bool
+	attemptBorrowed func(fd uintptr) bool
+	borrow          func() []byte
+	giveBack        func()
+	p               []byte
+	n               int
+	err             error
 }
 
 func (s *socket) Read(p []byte) (int, error) {
@@ -144,6 +165,19 @@ func (s *socket) tryRead(fd uintptr) bool {
 		}
 		return true
 	}
+}
+
+// tryReadBorrowed makes the runtime wait where nothing has arrived.
+func (s *socket) tryReadBorrowed(fd uintptr) bool {
+	s.p = s.borrow()
+	s.tryRead(fd)
+	s.p = nil
+	if s.err == errNothingYet {
+		s.err = nil
+		s.giveBack()
+		return false
+	}
+	return true
 }
 
 // errNothingYet is the time-out of a read that does not wait.
