@@ -23,8 +23,14 @@ type Searcher interface {
 	Search(ctx context.Context, r Request, found func(doc []byte) error) (Stats, error)
 }
 
-// IncompleteError says that a search went to its end, but over a log with damage.
-type IncompleteError struct{ Text string }
+// IncompleteError says that a search went to its end, but over a log with damage, or
+// without what the log no longer holds.
+type IncompleteError struct {
+	Text string
+	// Whole says that the log holds all that it was ever given, and that all of it was
+	// searched: only what is older than the log may be missing.
+	Whole bool
+}
 
 // Error returns what was not searched.
 func (e *IncompleteError) Error() string { return e.Text }
@@ -37,9 +43,9 @@ func (s *Stats) incomplete() error {
 	case s.DamagedBlocks == 0 && s.UnreadableEvents == 0:
 		return nil
 	case s.UnreadableEvents == 0:
-		return &IncompleteError{fmt.Sprintf("the results are incomplete: %d damaged blocks of the log could not be searched", s.DamagedBlocks)}
+		return &IncompleteError{Text: fmt.Sprintf("the results are incomplete: %d damaged blocks of the log could not be searched", s.DamagedBlocks)}
 	}
-	return &IncompleteError{fmt.Sprintf("the results are incomplete: %d damaged blocks and %d unreadable events of the log could not be searched", s.DamagedBlocks, s.UnreadableEvents)}
+	return &IncompleteError{Text: fmt.Sprintf("the results are incomplete: %d damaged blocks and %d unreadable events of the log could not be searched", s.DamagedBlocks, s.UnreadableEvents)}
 }
 
 // maxIndexed bounds the blocks whose headers a Local keeps, at 120 octets each.

@@ -60,8 +60,11 @@ func (m *Merged) Search(ctx context.Context, r Request, found func(doc []byte) e
 	switch {
 	case err != nil:
 		return s.stats, err
+	case s.failure != nil && s.stats.incomplete() == nil && m.whole():
+		return s.stats, &IncompleteError{Whole: true, Text: fmt.Sprintf("all that this log was ever given was searched; what Elasticsearch may have from before %s could not be asked for (%v)",
+			s.seam.UTC().Format(time.RFC3339), s.failure)}
 	case s.failure != nil:
-		return s.stats, &IncompleteError{fmt.Sprintf("the results are incomplete: of what is older than %s only what the log still holds was searched, for Elasticsearch could not be asked (%v)",
+		return s.stats, &IncompleteError{Text: fmt.Sprintf("the results are incomplete: of what is older than %s only what the log still holds was searched, for Elasticsearch could not be asked (%v)",
 			s.seam.UTC().Format(time.RFC3339), s.failure)}
 	}
 	return s.stats, s.stats.incomplete()
@@ -89,6 +92,12 @@ func (m *Merged) seam() (int64, error) {
 		return -floorTo(-created, 1e6), nil
 	}
 	return math.MaxInt64, nil // the log is empty
+}
+
+// whole tells that nothing of the log has been deleted.
+func (m *Merged) whole() bool {
+	segments, err := m.view.Segments()
+	return err == nil && (len(segments) == 0 || segments[len(segments)-1].First <= 1)
 }
 
 // mergedSearch is one search.

@@ -41,6 +41,8 @@ type Failure struct {
 	Column int `json:"column,omitempty"`
 	// Incomplete tells an IncompleteError.
 	Incomplete bool `json:"incomplete,omitempty"`
+	// Whole is that of an IncompleteError.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // NewFailure describes err.
@@ -51,7 +53,7 @@ func NewFailure(err error) Failure {
 	case errors.As(err, &se):
 		return Failure{Message: se.Text, Column: se.Column}
 	case errors.As(err, &ie):
-		return Failure{Message: ie.Text, Incomplete: true}
+		return Failure{Message: ie.Text, Incomplete: true, Whole: ie.Whole}
 	}
 	return Failure{Message: err.Error()}
 }
@@ -73,7 +75,7 @@ func (f Failure) err(server string) error {
 	case f.Column > 0:
 		return &SyntaxError{f.Column, f.Message}
 	case f.Incomplete:
-		return &IncompleteError{f.Message}
+		return &IncompleteError{Text: f.Message, Whole: f.Whole}
 	}
 	return fmt.Errorf("%s: %s", server, f.Message)
 }

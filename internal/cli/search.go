@@ -154,6 +154,11 @@ func (s *searchCommand) run(ctx context.Context, query string, out, errs io.Writ
 	if flushed := p.flush(); err == nil && flushed != nil {
 		err = fmt.Errorf("print results: %w", flushed)
 	}
+	var incomplete *search.IncompleteError
+	if errors.As(err, &incomplete) && incomplete.Whole {
+		fmt.Fprintf(errs, "syslane: note: %s\n", incomplete.Text)
+		err = nil
+	}
 	if err == nil && stats.Matched == 0 {
 		return statusNothingFound
 	}
