@@ -9,40 +9,54 @@ import (
 	"syscall"
 )
 
+// ErrTaken is what Look returns where a program listens.
+var ErrTaken = errors.New("another program listens there")
+
 // clear makes way for a new socket: it removes the socket file of a program that
 // is no more. Whatever else has the name stays, and is an error.
 func clear(path string) error {
+	stale, err := Look(path)
+	if err != nil || !stale {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// Look tells why no socket can be bound to path; ErrTaken where that is because a
+// program listens there. stale says that the socket file of a program that is no more
+// must go first. Nothing is changed.
+func Look(path string) (stale bool, err error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	switch mode := info.Mode(); {
 	case mode&fs.ModeSymlink != 0:
 		target, _ := os.Readlink(path)
-		return fmt.Errorf("%s is a symbolic link to %s: another syslog service takes messages there; with journald, listen on /run/systemd/journal/syslog, to which it forwards", path, target)
+		return false, fmt.Errorf("%s is a symbolic link to %s: another syslog service takes messages there; with journald, listen on /run/systemd/journal/syslog, to which it forwards", path, target)
 	case mode&fs.ModeSocket == 0:
-		return fmt.Errorf("%s exists and is no socket: name another path, or move it away", path)
+		return false, fmt.Errorf("%s exists and is no socket: name another path, or move it away", path)
 	}
 	for _, network := range []string{"unixgram", "unix"} {
 		c, err := net.Dial(network, path)
 		if err == nil {
 			c.Close()
-			return fmt.Errorf("%s: another program listens there: stop it, or name another path", path)
+			return false, fmt.Errorf("%s: %w: stop it, or name another path", path, ErrTaken)
 		}
 		switch {
 		case errors.Is(err, syscall.EPROTOTYPE):
 			continue // the other type
 		case errors.Is(err, syscall.ECONNREFUSED):
-			return os.Remove(path)
+			return true, nil
 		case errors.Is(err, fs.ErrNotExist):
-			return nil
+			return false, nil
 		}
-		return fmt.Errorf("%s: cannot tell whether another program listens there: %w", path, err)
+		return false, fmt.Errorf("%s: cannot tell whether another program listens there: %w", path, err)
 	}
-	return fmt.Errorf("%s: another program listens there: stop it, or name another path", path)
+	return false, fmt.Errorf("%s: %w: stop it, or name another path", path, ErrTaken)
 }
 
 // socketFile is the file of a socket that this input has made.

@@ -3,30 +3,46 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/syslane/syslane/collector"
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/node"
 	"github.com/syslane/syslane/internal/pipeline"
+	"github.com/syslane/syslane/relay"
 )
 
 func newCheckCommand() *cobra.Command {
+	var c check
 	var x explain
 	var wanted bool
 	cmd := &cobra.Command{
-		Use:   "check [--explain] FILE",
-		Short: "Check a configuration file without starting anything",
+		Use:   "check [--config-only | --explain] FILE",
+		Short: "Check a configuration file, and whether this machine is fit for it",
 		Long: `Check a configuration file, and the files of conf.d beside it, as a relay or
-collector would before it binds a port: keys, values, certificates, conditions. All
-that is wrong is printed with file, line and column. The exit status is 0 where
-nothing is, 1 otherwise.
+collector would before it starts: keys, values, certificates and conditions; then what
+it would meet on this machine, as this user: certificates that have expired or will
+within 30 days, addresses that are not this machine's, are taken, or may not be bound,
+folders and files that may not be read or written, and disks that are too small.
+Addresses are bound for a moment, nothing is written.
+
+What is found is printed one a line: file, line and column, the key, what is wrong,
+and what to do. The exit status is 0 where nothing is wrong, also with warnings and
+notes, 1 otherwise. An address that is held by the Syslane that runs in the same state
+folder is only noted.
+
+With --config-only this machine is not looked at: for a configuration that is for
+another.
 
 With --explain, messages are read from the standard input, one a line, and for each
 it is said which rules take it, why, what they change, and where it goes. Nothing is
@@ -38,23 +54,76 @@ names, from the address in --source and the TLS client in --identity.`,
 			if err != nil {
 				return err
 			}
-			plan, err := node.Load(f, node.Options{Version: version(), NewLogger: newLogger})
+			newLogger := newLogger
+			if !wanted {
+				// What it would say in its own log is among the findings.
+				newLogger = func(node.LoggingConfig) zerolog.Logger { return zerolog.Nop() }
+			}
+			plan, err := node.Load(f, node.Options{State: c.state, Version: version(), NewLogger: newLogger})
 			if err != nil {
 				return err
 			}
 			if wanted {
 				return x.run(plan, cmd.InOrStdin(), cmd.OutOrStdout())
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: good: %d inputs, %d outputs\n", args[0], len(plan.Inputs), len(plan.Outputs))
-			return nil
+			return c.run(cmd.Context(), plan, args[0], cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&c.state, "state", "", "state folder, where the relay or collector is given one with --state")
+	flags.BoolVar(&c.configOnly, "config-only", false, "check the files alone, not this machine")
 	flags.BoolVar(&wanted, "explain", false, "say what the rules do with each message of the standard input")
 	flags.StringVar(&x.input, "input", "", "the input that the messages came by (default: the first)")
 	flags.StringVar(&x.source, "source", "", "the address that they came from")
 	flags.StringVar(&x.identity, "identity", "", "the name in the TLS certificate of their sender")
 	return cmd
+}
+
+// check is what is looked at beside the file.
+type check struct {
+	state      string
+	configOnly bool
+}
+
+func (c *check) run(ctx context.Context, plan *node.Plan, file string, out io.Writer) error {
+	var findings []node.Finding
+	if !c.configOnly {
+		findings = plan.Inspect(ctx, node.Inspection{States: usualStates()})
+	}
+	var counts [node.Failure + 1]int
+	for _, f := range findings {
+		counts[f.Severity]++
+		fmt.Fprintln(out, f)
+	}
+	if n := counts[node.Failure]; n > 0 {
+		fmt.Fprintf(out, "%s: %s\n", file, number(n, "error"))
+		return exitStatus(1)
+	}
+	warnings := ""
+	if n := counts[node.Warning]; n > 0 {
+		warnings = ", " + number(n, "warning")
+	}
+	fmt.Fprintf(out, "%s: good: %d inputs, %d outputs%s\n", file, len(plan.Inputs), len(plan.Outputs), warnings)
+	return nil
+}
+
+func number(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// usualStates are the state folders where none is named: those of this user, and those
+// of the packages.
+func usualStates() (list []string) {
+	for _, role := range []string{collector.Name, relay.Name} {
+		if state, err := node.DefaultState(role); err == nil {
+			list = append(list, state)
+		}
+		list = append(list, filepath.Join("/var/lib/syslane", role))
+	}
+	return list
 }
 
 // explain is what --explain was asked for.

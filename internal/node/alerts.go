@@ -24,7 +24,7 @@ func alertState(state string) string { return filepath.Join(state, "alerts.json"
 // planAlerts reads the tables [[notify]] and [[alert]].
 func (p *Plan) planAlerts() {
 	p.alertMetrics = &staged{Registerer: p.registry}
-	s := services{logger: p.logger, registerer: p.registry, staged: p.alertMetrics, host: p.host}
+	s := services{logger: p.logger, registerer: p.registry, staged: p.alertMetrics, host: p.host, certificates: &p.certificates}
 	names := newNames("notify")
 	for _, t := range p.Config.Notify {
 		kind, err := t.Type(kinds(channelKinds)...)
@@ -264,6 +264,7 @@ func channelTLS(t config.Table, name string, o *tlsconf.Options, s services) (co
 		return nil, nil
 	}
 	o.Name, o.Logger, o.Registerer = fmt.Sprintf("notify %q", name), s.logger, s.staged
+	s.note(t, *o)
 	if conf, err = tlsconf.Client(*o); err != nil {
 		return nil, t.Errorf("tls", "%v", err)
 	}

@@ -45,6 +45,8 @@ type inputSettings struct {
 	Dedupe *dedupeKeys `toml:"dedupe"`
 
 	reading pipeline.Reading
+	// include are the patterns of the files that are read.
+	include []string
 }
 
 // listenKeys are the keys of inputs that have a network address.
@@ -325,6 +327,7 @@ func networks(t config.Table, key string, texts []string) ([]netip.Prefix, error
 // is found before any port is bound.
 func serverTLS(t config.Table, name string, o tlsconf.Options, s services) (*tls.Config, error) {
 	o.Name, o.Logger, o.Registerer = fmt.Sprintf("input %q", name), s.logger, s.staged
+	s.note(t, o)
 	conf, err := tlsconf.Server(o)
 	if err != nil {
 		return nil, t.Errorf("tls", "%v", err)

@@ -69,6 +69,7 @@ func fileInput(t config.Table, name string, s services) (*inputSettings, func() 
 			return nil, nil, t.Errorf(fmt.Sprintf("exclude[%d]", i), "%v", err)
 		}
 	}
+	c.include = c.Include
 	return &c.inputSettings, func() (inputs.Input, error) {
 		return file.New(file.Config{
 			Name: name, Include: c.Include, Exclude: c.Exclude, Host: s.host, MaxMessageSize: int(c.MaxMessageSize),

@@ -33,6 +33,8 @@ type outputSettings struct {
 	flushInterval time.Duration
 	// elasticsearch is what else an output of that type is told.
 	elasticsearch *elasticsearch.Config
+	// folder is where a file output writes.
+	folder string
 }
 
 func (s *outputSettings) start() spool.Start {
@@ -81,7 +83,7 @@ func planOutput(t config.Table, names *names, s services) (PlannedOutput, error)
 	default:
 		return PlannedOutput{}, t.Errorf("start", "want \"oldest\" or \"newest\"")
 	}
-	return PlannedOutput{Name: name, settings: *settings, open: open, metrics: s.staged, print: t.Fingerprint("name")}, nil
+	return PlannedOutput{Name: name, settings: *settings, table: t, open: open, metrics: s.staged, print: t.Fingerprint("name")}, nil
 }
 
 func relpOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
@@ -168,6 +170,7 @@ func fileOutput(t config.Table, name string, s services) (*outputSettings, func(
 	if err := full.Validate(); err != nil {
 		return nil, nil, t.Errorf("path", "%v", err)
 	}
+	c.folder = full.Folder()
 	return &c.outputSettings, func() (outputs.Output, error) { return file.New(full) }, nil
 }
 
@@ -177,6 +180,7 @@ func clientTLS(t config.Table, name string, o *tlsconf.Options, s services) (*tl
 		return nil, nil
 	}
 	o.Name, o.Logger, o.Registerer = fmt.Sprintf("output %q", name), s.logger, s.staged
+	s.note(t, *o)
 	conf, err := tlsconf.Client(*o)
 	if err != nil {
 		return nil, t.Errorf("tls", "%v", err)
@@ -200,6 +204,7 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 	if err := c.Config.Validate(); err != nil {
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
+	s.note(t, c.TLS.Options)
 	if c.BatchOctets == 0 {
 		c.BatchOctets = elasticsearchBatch
 	}

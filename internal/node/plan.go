@@ -60,6 +60,9 @@ type Plan struct {
 	prints map[string]string
 	hash   string
 	memory memory
+	// file is what all was read from, certificates the tls tables in it.
+	file         config.Table
+	certificates []certificates
 }
 
 // PlannedInput is one [[input]] table.
@@ -86,6 +89,7 @@ type PlannedOutput struct {
 	Name string
 	// settings hold for every type of output.
 	settings outputSettings
+	table    config.Table
 	open     func() (outputs.Output, error)
 	metrics  *staged
 	print    string
@@ -103,6 +107,8 @@ type services struct {
 	registerer prometheus.Registerer
 	// staged takes the metrics of certificates until the part starts.
 	staged *staged
+	// certificates takes note of each tls table.
+	certificates *[]certificates
 	// host names this machine, as the observer in documents.
 	host string
 }
@@ -119,7 +125,7 @@ func Load(f *config.File, o Options) (*Plan, error) {
 }
 
 func newPlan(f *config.File, o Options, registry *prometheus.Registry) (*Plan, error) {
-	p := &Plan{options: o, registry: registry}
+	p := &Plan{options: o, registry: registry, file: f.Table}
 	if err := f.Decode(&p.Config); err != nil {
 		return nil, f.Check()
 	}
@@ -132,13 +138,14 @@ func newPlan(f *config.File, o Options, registry *prometheus.Registry) (*Plan, e
 		if p.httpTLS, err = tlsconf.Server(*o); err != nil {
 			f.Errorf("http.tls", "%v", err)
 		}
+		p.certificates = append(p.certificates, certificates{f.Table, "http.tls", *o})
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		p.logger.Warn().Err(err).Msg("this host has no name: documents will not say who observed them")
 	}
 	p.host = host
-	s := services{logger: p.logger, registerer: p.registry, host: host}
+	s := services{logger: p.logger, registerer: p.registry, host: host, certificates: &p.certificates}
 	names := newNames("input")
 	for _, t := range p.Config.Inputs {
 		s.staged = &staged{Registerer: p.registry}

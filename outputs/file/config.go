@@ -77,6 +77,16 @@ type Config struct {
 // Validate tells what New would refuse.
 func (c Config) Validate() error { return c.setDefaults() }
 
+// Folder is the folder below which all is written: that before the first field of
+// Path; "" where Validate refuses it.
+func (c Config) Folder() string {
+	t, err := parseTemplate(c.Path)
+	if err != nil {
+		return ""
+	}
+	return t.base
+}
+
 func (c *Config) setDefaults() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("file output %q: "+format, append([]any{c.Name}, args...)...)
