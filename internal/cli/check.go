@@ -27,7 +27,7 @@ func newCheckCommand() *cobra.Command {
 	var x explain
 	var wanted bool
 	cmd := &cobra.Command{
-		Use:   "check [--config-only | --explain] FILE",
+		Use:   "check [--online | --config-only | --explain] FILE",
 		Short: "Check a configuration file, and whether this machine is fit for it",
 		Long: `Check a configuration file, and the files of conf.d beside it, as a relay or
 collector would before it starts: keys, values, certificates and conditions; then what
@@ -40,6 +40,11 @@ What is found is printed one a line: file, line and column, the key, what is wro
 and what to do. The exit status is 0 where nothing is wrong, also with warnings and
 notes, 1 otherwise. An address that is held by the Syslane that runs in the same state
 folder is only noted.
+
+With --online the servers that outputs and [[notify]] send to are asked as well, all at
+once and for five seconds at most: names, connections, TLS, whether RELP answers and
+grants the link, what Elasticsearch is and what the credentials allow there. Nothing is
+sent to be kept.
 
 With --config-only this machine is not looked at: for a configuration that is for
 another.
@@ -71,7 +76,9 @@ names, from the address in --source and the TLS client in --identity.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&c.state, "state", "", "state folder, where the relay or collector is given one with --state")
+	flags.BoolVar(&c.online, "online", false, "ask the servers that outputs and [[notify]] send to, too")
 	flags.BoolVar(&c.configOnly, "config-only", false, "check the files alone, not this machine")
+	cmd.MarkFlagsMutuallyExclusive("online", "config-only")
 	flags.BoolVar(&wanted, "explain", false, "say what the rules do with each message of the standard input")
 	flags.StringVar(&x.input, "input", "", "the input that the messages came by (default: the first)")
 	flags.StringVar(&x.source, "source", "", "the address that they came from")
@@ -81,14 +88,14 @@ names, from the address in --source and the TLS client in --identity.`,
 
 // check is what is looked at beside the file.
 type check struct {
-	state      string
-	configOnly bool
+	state              string
+	configOnly, online bool
 }
 
 func (c *check) run(ctx context.Context, plan *node.Plan, file string, out io.Writer) error {
 	var findings []node.Finding
 	if !c.configOnly {
-		findings = plan.Inspect(ctx, node.Inspection{States: usualStates()})
+		findings = plan.Inspect(ctx, node.Inspection{States: usualStates(), Online: c.online})
 	}
 	var counts [node.Failure + 1]int
 	for _, f := range findings {

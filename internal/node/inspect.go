@@ -62,6 +62,9 @@ func (p *Plan) Inspect(ctx context.Context, o Inspection) []Finding {
 	i.inspectCertificates()
 	i.inspectAddresses()
 	i.inspectPaths()
+	if o.Online {
+		i.inspectServers(ctx)
+	}
 	slices.SortStableFunc(i.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
 	})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"time"
@@ -33,6 +34,8 @@ type outputSettings struct {
 	flushInterval time.Duration
 	// elasticsearch is what else an output of that type is told.
 	elasticsearch *elasticsearch.Config
+	// probe asks the servers; nil where there are none.
+	probe func(context.Context) []outputs.Probed
 	// folder is where a file output writes.
 	folder string
 }
@@ -113,6 +116,7 @@ func relpOutput(t config.Table, name string, s services) (*outputSettings, func(
 	if err := full.Validate(); err != nil {
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
+	c.probe = func(ctx context.Context) []outputs.Probed { return relp.Probe(ctx, full) }
 	return &c.outputSettings, func() (outputs.Output, error) { return relp.New(full) }, nil
 }
 
@@ -146,6 +150,7 @@ func syslogOutput(t config.Table, name string, s services) (*outputSettings, fun
 	if err := full.Validate(); err != nil {
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
+	c.probe = func(ctx context.Context) []outputs.Probed { return syslog.Probe(ctx, full) }
 	return &c.outputSettings, func() (outputs.Output, error) { return syslog.New(full) }, nil
 }
 
@@ -210,6 +215,7 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 	}
 	c.elasticsearch, c.interleave = &c.Config, c.CatchUp == elasticsearch.CatchUpInterleave
 	c.flushInterval = c.FlushInterval
+	c.probe = func(ctx context.Context) []outputs.Probed { return elasticsearch.Probe(ctx, c.Config) }
 	return &c.outputSettings, func() (outputs.Output, error) {
 		return elasticsearch.New(c.Config, elasticsearch.Options{
 			Name: name, Observer: s.host, Logger: s.logger, Registerer: s.registerer,

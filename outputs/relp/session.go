@@ -36,8 +36,10 @@ type session struct {
 	have []span
 	// packed: it takes what the log holds as it stands.
 	packed bool
-	window *window
-	reader *relp.Reader
+	// software is what the server calls itself; "" where it does not.
+	software string
+	window   *window
+	reader   *relp.Reader
 	// opens is how often "open" was sent.
 	opens uint32
 	// reading waits for the goroutine that reads answers.
@@ -172,6 +174,7 @@ func (s *session) open(stream string, from uint64) (have known, err error) {
 	if err != nil {
 		return have, err
 	}
+	s.software = accepted.Value(relp.OfferSoftware)
 	s.link = stream != "" && accepted.Has(relp.OfferCommands, relp.CmdBatch) && accepted.Has(relp.OfferLink, relp.LinkVersion)
 	if !s.link {
 		return have, nil

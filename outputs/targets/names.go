@@ -88,12 +88,16 @@ func (g *Group) resolve(ctx context.Context) {
 	g.update(list)
 }
 
-// lookup returns the servers of an SRV record, in the order of priority and
-// random by weight within it (RFC 2782).
 func (g *Group) lookup(ctx context.Context, name string) ([]address, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.CheckTimeout)
 	defer cancel()
-	_, records, err := g.cfg.Resolver.LookupSRV(ctx, "", "", name)
+	return lookup(ctx, g.cfg.Resolver, name)
+}
+
+// lookup returns the servers of an SRV record, in the order of priority and
+// random by weight within it (RFC 2782).
+func lookup(ctx context.Context, resolver *net.Resolver, name string) ([]address, error) {
+	_, records, err := resolver.LookupSRV(ctx, "", "", name)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", name, err)
 	}

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheckSaysWhatIsWrongAndSetsTheStatus(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	dir := t.TempDir()
+	check := func(text string, wantStatus int, want string, args ...string) {
+		t.Helper()
+		file := filepath.Join(dir, "x.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		cmd := newRootCommand()
+		cmd.SetOut(&out)
+		cmd.SetArgs(append([]string{"check", "--state", filepath.Join(dir, "state"), file}, args...))
+		var status exitStatus
+		if err := cmd.Execute(); err != nil && !errors.As(err, &status) {
+			t.Fatal(err)
+		}
+		if int(status) != wantStatus || !strings.Contains(out.String(), want) {
+			t.Errorf("status %d, and it says\n%swant %d and %q", int(status), &out, wantStatus, want)
+		}
+	}
+	taken := fmt.Sprintf("[[input]]\ntype = \"tcp\"\nlisten = %q", l.Addr())
+	check(taken, 1, "x.toml:3:10: input.listen: tcp "+l.Addr().String()+" is taken by ")
+	check(taken, 1, "x.toml: 1 error\n")
+	check(taken, 0, "x.toml: good: 1 inputs, 0 outputs\n", "--config-only")
+	check("[log]\nmax_size = \"1024TiB\"", 0, "x.toml: good: 0 inputs, 0 outputs, 1 warning\n")
+	down := fmt.Sprintf("[[output]]\ntype = \"relp\"\ntargets = [%q]", gone.Addr())
+	check(down, 0, "x.toml: good: 0 inputs, 1 outputs\n")
+	check(down, 1, "x.toml:3:12: output.targets: "+gone.Addr().String()+": ", "--online")
+}
