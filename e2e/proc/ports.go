@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -19,8 +22,26 @@ const (
 
 var (
 	portsMu sync.Mutex
-	given   = map[int]bool{}
+	given   = map[int]*os.File{}
 )
+
+// claim takes a port for this process among the test processes of this machine, until
+// it ends; nil where another has it.
+func claim(port int) *os.File {
+	dir := filepath.Join(os.TempDir(), "syslane-test-ports")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(port)), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil
+	}
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		f.Close()
+		return nil
+	}
+	return f
+}
 
 // FreePort returns a port of the loopback address that no one has bound, over
 // TCP or UDP, and that it has not returned before.
@@ -44,20 +65,26 @@ func freePort() (int, error) {
 	defer portsMu.Unlock()
 	for range 1000 {
 		p := firstPort + rand.IntN(lastPort-firstPort+1)
-		if given[p] {
+		if given[p] != nil {
+			continue
+		}
+		claimed := claim(p)
+		if claimed == nil {
 			continue
 		}
 		tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p})
 		if err != nil {
+			claimed.Close()
 			continue
 		}
 		tcp.Close()
 		udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p})
 		if err != nil {
+			claimed.Close()
 			continue
 		}
 		udp.Close()
-		given[p] = true
+		given[p] = claimed
 		return p, nil
 	}
 	return 0, fmt.Errorf("found no free port on 127.0.0.1 between %d and %d", firstPort, lastPort)
