@@ -12,6 +12,10 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -235,6 +239,22 @@ func apiKey(t *testing.T, es *peers.Elastic, roles map[string]any) (id, encoded,
 	return answer.ID, base64.StdEncoding.EncodeToString([]byte(pair)), pair
 }
 
+// asked wants "syslane check --online" to say what a pattern does of an output, with an
+// exit status.
+func asked(t *testing.T, output string, status int, pattern string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "collector.toml")
+	text := fmt.Sprintf("state = %q\n[[output]]\ntype = \"elasticsearch\"\n%s", filepath.Join(t.TempDir(), "state"), output)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(syslane.Binary(t), "check", "--online", file)
+	said, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != status || !regexp.MustCompile(pattern).Match(said) {
+		t.Errorf("check --online: %v\n%swant %q", err, said, pattern)
+	}
+}
+
 func TestServerWithTLSAndAPIKeysGetsEachMessageOnceAndNothingIsDroppedWhileItRefuses(t *testing.T) {
 	ca := peers.NewCA(t)
 	es := peers.StartSecureElastic(t, ca)
@@ -261,6 +281,8 @@ ca_file = %q
 	l := startLine(t, 50_000, output(encoded))
 	l.send(t)
 	l.delivered(t, 0.1)
+	asked(t, output(encoded), 0, `note: output.hosts: .*: elasticsearch`)
+	asked(t, strings.Replace(output(encoded), "ca_file", "# ca_file", 1), 1, `unknown authority; set tls.ca_file`)
 
 	// Its rights are taken away (403), and given back.
 	set := func(roles map[string]any) {
@@ -271,6 +293,7 @@ ca_file = %q
 	}
 	set(index("monitor"))
 	l.failing(t, "missing privileges")
+	asked(t, output(encoded), 1, `the credentials lack auto_configure and create_doc on logs-syslane_secure-e2e`)
 	set(all)
 	l.delivered(t, 0.4)
 	l.bounce(t)
@@ -281,6 +304,7 @@ ca_file = %q
 		t.Fatal(err)
 	}
 	l.failing(t, "a key that is no longer valid")
+	asked(t, output(encoded), 1, `answered 401 Unauthorized`)
 	l.collector.Shutdown(t)
 	_, _, pair := apiKey(t, es, all)
 	l.collector.Reconfigure(t, l.collectorConfig(output(pair)))
