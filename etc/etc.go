@@ -14,3 +14,9 @@ var Collector []byte
 //
 //go:embed relay.toml
 var Relay []byte
+
+// Schema is syslane.schema.json, by which editors complete and check either file. It is
+// made from the code: go test ./internal/node -run Schema -update.
+//
+//go:embed syslane.schema.json
+var Schema []byte

@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/syslane/syslane/etc"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/node"
 )
@@ -12,7 +13,7 @@ func newConfigCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Look at a configuration",
 	}
-	cmd.AddCommand(newConfigShowCommand())
+	cmd.AddCommand(newConfigShowCommand(), newConfigSchemaCommand())
 	return cmd
 }
 
@@ -43,4 +44,23 @@ that are put in, or default.`,
 	}
 	cmd.Flags().BoolVar(&origin, "origin", false, "say of each line where it comes from")
 	return cmd
+}
+
+func newConfigSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON schema of configurations, for editors",
+		Long: `Print the JSON schema (draft 7) of the configuration of this version, for either role.
+Editors that know it, such as those with Taplo or Even Better TOML, complete keys,
+explain them and mark mistakes. A file names its schema in its first line:
+
+  #:schema /usr/share/syslane/syslane.schema.json
+
+An editor knows less than syslane check, which reads what the file refers to.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(etc.Schema)
+			return err
+		},
+	}
 }

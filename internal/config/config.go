@@ -19,7 +19,8 @@
 //
 // Decode fills the fields that carry a `toml:"key"` tag; `toml:"key,required"`
 // makes a missing key an error. A field whose key is absent keeps what it holds, or
-// gets what its tag `default:"text"` says. Besides the plain types of Go a field can
+// gets what its tag `default:"text"` says. A tag `enum:"a,b"` lists for the schema of
+// editors what the field takes; to refuse others is for its owner. Besides the plain types of Go a field can
 // be a time.Duration ("5s", "7d"), a Size ("64MiB"), a Secret, a Table kept for
 // later, anything with UnmarshalText, and structs, slices, maps and pointers of
 // these.

@@ -170,7 +170,7 @@ func (s *shower) plain(n *node, v reflect.Value) (string, bool) {
 		}
 		return quote(text), true
 	case time.Duration:
-		return quote(duration(value)), true
+		return quote(FormatDuration(value)), true
 	case Size:
 		if text := value.String(); !strings.Contains(text, ".") && value >= 0 {
 			return quote(text), true
@@ -280,8 +280,8 @@ func (n *node) environment(names []string) []string {
 	return names
 }
 
-// duration writes d as ParseDuration reads it, in the largest unit that divides it.
-func duration(d time.Duration) string {
+// FormatDuration writes d as ParseDuration reads it, in the largest unit that divides it.
+func FormatDuration(d time.Duration) string {
 	for _, unit := range []string{"d", "h", "m", "s", "ms", "us", "ns"} {
 		if size := durationUnits[unit]; d%size == 0 && (d != 0 || unit == "s") {
 			return strconv.FormatInt(int64(d/size), 10) + unit

@@ -37,6 +37,15 @@ func (t Table) Decode(into any) error {
 	return d.errs
 }
 
+// Shape returns the struct that the table was decoded into, with what it holds;
+// invalid where it was not.
+func (t Table) Shape() reflect.Value {
+	if t.node == nil {
+		return reflect.Value{}
+	}
+	return t.node.shape
+}
+
 // Type returns the table's key "type", which must be one of known. Where it is
 // not, the error says which there are, and Check asks for no decoding any more.
 func (t Table) Type(known ...string) (string, error) {

@@ -220,7 +220,7 @@ func emailChannel(t config.Table, name string, settings *channelSettings, s serv
 	var c struct {
 		channelSettings
 		Server   string           `toml:"server,required"`
-		Security string           `toml:"security"`
+		Security string           `toml:"security" enum:"starttls,tls,none"`
 		From     string           `toml:"from,required"`
 		To       []string         `toml:"to,required"`
 		Username string           `toml:"username"`

@@ -41,10 +41,10 @@ type LogConfig struct {
 	// Sync says when messages count as stored: "commit" (default) after fsync,
 	// "interval" before an fsync that follows within SyncInterval, "os" when the
 	// operating system has them.
-	Sync         spool.SyncMode `toml:"sync" default:"commit"`
+	Sync         spool.SyncMode `toml:"sync" default:"commit" enum:"commit,interval,os"`
 	SyncInterval time.Duration  `toml:"sync_interval" default:"1s"`
 	// Codec compresses blocks: "auto" (default), "s2", "zstd" or "none" (spool.Codec).
-	Codec spool.Codec `toml:"codec" default:"auto"`
+	Codec spool.Codec `toml:"codec" default:"auto" enum:"auto,s2,zstd,none"`
 	// SegmentSize is the size at which a new segment begins. Default 128MiB.
 	SegmentSize config.Size `toml:"segment_size" default:"128MiB"`
 	// MaxSize bounds the log on disk; 0 is no bound. A collector deletes the
@@ -55,7 +55,7 @@ type LogConfig struct {
 	// Full says what a full log does: "block" (default) holds the inputs back,
 	// "drop-newest" drops what comes and counts it by input, "drop-oldest" drops the
 	// oldest segment and counts for each output what it loses.
-	Full spool.FullPolicy `toml:"full" default:"block"`
+	Full spool.FullPolicy `toml:"full" default:"block" enum:"block,drop-newest,drop-oldest"`
 	// MaxAge is how long a collector keeps delivered messages; 0 is for ever.
 	MaxAge time.Duration `toml:"max_age"`
 }
@@ -77,9 +77,9 @@ type HTTPConfig struct {
 // LoggingConfig is the table [logging]: what Syslane says of itself.
 type LoggingConfig struct {
 	// Level is "debug", "info" (default), "warn" or "error".
-	Level string `toml:"level" default:"info"`
+	Level string `toml:"level" default:"info" enum:"debug,info,warn,error"`
 	// Format is "json", "text", or "auto" (default): text on a terminal.
-	Format string `toml:"format" default:"auto"`
+	Format string `toml:"format" default:"auto" enum:"auto,json,text"`
 }
 
 // check refuses values that a node cannot work with; the file keeps the errors.

@@ -22,6 +22,7 @@ import (
 
 // inputSettings are the keys that every [[input]] has.
 type inputSettings struct {
+	// Name is the input's name in the log and in metrics. Default: its type.
 	Name string `toml:"name"`
 	// MaxMessageSize is the most octets kept of a message. Default 64KiB.
 	MaxMessageSize config.Size `toml:"max_message_size"`
@@ -39,7 +40,7 @@ type inputSettings struct {
 	Charset string `toml:"charset"`
 	// Extract names the kinds of texts out of which fields are taken: "kv", "json"
 	// and "cef". Default none.
-	Extract []string `toml:"extract"`
+	Extract []string `toml:"extract" enum:"kv,json,cef"`
 	// Dedupe suppresses repeats among the input's messages, or with window = "0s"
 	// none, whatever the table [dedupe] says.
 	Dedupe *dedupeKeys `toml:"dedupe"`
@@ -52,6 +53,7 @@ type inputSettings struct {
 // listenKeys are the keys of inputs that have a network address.
 type listenKeys struct {
 	inputSettings
+	// Listen is host:port, as "0.0.0.0:514" or "[::]:514".
 	Listen string `toml:"listen,required"`
 }
 
@@ -153,6 +155,7 @@ func (s *inputSettings) readZones(t config.Table) error {
 func udpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
 	var c struct {
 		listenKeys
+		// ReceiveBuffer is what the kernel is asked to hold for the socket.
 		ReceiveBuffer config.Size `toml:"receive_buffer" default:"16MiB"`
 		Sockets       int         `toml:"sockets" default:"1"`
 	}
@@ -171,20 +174,25 @@ func udpInput(t config.Table, name string, s services) (*inputSettings, func() (
 // connectionKeys are the keys of inputs that have connections.
 type connectionKeys struct {
 	listenKeys
-	MaxConnections           int           `toml:"max_connections" default:"10000"`
-	MaxConnectionsPerAddress int           `toml:"max_connections_per_address" default:"1000"`
-	IdleTimeout              time.Duration `toml:"idle_timeout"`
-	HandshakeTimeout         time.Duration `toml:"handshake_timeout" default:"10s"`
-	KeepAlive                time.Duration `toml:"keep_alive" default:"1m"`
+	// MaxConnections bounds the open connections, MaxConnectionsPerAddress those from
+	// one address.
+	MaxConnections           int `toml:"max_connections" default:"10000"`
+	MaxConnectionsPerAddress int `toml:"max_connections_per_address" default:"1000"`
+	// IdleTimeout is after how long without a message a connection is closed; 0 is never.
+	IdleTimeout time.Duration `toml:"idle_timeout"`
+	// HandshakeTimeout bounds the TLS handshake.
+	HandshakeTimeout time.Duration `toml:"handshake_timeout" default:"10s"`
+	// KeepAlive is the interval of TCP keep-alive probes.
+	KeepAlive time.Duration `toml:"keep_alive" default:"1m"`
 }
 
 // streamKeys are the keys of the types tcp and tls.
 type streamKeys struct {
 	connectionKeys
 	// Framing is "auto" (default), "octet-counting" or "non-transparent".
-	Framing string `toml:"framing" default:"auto"`
+	Framing string `toml:"framing" default:"auto" enum:"auto,octet-counting,non-transparent"`
 	// Compression is "none" (default) or "zlib".
-	Compression string `toml:"compression" default:"none"`
+	Compression string `toml:"compression" default:"none" enum:"none,zlib"`
 	// ProxyProtocolFrom are the networks of load balancers whose connections
 	// begin with a PROXY header.
 	ProxyProtocolFrom []string `toml:"proxy_protocol_from"`

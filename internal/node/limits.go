@@ -26,7 +26,7 @@ func (p *Plan) planLimits() {
 			Rate  float64 `toml:"rate,required"`
 			Burst int     `toml:"burst"`
 			// Excess is "drop" (default) or "summarise".
-			Excess string `toml:"excess"`
+			Excess string `toml:"excess" enum:"drop,summarise"`
 		}{Excess: excessDrop}
 		if t.Decode(&c) != nil {
 			continue

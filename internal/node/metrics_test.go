@@ -22,11 +22,10 @@ import (
 // metric is what the documentation says of one.
 type metric struct{ name, kind, labels, help string }
 
-// everyMetric returns the metrics of a collector that has every kind of input and
-// output, in the order of their names.
-func everyMetric(t *testing.T) []metric {
+// certificateFiles makes a folder with cert.pem and key.pem.
+func certificateFiles(t *testing.T) (dir string) {
 	t.Helper()
-	dir := t.TempDir()
+	dir = t.TempDir()
 	authority, err := tlsconf.NewAuthority("test", time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +39,14 @@ func everyMetric(t *testing.T) []metric {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// everyMetric returns the metrics of a collector that has every kind of input and
+// output, in the order of their names.
+func everyMetric(t *testing.T) []metric {
+	t.Helper()
+	dir := certificateFiles(t)
 	text := strings.ReplaceAll(`
 [http]
 listen = "127.0.0.1:0"

@@ -18,10 +18,12 @@ import (
 
 // outputSettings are the keys that every [[output]] has.
 type outputSettings struct {
+	// Name is the output's name, under which its place in the log is kept. Default:
+	// its type.
 	Name string `toml:"name"`
 	// Start is where an output that is new to the log begins: "oldest" (default)
 	// takes all that the log holds, "newest" only what comes.
-	Start string `toml:"start" default:"oldest"`
+	Start string `toml:"start" default:"oldest" enum:"oldest,newest"`
 	// BatchOctets bounds what is handed over at once.
 	BatchOctets config.Size `toml:"batch_size" default:"4MiB"`
 	// RetryMin and RetryMax bound the pause between attempts. Defaults 250ms and 30s.
@@ -92,11 +94,13 @@ func planOutput(t config.Table, names *names, s services) (PlannedOutput, error)
 func relpOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
 	var c struct {
 		outputSettings
-		Targets        []string         `toml:"targets,required"`
-		Mode           string           `toml:"mode" default:"failover"`
+		// Targets are servers, as host:port or the name of an SRV record.
+		Targets []string `toml:"targets,required"`
+		// Mode is "failover" (default): the first target that works; or "balance".
+		Mode           string           `toml:"mode" default:"failover" enum:"failover,balance"`
 		TLS            *tlsconf.Options `toml:"tls"`
 		Window         int              `toml:"window" default:"128"`
-		Compression    string           `toml:"compression"`
+		Compression    string           `toml:"compression" enum:"auto,stored,zstd,s2,none"`
 		Plain          bool             `toml:"plain"`
 		ConnectTimeout time.Duration    `toml:"connect_timeout"`
 		AckTimeout     time.Duration    `toml:"ack_timeout"`
@@ -123,11 +127,13 @@ func relpOutput(t config.Table, name string, s services) (*outputSettings, func(
 func syslogOutput(t config.Table, name string, s services) (*outputSettings, func() (outputs.Output, error), error) {
 	var c struct {
 		outputSettings
-		Targets        []string         `toml:"targets,required"`
-		Mode           string           `toml:"mode" default:"failover"`
-		Protocol       string           `toml:"protocol"`
-		Format         string           `toml:"format"`
-		Framing        string           `toml:"framing"`
+		// Targets are servers, as host:port or the name of an SRV record.
+		Targets []string `toml:"targets,required"`
+		// Mode is "failover" (default): the first target that works; or "balance".
+		Mode           string           `toml:"mode" default:"failover" enum:"failover,balance"`
+		Protocol       string           `toml:"protocol" enum:"udp,tcp,tls"`
+		Format         string           `toml:"format" enum:"auto,raw,rfc5424,rfc3164"`
+		Framing        string           `toml:"framing" enum:"octet-counting,lf"`
 		TLS            *tlsconf.Options `toml:"tls"`
 		MaxMessageSize config.Size      `toml:"max_message_size"`
 		Rate           int              `toml:"rate"`
@@ -158,11 +164,11 @@ func fileOutput(t config.Table, name string, s services) (*outputSettings, func(
 	var c struct {
 		outputSettings
 		Path     string        `toml:"path,required"`
-		Format   string        `toml:"format"`
+		Format   string        `toml:"format" enum:"text,json,raw"`
 		MaxSize  config.Size   `toml:"max_size"`
 		MaxAge   time.Duration `toml:"max_age"`
 		Keep     int           `toml:"keep"`
-		Compress string        `toml:"compress"`
+		Compress string        `toml:"compress" enum:"none,gzip,zstd"`
 	}
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
@@ -201,7 +207,7 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 	c := struct {
 		outputSettings
 		elasticsearch.Config
-	}{Config: elasticsearch.DefaultConfig()}
+	}{outputSettings{BatchOctets: elasticsearchBatch}, elasticsearch.DefaultConfig()}
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
@@ -210,9 +216,6 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
 	s.note(t, c.TLS.Options)
-	if c.BatchOctets == 0 {
-		c.BatchOctets = elasticsearchBatch
-	}
 	c.elasticsearch, c.interleave = &c.Config, c.CatchUp == elasticsearch.CatchUpInterleave
 	c.flushInterval = c.FlushInterval
 	c.probe = func(ctx context.Context) []outputs.Probed { return elasticsearch.Probe(ctx, c.Config) }

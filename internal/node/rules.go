@@ -22,7 +22,7 @@ func (p *Plan) planRules(f *config.File) {
 // ruleKeys are the keys that every kind of rule has.
 type ruleKeys struct {
 	Name string `toml:"name"`
-	// Match is a condition in the language of internal/match; without one the rule
+	// Match is a condition (docs/RULES.md); without one the rule
 	// holds for every message.
 	Match string `toml:"match"`
 }

@@ -36,7 +36,7 @@ type transformKeys struct {
 		Key config.Secret `toml:"key,required"`
 	} `toml:"hash"`
 	// Extract is as for inputs.
-	Extract []string `toml:"extract"`
+	Extract []string `toml:"extract" enum:"kv,json,cef"`
 }
 
 // minHashKey is the least length of a key for hashes, in octets.

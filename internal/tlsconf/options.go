@@ -36,9 +36,9 @@ type Options struct {
 	// CAFile holds the CA certificates, in PEM, by which the peer is verified.
 	// A client without one uses those of the operating system.
 	CAFile string `toml:"ca_file"`
-	// ClientAuth is ClientAuthNone or ClientAuthRequire, servers only. Empty
+	// ClientAuth is "none" or "require", servers only. Empty
 	// means require where ca_file or permitted_peers is given, none otherwise.
-	ClientAuth string `toml:"client_auth"`
+	ClientAuth string `toml:"client_auth" enum:"none,require"`
 	// PermittedPeers are the peers that may connect, or be connected to: names
 	// ("relay1.example.net", "*.example.net", an IP address), matched against
 	// the certificate's subjectAltName or, where it has none, its common name;
@@ -48,7 +48,7 @@ type Options struct {
 	// ca_file, a fingerprint is asked for on top of a valid path.
 	PermittedPeers []string `toml:"permitted_peers"`
 	// MinVersion is "1.2" (default) or "1.3".
-	MinVersion string `toml:"min_version" default:"1.2"`
+	MinVersion string `toml:"min_version" default:"1.2" enum:"1.2,1.3"`
 	// ServerName, clients only, is the name that the server's certificate must
 	// carry, where it is not the host name that is dialled.
 	ServerName string `toml:"server_name"`

@@ -32,7 +32,7 @@ type Client struct {
 	// Name is for the log.
 	Name  string        `toml:"name"`
 	Token config.Secret `toml:"token"`
-	Role  Role          `toml:"role"`
+	Role  Role          `toml:"role" enum:"read,admin"`
 }
 
 // Limits of one client: one name, or without tokens one address.

@@ -50,7 +50,7 @@ type Config struct {
 	ServiceToken config.Secret `toml:"service_token"`
 
 	// Mode is "data_stream" (default) or "index".
-	Mode string `toml:"mode"`
+	Mode string `toml:"mode" enum:"data_stream,index"`
 	// DataStream is the stream's name in its three parts.
 	DataStream DataStream `toml:"data_stream"`
 	// Index is the name in mode "index". %Y %y %m %d %H %j %G and %V stand for
@@ -60,7 +60,7 @@ type Config struct {
 	// ID is "event" (default): the event's id is the document's _id, so that an
 	// event that is sent twice makes one document; or "auto": Elasticsearch
 	// chooses the _id, which costs it less, and a lost answer makes duplicates.
-	ID string `toml:"id"`
+	ID string `toml:"id" enum:"event,auto"`
 	// Pipeline is the ingest pipeline to go through; "" for the index's default.
 	Pipeline string `toml:"pipeline"`
 	// Original adds the message as it was received as event.original.
@@ -68,7 +68,7 @@ type Config struct {
 
 	// Compression of requests is "none" (default) or "gzip", which costs several
 	// times the CPU of all else here and pays where the network is slow.
-	Compression string `toml:"compression"`
+	Compression string `toml:"compression" enum:"none,gzip"`
 	// Workers is how many requests may be under way at once. Default 2.
 	Workers int `toml:"workers"`
 	// BulkMaxBytes and BulkMaxDocs bound a request: its octets before
@@ -89,7 +89,7 @@ type Config struct {
 	// CatchUp is what an output does that has fallen behind, as after an outage:
 	// "interleave" (default) sends new messages between the backlog, so that they are
 	// found within seconds; "oldest-first" sends all in the order of the log.
-	CatchUp string `toml:"catch_up"`
+	CatchUp string `toml:"catch_up" enum:"interleave,oldest-first"`
 
 	// DeadLetterIndex is a data stream (in mode "index": an index) that takes the
 	// messages whose documents are refused for good, as text with the reason. What
@@ -105,7 +105,7 @@ type Config struct {
 	TLS TLS `toml:"tls"`
 
 	// Flavor is "auto" (default), "elasticsearch" or "opensearch".
-	Flavor string `toml:"flavor"`
+	Flavor string `toml:"flavor" enum:"auto,elasticsearch,opensearch"`
 	// ManageTemplate lets the output install its index template where there is
 	// none or an older one. Default true.
 	ManageTemplate bool `toml:"manage_template"`

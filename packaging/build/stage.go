@@ -73,7 +73,7 @@ func (s *stage) compile(ctx context.Context) error {
 // copies takes over what is packaged as it is.
 func (s *stage) copies() error {
 	for _, name := range []string{
-		"etc/relay.toml", "etc/collector.toml", "LICENSE", "README.md",
+		"etc/relay.toml", "etc/collector.toml", "etc/syslane.schema.json", "LICENSE", "README.md",
 		"packaging/deb/copyright", "packaging/deb/lintian-overrides",
 		"packaging/deb/postinst", "packaging/deb/prerm", "packaging/deb/postrm",
 		"packaging/rpm/post", "packaging/rpm/preun", "packaging/rpm/postun",
