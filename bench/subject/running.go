@@ -122,10 +122,11 @@ func (r *Running) Resident() (now, peak int64, err error) {
 	return now, peak, err
 }
 
-// Written is the octets of the files in its folder.
+// Written is the octets of the files in its folder, but for what it says of itself: a
+// daemon that cannot reach its output says so again and again.
 func (r *Running) Written() (octets int64) {
-	filepath.WalkDir(r.Dir, func(_ string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
+	filepath.WalkDir(r.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && path != r.log {
 			if info, err := d.Info(); err == nil {
 				octets += info.Size()
 			}

@@ -178,7 +178,7 @@ func corpusDir(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("bash", "-c", `. ../../e2e/setup/cache.sh && printf %s "$cache"`).Output()
 	if err != nil {
-		t.Skipf("no folder of e2e/setup: %v", err)
+		t.Fatalf("ask e2e/setup/cache.sh for its folder: %v", err)
 	}
 	dir := filepath.Join(string(out), "corpus")
 	if _, err := os.Stat(dir); err != nil {
