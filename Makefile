@@ -113,6 +113,10 @@ soak-reload: ## 100 reloads under load; RELOADS=N for more
 chaos: ## faults of all kinds for MINUTES=5, of a drawn seed or of SEED=N
 	go test ./e2e/chaos -count=1 -v -timeout 0 -run UnderFaults -length=$(or $(MINUTES),5)m -seed=$(or $(SEED),0)
 
+.PHONY: soak
+soak: ## relay and collector at half of their greatest rate for HOURS=2: nothing may grow
+	go test ./e2e/soak -count=1 -v -timeout 0 -length=$(or $(HOURS),2)h
+
 .PHONY: packages
 packages: ## deb, rpm, tarball for amd64 and arm64, OCI image, SBOM and checksums, into dist/
 	@cd packaging && go run ./build -source .. -out ../dist
