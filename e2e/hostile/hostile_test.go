@@ -27,7 +27,7 @@ import (
 	"github.com/syslane/syslane/e2e/syslane"
 )
 
-var connections = flag.Int("connections", 20_000, "how many connections one address makes")
+var connections = flag.Int("connections", 100_000, "how many connections one address makes")
 
 // patience is within what time an honest message gets through, on a busy machine.
 const patience = 20 * time.Second
