@@ -107,12 +107,14 @@ func Parse(name string, data []byte) (*File, error) {
 func (f *File) Paths() []string { return f.paths }
 
 // Check returns every error found so far, in the order of files and lines, as
-// Errors: those that Decode and Errorf returned, and one for each table that was
-// kept for later and never decoded. It returns nil where there are none.
+// Errors: those that Decode and Errorf returned or, where there are none, one for each
+// table that was kept for later and never decoded. It returns nil where there are none.
 func (f *File) Check() error {
 	errs := append(Errors(nil), f.errs...)
-	for n := range f.pending {
-		errs = append(errs, &Error{Pos: n.pos, Text: fmt.Sprintf("%s is not read by anything here; remove it", n.where())})
+	if len(errs) == 0 { // else reading may have ended before these tables
+		for n := range f.pending {
+			errs = append(errs, &Error{Pos: n.pos, Text: fmt.Sprintf("%s is not read by anything here; remove it", n.where())})
+		}
 	}
 	if len(errs) == 0 {
 		return nil

@@ -62,6 +62,26 @@ func TestAKeyThatIsTwoSortsOfThingsIsNamedWithBothPlaces(t *testing.T) {
 	}
 }
 
+// A mistake in one table ends reading before others: that they were not read is no
+// mistake of theirs.
+func TestTablesThatAMistakeElsewhereKeptFromBeingReadAreNotBlamed(t *testing.T) {
+	var doc document
+	f, err := Parse("main.toml", []byte("[[input]]\ntype = \"tcp\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Check(); err == nil || !strings.Contains(err.Error(), "main.toml:1:3: [[input]] of type \"tcp\" is not read") {
+		t.Errorf("of a table that nobody reads it is said: %v", err)
+	}
+	f.Errorf("state", "is wrong")
+	if err := f.Check(); err == nil || strings.Contains(err.Error(), "not read") {
+		t.Errorf("beside a mistake it is said: %v", err)
+	}
+}
+
 func TestACredentialIsReadFromWhereSystemdPutsIt(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("of systemd\n"), 0o600); err != nil {
