@@ -55,7 +55,7 @@ fuzz-smoke: ## each fuzz test for FUZZTIME
 .PHONY: bench-build
 bench-build: build
 	@mkdir -p bin/bench
-	@go build -o bin/bench/ ./bench ./bench/gosyslog
+	@go build -o bin/bench/ ./bench ./bench/gosyslog ./bench/loop
 
 .PHONY: bench-otelcol
 bench-otelcol: ## the OpenTelemetry Collector, for the benchmark; takes some minutes the first time
@@ -71,9 +71,14 @@ bench-elasticsearch: bench-build ## documents a second into a real Elasticsearch
 	@e2e/setup/install-elasticsearch.sh
 	@bench/elasticsearch.sh bin/bench/bench $(BENCH)
 
+.PHONY: bench-growth
+bench-growth: bench-build ## how cost grows with size, connections, rules, outputs and backlog; BENCH="-only by-size"
+	@bin/bench/bench -growth $(BENCH)
+
 .PHONY: bench-smoke
 bench-smoke: bench-build ## that each case of the benchmark works, with few messages; no times
 	@bin/bench/bench -smoke $(BENCH)
+	@bin/bench/bench -smoke -growth $(BENCH)
 
 .PHONY: profile
 profile: bench-build ## profiles of Syslane during CASE=tcp-log, and its system calls, into PROFILES=DIR

@@ -34,6 +34,7 @@ type options struct {
 	smoke          bool
 	profile        string
 	elasticsearch  string
+	growth         bool
 }
 
 // maxMessages is what the largest case sends.
@@ -57,6 +58,7 @@ func main() {
 	flag.BoolVar(&o.smoke, "smoke", false, "few messages, each looked at: shows that the cases work, and no times")
 	flag.StringVar(&o.profile, "profile", "", "folder that gets profiles of Syslane during the cases, in place of a table")
 	flag.StringVar(&o.elasticsearch, "elasticsearch", "", "host:port of a real server, for the case elasticsearch alone; make bench-elasticsearch starts one")
+	flag.BoolVar(&o.growth, "growth", false, "no peers: how cost grows with size, connections, rules, outputs and backlog, beside loops that only receive and write")
 	flag.Parse()
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -119,6 +121,9 @@ func choose(o *options) (chosen []cases.Case, err error) {
 	all := cases.All()
 	if o.elasticsearch != "" {
 		all = []cases.Case{cases.Elasticsearch(o.elasticsearch)}
+	}
+	if o.growth {
+		all = cases.Growth()
 	}
 	var names []string
 	for _, c := range all {

@@ -31,6 +31,12 @@ func All() []Case {
 	}
 }
 
+// Growth are cases without peers: how the cost of a message grows with what there is to
+// do, and what the machine itself takes.
+func Growth() []Case {
+	return []Case{limits(), bySize(), byConnections(), byRules(), byOutputs(), byBacklog()}
+}
+
 // Result is one measurement of one subject.
 type Result struct {
 	Messages int `json:"messages,omitempty"`

@@ -105,41 +105,40 @@ func tlsLog() Case {
 
 // storeStream sends all messages at once, and waits until they are stored.
 func storeStream(conns int, overTLS bool) func(*Bench, subject.Subject) (Result, error) {
-	return func(b *Bench, s subject.Subject) (res Result, err error) {
-		m := b.messages(s, storeMessages)
+	return func(b *Bench, s subject.Subject) (Result, error) {
 		if overTLS {
-			m = b.messages(s, storeMessages/2)
+			return store(b, s, b.messages(s, storeMessages/2), conns, b.Tools.CA)
 		}
-		r, stop, err := b.start(s, conns)
-		if err != nil {
-			return res, err
-		}
-		defer stop()
-		ca := ""
-		if overTLS {
-			ca = b.Tools.CA
-		}
-		stream, err := load.Dial(r.In, conns, ca)
-		if err != nil {
-			return res, r.Blame(err)
-		}
-		defer stream.Close()
-		settle()
-		w, err := b.begin(r)
-		if err != nil {
-			return res, err
-		}
-		if err := stream.Send(m); err != nil {
-			return res, r.Blame(err)
-		}
-		stored, end, err := awaitStored(r, m.Count())
-		if err != nil {
-			return res, r.Blame(err)
-		}
-		res, err = w.end(end, m.Count())
-		res.Lost = m.Count() - stored
+		return store(b, s, b.messages(s, storeMessages), conns, "")
+	}
+}
+
+func store(b *Bench, s subject.Subject, m *load.Messages, conns int, ca string) (res Result, err error) {
+	r, stop, err := b.start(s, conns)
+	if err != nil {
 		return res, err
 	}
+	defer stop()
+	stream, err := load.Dial(r.In, conns, ca)
+	if err != nil {
+		return res, r.Blame(err)
+	}
+	defer stream.Close()
+	settle()
+	w, err := b.begin(r)
+	if err != nil {
+		return res, err
+	}
+	if err := stream.Send(m); err != nil {
+		return res, r.Blame(err)
+	}
+	stored, end, err := awaitStored(r, m.Count())
+	if err != nil {
+		return res, r.Blame(err)
+	}
+	res, err = w.end(end, m.Count())
+	res.Lost = m.Count() - stored
+	return res, err
 }
 
 // settle lets a start be over, and out of the figures.

@@ -36,6 +36,18 @@ func TestMessagesAreNumberedRFC5424OfRealisticSize(t *testing.T) {
 	}
 }
 
+func TestMessagesAreAsLargeAsAskedFor(t *testing.T) {
+	for _, octets := range []int{150, 300, 4000} {
+		m := Sized(20, octets)
+		for n := range m.Count() {
+			line := m.At(n)
+			if _, err := influx.NewMachine().Parse(line); err != nil || len(line) != octets || !strings.Contains(string(line), fmt.Sprintf("%s%0*d", Mark, Digits, n)) {
+				t.Errorf("message %d of %d octets has %d, %v: %s", n, octets, len(line), err, line)
+			}
+		}
+	}
+}
+
 func TestTextsAreTakenFromFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "auth.log")
 	if err := os.WriteFile(file, []byte("short\nJun 14 15:16:01 combo sshd(pam_unix)[19939]: authentication failure\n"), 0o644); err != nil {

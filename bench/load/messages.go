@@ -4,6 +4,7 @@ package load
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -46,6 +47,24 @@ func NewMessages(count int, files string) (*Messages, error) {
 		m.ends = append(m.ends, len(m.lines))
 	}
 	return m, nil
+}
+
+// Sized makes count messages of so many octets each, or as few as a header has. Their
+// texts are generated ones, one after the other.
+func Sized(count, octets int) *Messages {
+	m := &Messages{What: fmt.Sprintf("generated texts of %d octets", octets), ends: make([]int, 0, count)}
+	texts := generatedTexts()
+	for n := range count {
+		start := len(m.lines)
+		m.lines = appendMessage(m.lines, n, texts[n%len(texts)])
+		for more := n + 1; len(m.lines)-start < octets; more++ {
+			m.lines = append(append(m.lines, ' '), texts[more%len(texts)]...)
+		}
+		header := start + bytes.Index(m.lines[start:], []byte(Mark)) + len(Mark) + Digits
+		m.lines = append(m.lines[:max(start+octets, header)], '\n')
+		m.ends = append(m.ends, len(m.lines))
+	}
+	return m
 }
 
 // Count is how many there are.
