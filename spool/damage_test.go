@@ -109,7 +109,7 @@ func (f *fixture) tryOpen(t *testing.T, corrupt func(*vfs.Mem) error) result {
 	}
 	r := l.NewReader(1)
 	defer r.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	next := uint64(1)
 	for r.Position() < res.head {

@@ -56,9 +56,16 @@ func leaveOut(t *testing.T, why string) {
 	t.Skip("LEFT OUT: " + why)
 }
 
+// unmount tries again while the file system is busy: the kernel lets go of the file
+// below a loop device some time after that device was unmounted.
 func unmount(t *testing.T, dir string) {
 	t.Helper()
-	if err := syscall.Unmount(dir, 0); err != nil {
+	err := syscall.Unmount(dir, 0)
+	for deadline := time.Now().Add(time.Minute); errors.Is(err, syscall.EBUSY) && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+		err = syscall.Unmount(dir, 0)
+	}
+	if err != nil {
 		t.Errorf("unmount %s: %v", dir, err)
 	}
 }
