@@ -357,7 +357,7 @@ func TestAnUploadThatBreaksOffKeepsWhatWasReceived(t *testing.T) {
 
 func TestAClientThatStandsStillIsClosed(t *testing.T) {
 	s := &sink{}
-	in, _ := start(t, Config{IdleTimeout: 100 * time.Millisecond, HeaderTimeout: 100 * time.Millisecond}, s)
+	in, _ := start(t, Config{IdleTimeout: 500 * time.Millisecond, HeaderTimeout: 500 * time.Millisecond}, s)
 	f := func(name, text, want string) {
 		t.Helper()
 		c := raw(t, in, text)

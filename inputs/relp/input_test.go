@@ -178,11 +178,11 @@ func TestStopDoesNotWaitForEverForASinkThatBlocks(t *testing.T) {
 
 func TestAnIdleConnectionIsClosedButNotOneThatWaitsForUs(t *testing.T) {
 	store := &store{gate: make(chan struct{})}
-	p := dial(t, start(t, config{idle: 30 * time.Millisecond}, store))
+	p := dial(t, start(t, config{idle: 500 * time.Millisecond}, store))
 	p.open()
 	p.send("2 syslog 1 a\n")
 	eventually(t, "the message is being submitted", func() bool { return store.waiting() })
-	time.Sleep(100 * time.Millisecond) // well beyond the idle time-out
+	time.Sleep(1200 * time.Millisecond) // well beyond the idle time-out
 	store.gate <- struct{}{}
 	p.expect("2 rsp 6 200 OK\n")
 	p.expectEnd()
@@ -190,7 +190,7 @@ func TestAnIdleConnectionIsClosedButNotOneThatWaitsForUs(t *testing.T) {
 
 func TestAPeerThatNeverOpensASessionIsLetGo(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	p := dial(t, start(t, config{handshake: 30 * time.Millisecond, registerer: reg}, &store{}))
+	p := dial(t, start(t, config{handshake: 300 * time.Millisecond, registerer: reg}, &store{}))
 	p.send("1 open ")
 	p.expectEnd()
 	expectMetric(t, reg, "syslane_input_unopened_sessions_total", 1)

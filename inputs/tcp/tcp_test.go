@@ -369,7 +369,7 @@ func TestConnectionsBeyondTheLimitsAreRefusedAndCounted(t *testing.T) {
 
 func TestAnIdleConnectionIsClosed(t *testing.T) {
 	s := &sink{}
-	in, _ := start(t, Config{IdleTimeout: 50 * time.Millisecond}, s)
+	in, _ := start(t, Config{IdleTimeout: 500 * time.Millisecond}, s)
 	c := dial(t, in)
 	write(t, c, []byte("<13>a\n<13>b"))
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))

@@ -196,7 +196,7 @@ func TestFailedHandshakesAreCountedByReason(t *testing.T) {
 	site, other := newSite(t), newSite(t)
 	s := &sink{}
 	reg := prometheus.NewRegistry()
-	in, _ := start(t, Config{TLS: site.server(t, true), HandshakeTimeout: 200 * time.Millisecond, Registerer: reg}, s)
+	in, _ := start(t, Config{TLS: site.server(t, true), HandshakeTimeout: 2 * time.Second, Registerer: reg}, s)
 	count := func(reason string) func() bool {
 		return func() bool { return metric(t, reg, "syslane_input_tls_handshake_failures_total", reason) == 1 }
 	}

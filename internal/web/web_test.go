@@ -269,7 +269,7 @@ func TestErrorAfterResultsIsTheLastLineOfABrokenAnswer(t *testing.T) {
 
 func TestSearchesAreBoundInNumberAndTime(t *testing.T) {
 	f := &fakeSearcher{results: 1, stuck: true, started: make(chan struct{}, 2)}
-	s, url := start(t, Config{Searcher: f, MaxSearches: 1, SearchTimeout: 200 * time.Millisecond})
+	s, url := start(t, Config{Searcher: f, MaxSearches: 1, SearchTimeout: time.Second})
 	answer := make(chan string)
 	go func() {
 		_, body, _ := get(t, url+search.Path)
@@ -279,7 +279,7 @@ func TestSearchesAreBoundInNumberAndTime(t *testing.T) {
 	if status, body, _ := get(t, url+search.Path); status != 429 || !strings.Contains(body, "1 searches are running") {
 		t.Error(status, body)
 	}
-	if body := <-answer; !strings.Contains(body, "nothing was found within 200ms") {
+	if body := <-answer; !strings.Contains(body, "nothing was found within 1s") {
 		t.Error(body)
 	}
 	if n := testutil.ToFloat64(s.metrics.requests.WithLabelValues("busy")); n != 1 {

@@ -230,9 +230,9 @@ func TestAMessageThatEndsEveryConnectionIsFoundAndRejected(t *testing.T) {
 
 func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	silent := startScripted(t, func(uint32, string) answer { return answer{} })
-	o := startOutput(t, output.Config{Targets: []string{silent.addr}, AckTimeout: 50 * time.Millisecond})
+	o := startOutput(t, output.Config{Targets: []string{silent.addr}, AckTimeout: 500 * time.Millisecond})
 	err := o.Write(t.Context(), batchOf(1, 10))
-	if err == nil || !strings.Contains(err.Error(), "does not answer for 50ms") || !strings.Contains(err.Error(), silent.addr) {
+	if err == nil || !strings.Contains(err.Error(), "does not answer for 500ms") || !strings.Contains(err.Error(), silent.addr) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -245,7 +245,7 @@ func TestAFailingTargetIsLeftForTheNext(t *testing.T) {
 	}
 	dead.Close()
 	good := startScripted(t, func(txnr uint32, _ string) answer { return ok(txnr) })
-	o := startOutput(t, output.Config{Targets: []string{dead.Addr().String(), silent.addr, good.addr}, AckTimeout: 50 * time.Millisecond})
+	o := startOutput(t, output.Config{Targets: []string{dead.Addr().String(), silent.addr, good.addr}, AckTimeout: 500 * time.Millisecond})
 	if err := o.Write(t.Context(), batchOf(1, 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestCloseSaysGoodbye(t *testing.T) {
 	}
 	began := time.Now()
 	o.Close()
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took >= 2*time.Second { // which is when Close waits no longer
 		t.Errorf("close took %s", took)
 	}
 	if _, _, closed := s.state(); closed != 1 {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -365,7 +366,7 @@ func TestAPeerThatClosesHalfwayIsLeft(t *testing.T) {
 	o := openOutput(t, syslog.Config{Targets: []string{s.addr}})
 	_ = o.Write(t.Context(), outputtest.Batch(1, 1)) // either way
 	<-first
-	time.Sleep(50 * time.Millisecond) // let the FIN be read: it is what "noticed" is about
+	time.Sleep(500 * time.Millisecond) // let the FIN be read: it is what "noticed" is about
 	if r := outputtest.WriteAll(t, o, outputtest.Batch(2, 10)); r != nil {
 		t.Fatal(r)
 	}
@@ -380,23 +381,21 @@ func TestAPeerThatClosesHalfwayIsLeft(t *testing.T) {
 // The receiver's kernel buffers are filled, and the connection cut: what its TCP
 // has acknowledged is not sent again, the rest is.
 func TestWhatThePeersTCPHasNotAcknowledgedIsSentAgain(t *testing.T) {
-	type part struct{ octets []byte }
-	parts := make(chan part, 2)
-	var n int
-	var mu sync.Mutex
+	parts := make(chan []byte, 2)
+	gaveUp := make(chan struct{}) // closed by the second connection
+	var connections atomic.Int32
 	s := startServer(t, func(s *server) {
 		s.handle = func(c net.Conn) {
-			mu.Lock()
-			n++
-			first := n == 1
-			mu.Unlock()
-			if first {
+			switch connections.Add(1) {
+			case 1:
 				// Takes nothing until the sender gives up, then reads what the kernel has.
 				c.(*net.TCPConn).SetReadBuffer(32 << 10)
-				time.Sleep(1500 * time.Millisecond)
+				<-gaveUp
+			case 2:
+				close(gaveUp)
 			}
 			b, _ := io.ReadAll(c)
-			parts <- part{b}
+			parts <- b
 		}
 	})
 	o := newOutput(t, syslog.Config{Targets: []string{s.addr}, SendTimeout: 500 * time.Millisecond})
@@ -407,7 +406,7 @@ func TestWhatThePeersTCPHasNotAcknowledgedIsSentAgain(t *testing.T) {
 	o.Close()
 	seen := make([]int, count+1)
 	for range 2 {
-		r := bufio.NewReader(bytes.NewReader((<-parts).octets))
+		r := bufio.NewReader(bytes.NewReader(<-parts))
 		for {
 			m, err := next(r, false)
 			if err != nil {
