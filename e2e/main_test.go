@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os"
 	"sync"
 	"testing"
 
@@ -31,10 +30,9 @@ func elasticsearch(t *testing.T) *peers.Elastic {
 }
 
 func TestMain(m *testing.M) {
-	status := m.Run()
-	if shared.server != nil {
-		shared.server.Close()
-	}
-	syslane.Clean()
-	os.Exit(status)
+	syslane.Main(m, func() {
+		if shared.server != nil {
+			shared.server.Close()
+		}
+	})
 }

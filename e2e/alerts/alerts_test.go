@@ -23,11 +23,7 @@ import (
 	"github.com/syslane/syslane/e2e/syslane"
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // patience is how long the tests wait for what must come.
 const patience = 30 * time.Second

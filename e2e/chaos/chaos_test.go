@@ -30,11 +30,7 @@ const (
 	calm = recovery + 10*time.Second
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // requirements leaves the test out where the machine cannot do it.
 func requirements(t *testing.T) {

@@ -41,12 +41,11 @@ func server(t *testing.T) *peers.Elastic {
 }
 
 func TestMain(m *testing.M) {
-	status := m.Run()
-	if shared.own && shared.server != nil {
-		shared.server.Close()
-	}
-	syslane.Clean()
-	os.Exit(status)
+	syslane.Main(m, func() {
+		if shared.own && shared.server != nil {
+			shared.server.Close()
+		}
+	})
 }
 
 // run makes the names of this run's indices differ from those of runs before on

@@ -22,7 +22,7 @@ func TestAKilledRelayHasEachLineOnceInItsFiles(t *testing.T) {
 	node := syslane.Start(t, "relay", input+fmt.Sprintf("[[output]]\ntype = \"relp\"\nname = \"away\"\ntargets = [%q]\n", proc.FreeAddr(t)))
 	set := numbered.New(count)
 	lines := set.Lines()
-	send(t, listen, lines)
+	syslane.Send(t, listen, lines)
 	node.WaitFor(t, arrival, count, "syslane_log_stored_messages_total")
 	node.Shutdown(t)
 

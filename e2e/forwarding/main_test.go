@@ -2,7 +2,6 @@ package forwarding
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"testing"
 	"time"
@@ -13,24 +12,7 @@ import (
 // arrival is how long messages may take to get anywhere, on a slow machine.
 const arrival = 2 * time.Minute
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
-
-// send writes lines over TCP, a message each.
-func send(t *testing.T, addr string, lines []byte) {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Write(lines); err != nil {
-		t.Fatal(err)
-	}
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // linesOf returns the lines of a file that are whole.
 func linesOf(path string) []string {

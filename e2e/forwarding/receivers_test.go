@@ -47,7 +47,7 @@ func arrives(t *testing.T, r row, output string, received func() []string) {
 	node, input := relay(t, output)
 	set := numbered.New(sent)
 	lines := set.Lines()
-	send(t, input, lines)
+	syslane.Send(t, input, lines)
 	want := strings.Split(strings.TrimSuffix(string(lines), "\n"), "\n")
 	slices.Sort(want)
 	await.Until(t, arrival, "every message, unchanged, at "+r.program, func() error {
@@ -167,7 +167,7 @@ func TestGoSyslogReceives(t *testing.T) {
 			defer server.Kill()
 			_, input := relay(t, fmt.Sprintf("targets = [%q]\n%s", addr, output))
 			set := numbered.New(sent)
-			send(t, input, set.Lines())
+			syslane.Send(t, input, set.Lines())
 			var mu sync.Mutex
 			seen := make(map[int]bool)
 			deadline := time.After(arrival)

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,11 +31,7 @@ var connections = flag.Int("connections", 100_000, "how many connections one add
 // patience is within what time an honest message gets through, on a busy machine.
 const patience = 20 * time.Second
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // victim is a collector with a port of each kind.
 type victim struct {

@@ -2,7 +2,6 @@ package interop
 
 import (
 	"flag"
-	"os"
 	"testing"
 
 	"github.com/syslane/syslane/e2e/syslane"
@@ -10,11 +9,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/INTEROP.md instead of comparing it")
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // One collector takes what all programs send, each transport on one port for all,
 // as an operator would have it.

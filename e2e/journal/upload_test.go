@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,11 +20,7 @@ import (
 // limit is how long anything may take.
 const limit = 2 * time.Minute
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // boot is when the journals of the tests begin.
 var boot = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -19,11 +18,7 @@ import (
 	"github.com/syslane/syslane/e2e/syslane"
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // run runs the real binary, and returns what it printed and whether it ended well.
 func run(t testing.TB, stdin string, args ...string) (stdout, stderr string, err error) {

@@ -2,7 +2,6 @@ package page
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/syslane/syslane/e2e/proc"
@@ -10,12 +9,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	status := m.Run()
-	if chromium.end != nil {
-		chromium.end()
-	}
-	syslane.Clean()
-	os.Exit(status)
+	syslane.Main(m, func() {
+		if chromium.end != nil {
+			chromium.end()
+		}
+	})
 }
 
 // site is the collector of the tests.

@@ -20,11 +20,7 @@ import (
 // reloads is how often the configuration changes; make soak-reload asks for more.
 var reloads = flag.Int("reloads", 20, "how often TestReloads… changes the configuration")
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // pause is how long a configuration is in force.
 const pause = 100 * time.Millisecond

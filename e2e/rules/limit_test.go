@@ -31,7 +31,7 @@ rate = 0.001
 burst = 100
 `, listen, addr))
 	const count = 7000 // of which each of seven hosts sends a thousand
-	send(t, listen, numbered.New(count).Lines())
+	syslane.Send(t, listen, numbered.New(count).Lines())
 	relay.Balance(t)
 	m, err := relay.Metrics()
 	if err != nil {

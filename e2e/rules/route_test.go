@@ -2,9 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"io"
-	"net"
-	"os"
 	"testing"
 	"time"
 
@@ -17,27 +14,7 @@ import (
 // arrival is how long messages may take to get where they have to.
 const arrival = 2 * time.Minute
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
-
-// send writes octets to a TCP input.
-func send(t *testing.T, addr string, octets []byte) {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := conn.Write(octets); err != nil {
-		t.Fatal(err)
-	}
-	// The answer to the end of the stream says that all of it was read.
-	conn.(*net.TCPConn).CloseWrite()
-	io.Copy(io.Discard, conn)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // collect starts a collector and returns it with the address of its RELP input.
 func collect(t *testing.T) (*syslane.Node, string) {
@@ -112,7 +89,7 @@ to = ["archive"]
 	const count = 40_000
 	set := numbered.New(count)
 	lines := set.Lines()
-	send(t, listen, lines)
+	syslane.Send(t, listen, lines)
 	pager.WaitFor(t, arrival, 1, "syslane_log_stored_messages_total")
 	relay.Balance(t)
 	relay.Kill()

@@ -75,7 +75,7 @@ func storm(t *testing.T, addr string, n int) time.Duration {
 		for left := part; left > 0; left -= 10_000 {
 			octets = append(octets, lines[:min(left, 10_000)*len(stormLine)]...)
 		}
-		send(t, addr, octets)
+		syslane.Send(t, addr, octets)
 	}
 	return time.Since(start)
 }

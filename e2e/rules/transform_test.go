@@ -41,7 +41,7 @@ tag = ["paid"]
 	for i := range count {
 		lines = fmt.Appendf(lines, "<13>1 2026-03-04T05:06:07Z web%d shop - - [o@1 card=\"4111111111111111\"] {\"mail\":\"jo\\u0040example.org\",\"n\":%d,\"card\":\"4111-1111-1111-1111\"}\n", i%5, i)
 	}
-	send(t, listen, lines)
+	syslane.Send(t, listen, lines)
 	collector.WaitFor(t, arrival, count, "syslane_log_stored_messages_total")
 	relay.Balance(t)
 	documents := 0

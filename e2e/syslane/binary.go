@@ -44,8 +44,18 @@ func Binary(t testing.TB) string {
 	return filepath.Join(buildDir, "syslane")
 }
 
-// Clean removes the binary that Binary built.
-func Clean() {
+// Main is the TestMain of packages that run the binary: it runs the tests, then what
+// is to be ended after them, in order, and removes what Binary built.
+func Main(m *testing.M, ends ...func()) {
+	status := m.Run()
+	for _, end := range ends {
+		end()
+	}
+	clean()
+	os.Exit(status)
+}
+
+func clean() {
 	if buildDir != "" {
 		os.RemoveAll(buildDir)
 	}
