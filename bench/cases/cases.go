@@ -189,15 +189,26 @@ const (
 	// between questions what it has stored.
 	look  = 2 * time.Millisecond
 	again = 20 * time.Millisecond
-	// over is how long nothing more has come before nothing is expected.
-	over = 2 * time.Second
+	// over is how long nothing more has come before nothing is expected; overShort is
+	// that of smoke tests, in which nothing is to be lost and no time is measured, on
+	// machines that may stand still for seconds.
+	over      = 2 * time.Second
+	overShort = 30 * time.Second
 )
 
-// awaitStored waits until the subject has stored want messages, or nothing more
-// comes. It returns how many it has, and when the last of them was there: when the
+// patience is over for a case that loses nothing unless something is wrong.
+func (b *Bench) patience() time.Duration {
+	if b.Short {
+		return overShort
+	}
+	return over
+}
+
+// awaitStored waits until the subject has stored want messages, or nothing more has
+// come for as long as patience. It returns how many it has, and when the last of them was there: when the
 // subject says so or, where asking makes it write, when its files last grew by
 // themselves.
-func awaitStored(r *subject.Running, want int) (stored int, end time.Time, err error) {
+func awaitStored(r *subject.Running, want int, patience time.Duration) (stored int, end time.Time, err error) {
 	ctx, cancel := timeLimit()
 	defer cancel()
 	size, grown := r.Written(), time.Now()
@@ -221,7 +232,7 @@ func awaitStored(r *subject.Running, want int) (stored int, end time.Time, err e
 				grown = asked
 			}
 		}
-		if stored >= want || asked.Sub(changed) > over {
+		if stored >= want || asked.Sub(changed) > patience {
 			return stored, grown, nil
 		}
 	}

@@ -69,7 +69,7 @@ func idle() Case {
 			if err := stream.Send(m); err != nil {
 				return res, r.Blame(err)
 			}
-			if _, _, err = awaitStored(r, m.Count()); err != nil {
+			if _, _, err = awaitStored(r, m.Count(), b.patience()); err != nil {
 				return res, r.Blame(err)
 			}
 			after, err := atIdle(r, rest)

@@ -57,7 +57,7 @@ func relpLog() Case {
 			if err != nil {
 				return res, err
 			}
-			stored, _, err := awaitStored(r, m.Count())
+			stored, _, err := awaitStored(r, m.Count(), b.patience())
 			res.Lost = m.Count() - stored
 			return res, err
 		},

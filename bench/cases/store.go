@@ -132,7 +132,7 @@ func store(b *Bench, s subject.Subject, m *load.Messages, conns int, ca string) 
 	if err := stream.Send(m); err != nil {
 		return res, r.Blame(err)
 	}
-	stored, end, err := awaitStored(r, m.Count())
+	stored, end, err := awaitStored(r, m.Count(), b.patience())
 	if err != nil {
 		return res, r.Blame(err)
 	}
