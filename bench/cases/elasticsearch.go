@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/syslane/syslane/bench/load"
 	"github.com/syslane/syslane/bench/subject"
 	"github.com/syslane/syslane/outputs/elasticsearch"
 )
@@ -56,19 +55,11 @@ func intoIndex(b *Bench, s subject.Subject, server string) (res Result, err erro
 		return res, err
 	}
 	defer r.Stop()
-	stream, err := load.Dial(r.In, 10, "")
-	if err != nil {
-		return res, r.Blame(err)
-	}
-	defer stream.Close()
-	settle()
-	w, err := b.begin(r)
+	w, stream, err := b.send(r, 10, "", m)
 	if err != nil {
 		return res, err
 	}
-	if err := stream.Send(m); err != nil {
-		return res, r.Blame(err)
-	}
+	defer stream.Close()
 	deadline, changed, before := time.Now().Add(limit), time.Now(), -1
 	for {
 		count, err := index.count()

@@ -144,19 +144,11 @@ func passOn(count, conns int) func(*Bench, subject.Subject) (Result, error) {
 			return res, err
 		}
 		defer r.Stop()
-		stream, err := load.Dial(r.In, conns, "")
-		if err != nil {
-			return res, r.Blame(err)
-		}
-		defer stream.Close()
-		settle()
-		w, err := b.begin(r)
+		w, stream, err := b.send(r, conns, "", m)
 		if err != nil {
 			return res, err
 		}
-		if err := stream.Send(m); err != nil {
-			return res, r.Blame(err)
-		}
+		defer stream.Close()
 		ctx, cancel := timeLimit()
 		defer cancel()
 		if err := out.Tally().Wait(ctx, m.Count()); err != nil {

@@ -119,19 +119,11 @@ func store(b *Bench, s subject.Subject, m *load.Messages, conns int, ca string) 
 		return res, err
 	}
 	defer stop()
-	stream, err := load.Dial(r.In, conns, ca)
-	if err != nil {
-		return res, r.Blame(err)
-	}
-	defer stream.Close()
-	settle()
-	w, err := b.begin(r)
+	w, stream, err := b.send(r, conns, ca, m)
 	if err != nil {
 		return res, err
 	}
-	if err := stream.Send(m); err != nil {
-		return res, r.Blame(err)
-	}
+	defer stream.Close()
 	stored, end, err := awaitStored(r, m.Count(), b.patience())
 	if err != nil {
 		return res, r.Blame(err)

@@ -41,6 +41,18 @@ func (n *Numbers) look(octets []byte) {
 	}
 }
 
+// Missing is how many messages have not arrived.
+func (n *Numbers) Missing() (missing int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, copies := range n.copies {
+		if copies == 0 {
+			missing++
+		}
+	}
+	return missing
+}
+
 // Check returns an error where a message is missing, is none of ours, or came twice
 // without that being allowed.
 func (n *Numbers) Check(repeats bool) error {

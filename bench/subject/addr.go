@@ -14,10 +14,16 @@ const (
 	lastPort  = 31999
 )
 
-// FreeAddr returns a loopback address that is free over TCP and UDP.
+// tried counts the ports that were tried, from a random one on. The addresses of a
+// subject are chosen before it binds any of them, so none may be drawn twice.
+var tried = rand.IntN(lastPort - firstPort + 1)
+
+// FreeAddr returns a loopback address that is free over TCP and UDP, and that it has
+// not returned before. It must not be called concurrently.
 func FreeAddr() (string, error) {
 	for range 1000 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort+1)))
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+tried%(lastPort-firstPort+1)))
+		tried++
 		tcp, err := net.Listen("tcp", addr)
 		if err != nil {
 			continue
