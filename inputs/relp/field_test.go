@@ -100,10 +100,10 @@ func (l *log) numbers() map[int]int {
 func TestAReconnectStormOfRsyslogLosesAndDoublesNothing(t *testing.T) {
 	l := &log{}
 	proxy := startCutter(t, start(t, config{}, l.restart(t, -1, -1)).Addr().String(), 6)
-	rsyslog, _ := startRsyslog(t, proxy.addr, `queue.type="LinkedList" queue.size="100000"`)
+	rsyslog := startRsyslog(t, proxy.addr, `queue.type="LinkedList" queue.size="100000"`)
 	sent := 0
 	send := func(n int) {
-		sendNumbers(t, rsyslog, sent, n)
+		sendNumbers(t, rsyslog.Input, sent, n)
 		sent += n
 	}
 	eventually(t, "the connections are cut", func() bool {

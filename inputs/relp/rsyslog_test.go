@@ -1,80 +1,30 @@
 package relp_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/e2e/proc"
 )
 
 // The window is larger than rsyslog's own default of 128: omrelp sends with the
 // socket corked, and on loopback, where a window of small messages does not fill a
 // segment, the kernel holds each window back for 200 ms, whoever the server is.
 
-// startRsyslog runs a real rsyslogd that takes TCP and forwards by RELP to
-// target, and returns the address of its TCP input. It skips where there is no
-// rsyslogd, but not under CI.
-func startRsyslog(t *testing.T, target, action string) (addr string, stop func()) {
+// startRsyslog runs a real rsyslogd that forwards by RELP to target.
+func startRsyslog(t *testing.T, target, action string) *peers.Rsyslog {
 	t.Helper()
-	path := peers.Find(t, peers.Rsyslogd)
-	dir := t.TempDir()
 	host, port, _ := net.SplitHostPort(target)
-	conf := filepath.Join(dir, "rsyslog.conf")
-	text := fmt.Sprintf(`
-global(workDirectory=%q)
-module(load="imtcp")
-module(load="omrelp")
-input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName=%q)
-action(type="omrelp" target=%q port=%q template="RSYSLOG_SyslogProtocol23Format"
-       windowSize="5000" action.resumeRetryCount="-1" action.resumeInterval="1" %s)
-`, dir, dir+"/port", host, port, action)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var output bytes.Buffer
-	cmd := exec.Command(path, "-n", "-f", conf, "-i", dir+"/pid")
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cmd.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		kill.Stop()
-		if t.Failed() {
-			t.Logf("rsyslogd: %s", output.Bytes())
-		}
-	}
-	t.Cleanup(stop)
-	eventually(t, "rsyslogd listens", func() bool {
-		b, err := os.ReadFile(dir + "/port")
-		addr = "127.0.0.1:" + strings.TrimSpace(string(b))
-		if err != nil || len(bytes.TrimSpace(b)) == 0 {
-			return false
-		}
-		// It writes the file when it has bound the port, before it listens.
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			return false
-		}
-		return c.Close() == nil
+	return peers.StartRsyslog(t, peers.RsyslogConfig{
+		Modules: `module(load="omrelp")`,
+		Actions: fmt.Sprintf(`action(type="omrelp" target=%q port=%q template="RSYSLOG_SyslogProtocol23Format"
+  windowSize="5000" action.resumeRetryCount="-1" action.resumeInterval="1" %s)`, host, port, action),
 	})
-	return addr, stop
 }
 
 // sendNumbered sends messages 0 to n-1 by TCP.
@@ -118,13 +68,11 @@ func TestRsyslogDeliversEachMessageOnce(t *testing.T) {
 	const n = 20_000
 	store := &store{}
 	addr := start(t, config{}, store).Addr().String()
-	rsyslog, stop := startRsyslog(t, addr, `name="relp"`)
-	sendNumbered(t, rsyslog, n)
+	rsyslog := startRsyslog(t, addr, `name="relp"`)
+	sendNumbered(t, rsyslog.Input, n)
 	eventually(t, "all messages are stored", func() bool { return store.count("message number") >= n })
-	began := time.Now()
-	stop()
-	if took := time.Since(began); took > 30*time.Second { // librelp waits for 90
-		t.Errorf("rsyslogd took %s to close its session", took)
+	if err := rsyslog.Stop(30 * time.Second); err != nil { // librelp waits for 90
+		t.Errorf("rsyslogd does not close its session: %v", err)
 	}
 	if repeated := store.expectNumbers(t, n); repeated != 0 {
 		t.Errorf("%d messages came twice", repeated)
@@ -145,9 +93,9 @@ func TestRsyslogSendsAgainWhatCouldNotBeStored(t *testing.T) {
 		return nil
 	}
 	addr := start(t, config{}, store).Addr().String()
-	rsyslog, _ := startRsyslog(t, addr, `queue.type="LinkedList" queue.size="100000"`)
-	sendNumbered(t, rsyslog, n)
-	untilAll(t, rsyslog, store, n)
+	rsyslog := startRsyslog(t, addr, `queue.type="LinkedList" queue.size="100000"`)
+	sendNumbered(t, rsyslog.Input, n)
+	untilAll(t, rsyslog.Input, store, n)
 	store.expectNumbers(t, n)
 }
 
@@ -155,15 +103,15 @@ func TestRsyslogReconnectsAfterARestart(t *testing.T) {
 	const n = 3000
 	store := &store{}
 	ctx, stop := context.WithCancel(context.Background())
-	in, done := startUntil(t, ctx, config{}, store)
-	addr := in.Addr().String()
-	rsyslog, _ := startRsyslog(t, addr, `queue.type="LinkedList" queue.size="100000"`)
-	sendNumbered(t, rsyslog, n)
+	addr := proc.FreeAddr(t) // which no client gets while nobody listens
+	_, done := startUntil(t, ctx, config{listen: addr}, store)
+	rsyslog := startRsyslog(t, addr, `queue.type="LinkedList" queue.size="100000"`)
+	sendNumbered(t, rsyslog.Input, n)
 	eventually(t, "some messages are stored", func() bool { return store.count("message number") > 0 })
 	stop()
 	<-done
 	start(t, config{listen: addr}, store)
-	untilAll(t, rsyslog, store, n)
+	untilAll(t, rsyslog.Input, store, n)
 	// What was acknowledged before the end was read by the peer: none is sent
 	// again, but for message 0.
 	store.expectNumbers(t, n)

@@ -1,75 +1,16 @@
 package tcp
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
-
-// startRsyslog runs a real rsyslogd that takes TCP and forwards with an omfwd
-// action, and returns the address of its input. Without rsyslogd it skips, but
-// not under CI.
-func startRsyslog(t *testing.T, globals, action string) (address string, stop func()) {
-	t.Helper()
-	path := peers.Find(t, peers.Rsyslogd)
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "rsyslog.conf")
-	text := fmt.Sprintf(`
-global(workDirectory=%q)
-%s
-module(load="imtcp")
-input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName=%q)
-%s
-`, dir, globals, dir+"/port", action)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var output bytes.Buffer
-	cmd := exec.Command(path, "-n", "-f", conf, "-i", dir+"/pid")
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cmd.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		kill.Stop()
-		if t.Failed() {
-			t.Logf("rsyslogd: %s", output.Bytes())
-		}
-	}
-	t.Cleanup(stop)
-	eventually(t, "rsyslogd listens", func() bool {
-		b, err := os.ReadFile(dir + "/port")
-		address = "127.0.0.1:" + strings.TrimSpace(string(b))
-		if err != nil || len(bytes.TrimSpace(b)) == 0 {
-			return false
-		}
-		// It writes the file when it has bound the port, before it listens.
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			return false
-		}
-		return c.Close() == nil
-	})
-	return address, stop
-}
 
 func TestRsyslogDeliversEachMessageOnceInEveryWayThatItHas(t *testing.T) {
 	const n = 5000
@@ -109,17 +50,14 @@ func TestRsyslogDeliversEachMessageOnceInEveryWayThatItHas(t *testing.T) {
 			t.Run(c.name+" "+form, func(t *testing.T) {
 				s := &sink{}
 				in, stopInput := start(t, c.cfg, s)
-				host, port, err := net.SplitHostPort(in.Addr().String())
-				if err != nil {
-					t.Fatal(err)
-				}
 				globals := ""
 				if c.cfg.TLS != nil {
-					globals = fmt.Sprintf("global(DefaultNetstreamDriverCAFile=%q DefaultNetstreamDriverCertFile=%q DefaultNetstreamDriverKeyFile=%q)",
+					globals = fmt.Sprintf("DefaultNetstreamDriverCAFile=%q DefaultNetstreamDriverCertFile=%q DefaultNetstreamDriverKeyFile=%q",
 						site.path("ca.pem"), site.path("relay.pem"), site.path("relay-key.pem"))
 				}
-				address, stop := startRsyslog(t, globals, fmt.Sprintf(`action(type="omfwd" target=%q port=%q protocol="tcp" template=%q action.resumeRetryCount="-1" action.resumeInterval="1"%s)`, host, port, form, c.action))
-				c1, err := net.Dial("tcp", address)
+				rsyslog := peers.StartRsyslog(t, peers.RsyslogConfig{Global: globals,
+					Actions: peers.Forward("tcp", in.Addr().String(), fmt.Sprintf("template=%q", form)+c.action)})
+				c1, err := net.Dial("tcp", rsyslog.Input)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -130,7 +68,9 @@ func TestRsyslogDeliversEachMessageOnceInEveryWayThatItHas(t *testing.T) {
 				write(t, c1, b)
 				c1.Close()
 				eventually(t, "all messages", func() bool { return len(s.all()) >= n })
-				stop()
+				if err := rsyslog.Stop(30 * time.Second); err != nil {
+					t.Error(err)
+				}
 				stopInput()
 				for i, m := range s.all() {
 					if !strings.HasPrefix(m.text, "<134>") || !strings.HasSuffix(m.text, fmt.Sprintf("message number %08d", i)) || m.warnings != 0 {

@@ -1,19 +1,17 @@
 package relp_test
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/e2e/proc"
 	output "github.com/syslane/syslane/outputs/relp"
 )
 
@@ -22,45 +20,15 @@ type rsyslogd struct {
 	addr, file string
 }
 
-// startRsyslog skips the test where there is no rsyslogd, but not under CI.
 func startRsyslog(t *testing.T) *rsyslogd {
 	t.Helper()
-	path := peers.Find(t, peers.Rsyslogd)
-	dir := t.TempDir()
-	r := &rsyslogd{file: filepath.Join(dir, "messages")}
-	// imrelp cannot tell which port it was given, so one is chosen beforehand.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.addr = l.Addr().String()
+	r := &rsyslogd{addr: proc.FreeAddr(t), file: filepath.Join(t.TempDir(), "messages")}
 	_, port, _ := net.SplitHostPort(r.addr)
-	l.Close()
-	conf := filepath.Join(dir, "rsyslog.conf")
-	text := fmt.Sprintf(`
-global(workDirectory=%q)
-module(load="imrelp")
+	peers.StartRsyslog(t, peers.RsyslogConfig{
+		Modules: fmt.Sprintf(`module(load="imrelp")
 template(name="raw" type="string" string="%%rawmsg%%\n")
-input(type="imrelp" address="127.0.0.1" port=%q ruleset="write")
-ruleset(name="write") { action(type="omfile" file=%q template="raw") }
-`, dir, port, r.file)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	cmd := exec.Command(path, "-n", "-f", conf, "-i", dir+"/pid")
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		kill.Stop()
-		if t.Failed() {
-			t.Logf("rsyslogd: %s", out.Bytes())
-		}
+input(type="imrelp" address="127.0.0.1" port=%q ruleset="forward")`, port),
+		Actions: fmt.Sprintf(`action(type="omfile" file=%q template="raw")`, r.file),
 	})
 	eventually(t, "rsyslogd listens", func() bool {
 		c, err := net.Dial("tcp", r.addr)

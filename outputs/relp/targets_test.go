@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/syslane/syslane/e2e/proc"
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
@@ -34,7 +35,7 @@ type receiver struct {
 
 func startReceiver(t *testing.T, plain bool) *receiver {
 	t.Helper()
-	r := &receiver{t: t, store: newEventStore(), addr: "127.0.0.1:0"}
+	r := &receiver{t: t, store: newEventStore(), addr: proc.FreeAddr(t)}
 	if r.sink = r.store; plain {
 		r.sink = plainSink{r.store}
 	}
