@@ -6,13 +6,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/inputs/relp"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
@@ -201,34 +200,10 @@ func TestAPeerIsHeardAgainOnceItsCertificateIsGood(t *testing.T) {
 // authority.
 func certificates(t *testing.T) (server, good, bad *tls.Config) {
 	t.Helper()
-	dir := t.TempDir()
-	save := func(name string, text []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	var roots [2]string
-	options := func(authority int, ca *tlsconf.Authority, name string) tlsconf.Options {
-		cert, key, err := ca.Issue([]string{name}, time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name = fmt.Sprint(authority, name)
-		return tlsconf.Options{Name: name, CertFile: save(name+".crt", cert), KeyFile: save(name+".key", key), CAFile: roots[0]}
-	}
-	var authorities [2]*tlsconf.Authority
-	for i := range authorities {
-		ca, err := tlsconf.NewAuthority("test", time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _, err := ca.PEM()
-		if err != nil {
-			t.Fatal(err)
-		}
-		authorities[i], roots[i] = ca, save(fmt.Sprint(i, "ca.crt"), text)
+	ours, others := peers.NewCA(t), peers.NewCA(t)
+	options := func(ca *peers.CA, name string) tlsconf.Options {
+		cert, key := ca.Issue(t, name)
+		return tlsconf.Options{Name: name, CertFile: cert, KeyFile: key, CAFile: ours.File}
 	}
 	must := func(c *tls.Config, err error) *tls.Config {
 		if err != nil {
@@ -236,9 +211,9 @@ func certificates(t *testing.T) (server, good, bad *tls.Config) {
 		}
 		return c
 	}
-	server = must(tlsconf.Server(options(0, authorities[0], "127.0.0.1")))
-	good = must(tlsconf.Client(options(0, authorities[0], "host1.example.net")))
-	bad = must(tlsconf.Client(options(1, authorities[1], "host1.example.net")))
+	server = must(tlsconf.Server(options(ours, "127.0.0.1")))
+	good = must(tlsconf.Client(options(ours, "host1.example.net")))
+	bad = must(tlsconf.Client(options(others, "host1.example.net")))
 	for _, c := range []*tls.Config{good, bad} {
 		c.ServerName = "127.0.0.1"
 	}

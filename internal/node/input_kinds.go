@@ -214,7 +214,7 @@ func tlsInput(t config.Table, name string, s services) (*inputSettings, func() (
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
-	conf, err := serverTLS(t, name, c.TLS, s)
+	conf, err := serverTLS(t, name, &c.TLS, s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -260,12 +260,9 @@ func journalInput(t config.Table, name string, s services) (*inputSettings, func
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
-	var conf *tls.Config
-	if c.TLS != nil {
-		var err error
-		if conf, err = serverTLS(t, name, *c.TLS, s); err != nil {
-			return nil, nil, err
-		}
+	conf, err := serverTLS(t, name, c.TLS, s)
+	if err != nil {
+		return nil, nil, err
 	}
 	proxies, err := networks(t, "proxy_protocol_from", c.ProxyProtocolFrom)
 	if err != nil {
@@ -293,12 +290,9 @@ func relpInput(t config.Table, name string, s services) (*inputSettings, func() 
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
-	var conf *tls.Config
-	if c.TLS != nil {
-		var err error
-		if conf, err = serverTLS(t, name, *c.TLS, s); err != nil {
-			return nil, nil, err
-		}
+	conf, err := serverTLS(t, name, c.TLS, s)
+	if err != nil {
+		return nil, nil, err
 	}
 	from, err := networks(t, "link_from", c.LinkFrom)
 	if err != nil {
@@ -331,12 +325,15 @@ func networks(t config.Table, key string, texts []string) ([]netip.Prefix, error
 	return list, nil
 }
 
-// serverTLS reads the certificates of an input, so that one that cannot be used
-// is found before any port is bound.
-func serverTLS(t config.Table, name string, o tlsconf.Options, s services) (*tls.Config, error) {
+// serverTLS makes the configuration of an input's tls table, nil where there is none. It
+// reads the certificates, so that one that cannot be used is found before any port is bound.
+func serverTLS(t config.Table, name string, o *tlsconf.Options, s services) (*tls.Config, error) {
+	if o == nil {
+		return nil, nil
+	}
 	o.Name, o.Logger, o.Registerer = fmt.Sprintf("input %q", name), s.logger, s.staged
-	s.note(t, o)
-	conf, err := tlsconf.Server(o)
+	s.note(t, *o)
+	conf, err := tlsconf.Server(*o)
 	if err != nil {
 		return nil, t.Errorf("tls", "%v", err)
 	}

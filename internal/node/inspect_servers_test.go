@@ -6,12 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/syslane/syslane/internal/tlsconf"
 )
 
 // serve runs a collector with a RELP input until the test ends and returns its address.
@@ -58,24 +55,7 @@ func TestWhatRELPServersGrantIsSaid(t *testing.T) {
 }
 
 func TestServersWhoseTLSDoesNotFitAreFound(t *testing.T) {
-	authority, err := tlsconf.NewAuthority("test", time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, _, err := authority.PEM()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key, err := authority.Issue([]string{"host.example.net"}, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, octets := range map[string][]byte{"ca.pem": ca, "cert.pem": cert, "key.pem": key} {
-		if err := os.WriteFile(filepath.Join(dir, name), octets, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := certificateFiles(t, "host.example.net", time.Hour)
 	secure := serve(t, fmt.Sprintf("[input.tls]\ncert_file = %q\nkey_file = %q", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")))
 	output := func(target, tls string) string {
 		return fmt.Sprintf("[[output]]\ntype = \"relp\"\ntargets = [%q]\n[output.tls]\n%s", target, tls)

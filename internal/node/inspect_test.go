@@ -16,8 +16,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/syslane/syslane/internal/tlsconf"
 )
 
 // inspect returns what is found about a configuration.
@@ -96,20 +94,7 @@ func TestAddressesThatCannotBeBoundAreFound(t *testing.T) {
 // issue writes a certificate that ends after a time, and returns a tls table.
 func issue(t *testing.T, lifetime time.Duration) string {
 	t.Helper()
-	authority, err := tlsconf.NewAuthority("test", 365*24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key, err := authority.Issue([]string{"host.example.net"}, lifetime)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, octets := range map[string][]byte{"cert.pem": cert, "key.pem": key} {
-		if err := os.WriteFile(filepath.Join(dir, name), octets, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := certificateFiles(t, "host.example.net", lifetime)
 	return fmt.Sprintf("cert_file = %q\nkey_file = %q", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
 }
 

@@ -22,19 +22,24 @@ import (
 // metric is what the documentation says of one.
 type metric struct{ name, kind, labels, help string }
 
-// certificateFiles makes a folder with cert.pem and key.pem.
-func certificateFiles(t *testing.T) (dir string) {
+// certificateFiles makes a folder with ca.pem, and with cert.pem and key.pem for a name,
+// good for a time.
+func certificateFiles(t *testing.T, name string, lifetime time.Duration) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	authority, err := tlsconf.NewAuthority("test", time.Hour)
+	authority, err := tlsconf.NewAuthority("test", max(lifetime, time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	certPEM, keyPEM, err := authority.Issue([]string{"localhost"}, time.Hour)
+	ca, _, err := authority.PEM()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM} {
+	cert, key, err := authority.Issue([]string{name}, lifetime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"ca.pem": ca, "cert.pem": cert, "key.pem": key} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +51,7 @@ func certificateFiles(t *testing.T) (dir string) {
 // output, in the order of their names.
 func everyMetric(t *testing.T) []metric {
 	t.Helper()
-	dir := certificateFiles(t)
+	dir := certificateFiles(t, "localhost", time.Hour)
 	text := strings.ReplaceAll(`
 [http]
 listen = "127.0.0.1:0"

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/BurntSushi/toml"
 	"github.com/rs/zerolog"
@@ -199,7 +200,7 @@ hosts = ["http://127.0.0.1:9200"]
 func TestTheValuesThatTheSchemaListsAreThoseThatTheCodeTakes(t *testing.T) {
 	t.Setenv("SYSLANE_TEST_TOKEN", "from the environment")
 	t.Setenv("SYSLANE_TEST_PORT", "5514")
-	text := strings.NewReplacer("file:TOKEN", "token", "DIR", certificateFiles(t)).Replace(complete)
+	text := strings.NewReplacer("file:TOKEN", "token", "DIR", certificateFiles(t, "localhost", time.Hour)).Replace(complete)
 	f, err := decoded(t, text)
 	if err != nil {
 		t.Fatal(err)

@@ -2,13 +2,11 @@ package relp_test
 
 import (
 	"crypto/tls"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/internal/tlsconf"
 	output "github.com/syslane/syslane/outputs/relp"
 )
@@ -17,29 +15,12 @@ import (
 // loopback that wants a client certificate, and of a client named as given.
 func certificates(t *testing.T, client string) (serverTLS, clientTLS *tls.Config) {
 	t.Helper()
-	ca, err := tlsconf.NewAuthority("test", time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	save := func(name string, text []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	caCert, _, err := ca.PEM()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := peers.NewCA(t)
 	options := func(name string) tlsconf.Options {
-		cert, key, err := ca.Issue([]string{name}, time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tlsconf.Options{Name: name, CertFile: save(name+".crt", cert), KeyFile: save(name+".key", key), CAFile: save("ca.crt", caCert)}
+		cert, key := ca.Issue(t, name)
+		return tlsconf.Options{Name: name, CertFile: cert, KeyFile: key, CAFile: ca.File}
 	}
+	var err error
 	if serverTLS, err = tlsconf.Server(options("127.0.0.1")); err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/rs/zerolog"
 
+	"github.com/syslane/syslane/e2e/peers"
 	wire "github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/outputs"
@@ -224,30 +223,12 @@ func listenUDP(t *testing.T) (*net.UDPConn, func() []string) {
 // permitted by its name, whatever address was dialled.
 func mutual(t *testing.T, server string) (serverTLS, clientTLS *tls.Config) {
 	t.Helper()
-	ca, err := tlsconf.NewAuthority("test", time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	save := func(name string, text []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	caCert, _, err := ca.PEM()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := peers.NewCA(t)
 	options := func(name, peer string) tlsconf.Options {
-		cert, key, err := ca.Issue([]string{name}, time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tlsconf.Options{Name: name, CertFile: save(name+".crt", cert), KeyFile: save(name+".key", key),
-			CAFile: save("ca.crt", caCert), PermittedPeers: []string{peer}}
+		cert, key := ca.Issue(t, name)
+		return tlsconf.Options{Name: name, CertFile: cert, KeyFile: key, CAFile: ca.File, PermittedPeers: []string{peer}}
 	}
+	var err error
 	if serverTLS, err = tlsconf.Server(options(server, "relay.example.net")); err != nil {
 		t.Fatal(err)
 	}
