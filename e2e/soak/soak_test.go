@@ -3,7 +3,6 @@ package soak
 import (
 	"flag"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -28,11 +27,7 @@ const (
 	settled = 2 * time.Minute
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	syslane.Clean()
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { syslane.Main(m) }
 
 // Half of what relay and collector take at most comes by TCP, RELP and UDP, on
 // connections that last, that end and that are reset, while someone searches. Nothing
