@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +73,22 @@ var never = []struct{ from, to string }{
 type listed struct {
 	ImportPath    string
 	Imports, Deps []string
+}
+
+func TestEveryPackageIsNamedInTheArchitecture(t *testing.T) {
+	page, err := os.ReadFile("../docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range listPackages(t) {
+		name := short(p.ImportPath)
+		if name == "main" || within(name, "e2e/...") || within(name, "bench/...") || within(path.Dir(name), "internal/convert/...") {
+			continue
+		}
+		if !bytes.Contains(page, []byte("`"+name+"`")) && !bytes.Contains(page, []byte("`"+name+"/")) {
+			t.Errorf("docs/ARCHITECTURE.md does not say what %s is for", name)
+		}
+	}
 }
 
 func TestImportsRunDownwardsOnly(t *testing.T) {
