@@ -59,9 +59,9 @@ type finder struct {
 // named are the patterns that can be asked for by name. A part may have several.
 var named = map[string][]finder{
 	"card":  {{find: findCards, plain: cardDigits}},
-	"email": {expression(`[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}`)},
+	"email": {{find: findEmails}},
 	"token": {
-		expression(`(?i)\b(?:bearer|basic)[ :=]+[A-Za-z0-9._~+/-]{8,}=*`),
+		expression(`\b(?:[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss][Ii][Cc])[ :=]+[A-Za-z0-9._~+/-]{8,}=*`),
 		expression(`\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*`),              // JSON Web Token
 		expression(`\b(?:AKIA|ASIA)[A-Z0-9]{16}`),                                            // AWS access key
 		expression(`\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}`),            // GitHub
@@ -83,7 +83,13 @@ func expression(source string) finder {
 
 // finding finds what is not empty.
 func finding(re *regexp.Regexp) func([]byte, [][]int) [][]int {
-	return func(b []byte, places [][]int) [][]int { return append(places, re.FindAllIndex(b, -1)...) }
+	needed := literalsOf(re.String())
+	return func(b []byte, places [][]int) [][]int {
+		if !needed.mayMatch(b) {
+			return places
+		}
+		return append(places, re.FindAllIndex(b, -1)...)
+	}
 }
 
 // PatternError says which pattern of Config.Patterns is wrong.
