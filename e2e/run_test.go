@@ -66,7 +66,7 @@ func TestNewcomerSendsAndFindsAMessageAsMakeRunSaysAndCtrlCEndsItInOrder(t *test
 	}
 	const hello = "hello from newcomer"
 	shell(command("send"))
-	await.Until(t, 10*time.Second, "the message to be found", func() error {
+	await.Until(t, time.Minute, "the message to be found", func() error {
 		if out := shell(command("find")); !strings.Contains(out, hello) {
 			return fmt.Errorf("search prints %q", out)
 		}

@@ -43,7 +43,7 @@ type localDocument struct {
 // findLocal waits for the document with the text.
 func findLocal(t *testing.T, node *syslane.Node, text string) (found localDocument) {
 	t.Helper()
-	await.Until(t, 10*time.Second, fmt.Sprintf("%q", text), func() error {
+	await.Until(t, time.Minute, fmt.Sprintf("%q", text), func() error {
 		ok := false
 		node.Each(t, func(source []byte) error {
 			var d localDocument
@@ -166,14 +166,14 @@ func TestSocketsOfSystemdKeepWhatComesWhileTheServiceIsAway(t *testing.T) {
 	}
 	p := proc.Start(t, proc.Config{Name: "systemd-socket-activate", Log: filepath.Join(dir, "log"),
 		Args: []string{activate, "--datagram", "--listen", socket, syslane.Binary(t), "collector", "--config", config}})
-	await.Until(t, 10*time.Second, "the socket", func() error {
+	await.Until(t, time.Minute, "the socket", func() error {
 		_, err := os.Lstat(socket)
 		return err
 	})
 	if out, err := exec.Command(logger, "-u", socket, "-t", "early", "came before the service").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	await.Until(t, 10*time.Second, "the message", func() error {
+	await.Until(t, time.Minute, "the message", func() error {
 		out, err := exec.Command(syslane.Binary(t), "search", "--dir", filepath.Join(dir, "state"), "app:early").CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "came before the service") {
 			return fmt.Errorf("%v: %s", err, out)

@@ -35,7 +35,7 @@ func (d *daemon) Restart(t testing.TB) {
 	d.mu.Lock()
 	d.running, d.wanted = proc.Start(t, d.cfg), true
 	d.mu.Unlock()
-	err := await.Nil(20*time.Second, func() error {
+	err := await.Nil(time.Minute, func() error {
 		conn, err := d.cfg.Place.Dial(t.Context(), "tcp", d.listen)
 		if err != nil {
 			return err

@@ -57,7 +57,7 @@ func (l *lab) busybox(t *testing.T) {
 	link(socket)
 	proc.Start(t, proc.Config{Name: "busybox syslogd", Args: []string{busybox, "syslogd", "-n", "-R", l.udp},
 		Log: filepath.Join(t.TempDir(), "syslogd.log")})
-	await.Until(t, 10*time.Second, "the socket of busybox syslogd", func() error {
+	await.Until(t, time.Minute, "the socket of busybox syslogd", func() error {
 		conn, err := net.Dial("unixgram", socket)
 		if err != nil {
 			return err

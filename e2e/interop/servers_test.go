@@ -30,7 +30,7 @@ func serve(t *testing.T, config, text string, addrs []string, args ...string) *p
 	name := filepath.Base(args[0])
 	p := proc.Start(t, proc.Config{Name: name, Args: args, Log: config + ".log"})
 	for _, addr := range addrs {
-		await.Until(t, 20*time.Second, name+" at "+addr, func() error {
+		await.Until(t, time.Minute, name+" at "+addr, func() error {
 			if err := p.Exited(); err != nil {
 				return await.Hopeless(fmt.Errorf("%w\n%s", err, p.Tail()))
 			}

@@ -227,7 +227,7 @@ func (m *moving) startOriginal(t *testing.T, text string, p placed) {
 			"--persist-file=" + in("persist"), "--pidfile=" + in("pid"), "--control=" + in("control")}
 	}
 	r := proc.Start(t, proc.Config{Name: m.program, Args: args, Log: filepath.Join(dir, "output.log")})
-	await.Until(t, 20*time.Second, m.program+"'s input", func() error {
+	await.Until(t, time.Minute, m.program+"'s input", func() error {
 		if err := r.Exited(); err != nil {
 			return await.Hopeless(fmt.Errorf("%w\n%s", err, r.Tail()))
 		}

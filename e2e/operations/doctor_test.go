@@ -69,7 +69,7 @@ headers = { X-Key = "${PLANTED}" }
 	fmt.Fprintln(conn, "<13>Oct 11 22:14:15 web1 app: hello")
 
 	archive := filepath.Join(dir, "report.tar.gz")
-	await.Until(t, 20*time.Second, "the doctor to see that outputs are down", func() error {
+	await.Until(t, time.Minute, "the doctor to see that outputs are down", func() error {
 		os.Remove(archive)
 		out, errs, err := run(t, "", "doctor", "--config", conf, "--token-file", token, "--pprof", pprof, "--output", archive)
 		if err != nil {

@@ -138,7 +138,7 @@ func (d *daemon) start(t *testing.T, program string) {
 		t.Fatalf("%s refuses what setup has made: %v\n%s", program, err, out)
 	}
 	p := proc.Start(t, proc.Config{Name: program, Args: append(check[:1:1], args...), Log: at("output.log"), Dir: d.dir})
-	await.Until(t, 20*time.Second, program+"'s input", func() error {
+	await.Until(t, time.Minute, program+"'s input", func() error {
 		if err := p.Exited(); err != nil {
 			return await.Hopeless(fmt.Errorf("%w\n%s", err, p.Tail()))
 		}

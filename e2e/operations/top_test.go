@@ -40,7 +40,7 @@ func TestTopShowsARunningCollectorOnceAndLive(t *testing.T) {
 		t.Errorf("without a token: %v %s", err, errs)
 	}
 	t.Setenv("SYSLANE_TOKEN", "a-token-of-tests")
-	await.Until(t, 20*time.Second, "what top --once shows", func() error {
+	await.Until(t, time.Minute, "what top --once shows", func() error {
 		out, errs, err := run(t, "", "top", "--once", "--interval", "100ms", "--server", "http://"+http)
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, errs)
@@ -69,7 +69,7 @@ func TestTopShowsARunningCollectorOnceAndLive(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	await.Until(t, 20*time.Second, "two screens", func() error {
+	await.Until(t, time.Minute, "two screens", func() error {
 		text, err := os.ReadFile(screens)
 		if n := strings.Count(string(text), "syslane collector"); err != nil || n < 2 {
 			return fmt.Errorf("%d screens, %v", n, err)
@@ -82,7 +82,7 @@ func TestTopShowsARunningCollectorOnceAndLive(t *testing.T) {
 		if err != nil {
 			t.Errorf("after q: %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		cmd.Process.Kill()
 		t.Error("q does not end it")
 	}

@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long anything on the page may take, on a slow machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // browsers is the one Chromium of all tests.
 type browsers struct {

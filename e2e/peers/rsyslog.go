@@ -71,7 +71,7 @@ input(type="imtcp" address="%[5]s" port="%[6]s" ruleset="forward")
 			t.Logf("rsyslogd says:\n%s", own)
 		}
 	})
-	await.Until(t, 20*time.Second, "rsyslogd's input", func() error {
+	await.Until(t, time.Minute, "rsyslogd's input", func() error {
 		if err := r.Exited(); err != nil {
 			return await.Hopeless(fmt.Errorf("%w\n%s", err, r.Tail()))
 		}

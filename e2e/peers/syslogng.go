@@ -37,7 +37,7 @@ source s_input { network(transport("tcp") ip(%q) port(%d) flags(syslog-protocol)
 			"--persist-file=" + in("persist"), "--pidfile=" + in("pid"), "--control=" + in("control")},
 		Log: in("output.log"),
 	})
-	await.Until(t, 20*time.Second, "syslog-ng's input", func() error {
+	await.Until(t, time.Minute, "syslog-ng's input", func() error {
 		if err := p.Exited(); err != nil {
 			return await.Hopeless(fmt.Errorf("%w\n%s", err, p.Tail()))
 		}

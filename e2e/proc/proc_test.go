@@ -44,7 +44,7 @@ func TestProgramsEndWithATestThatIsKilled(t *testing.T) {
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	await.Until(t, 20*time.Second, "the program to end", func() error {
+	await.Until(t, time.Minute, "the program to end", func() error {
 		// Nobody of ours waits for it: where init does not either it stays as a zombie.
 		if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(state), ") Z ") {
 			return nil

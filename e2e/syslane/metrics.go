@@ -117,7 +117,7 @@ func (n *Node) WaitFor(t testing.TB, limit time.Duration, want float64, name str
 func (n *Node) Balance(t testing.TB) {
 	t.Helper()
 	var m Metrics
-	err := await.Nil(15*time.Second, func() (err error) {
+	err := await.Nil(time.Minute, func() (err error) {
 		if m, err = n.Metrics(); err != nil {
 			return err
 		}

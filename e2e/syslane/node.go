@@ -16,7 +16,7 @@ import (
 
 const (
 	// healthyLimit is how long a start may take, recovery of the log included.
-	healthyLimit = 30 * time.Second
+	healthyLimit = time.Minute
 	// stopGrace is how long an orderly end may take.
 	stopGrace = 30 * time.Second
 )
