@@ -115,22 +115,6 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 	}, nil
 }
 
-// wholeConn writes a body that lies in memory as it is. Without it the HTTP client
-// copies it through a buffer of 32 KiB.
-type wholeConn struct{ net.Conn }
-
-// ReadFrom implements io.ReaderFrom.
-func (c wholeConn) ReadFrom(r io.Reader) (int64, error) {
-	if limited, ok := r.(*io.LimitedReader); ok {
-		if body, ok := limited.R.(*bytes.Reader); ok && int64(body.Len()) <= limited.N {
-			n, err := body.WriteTo(c.Conn)
-			limited.N -= n
-			return n, err
-		}
-	}
-	return io.Copy(struct{ io.Writer }{c.Conn}, r)
-}
-
 // transport reports to hosts how each node fares, tells who sent a request which
 // node it went to, and lets servers pass that do not call themselves Elasticsearch.
 type transport struct {

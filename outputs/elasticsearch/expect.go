@@ -34,22 +34,39 @@ type gate struct {
 	body   io.ReadCloser
 }
 
+// pass waits until the body can be read.
+func (g *gate) pass() error {
+	if g.passed {
+		return nil
+	}
+	// The client begins to read when it has given up waiting itself, or with
+	// the final answer in its hands: then there is nothing to wait for but
+	// the end of the request.
+	timeout := time.NewTimer(continueTimeout)
+	defer timeout.Stop()
+	select {
+	case <-g.open:
+	case <-timeout.C:
+	case <-g.ctx.Done():
+		return g.ctx.Err()
+	}
+	g.passed = true
+	return nil
+}
+
 func (g *gate) Read(b []byte) (int, error) {
-	if !g.passed {
-		// The client begins to read when it has given up waiting itself, or with
-		// the final answer in its hands: then there is nothing to wait for but
-		// the end of the request.
-		timeout := time.NewTimer(continueTimeout)
-		defer timeout.Stop()
-		select {
-		case <-g.open:
-		case <-timeout.C:
-		case <-g.ctx.Done():
-			return 0, g.ctx.Err()
-		}
-		g.passed = true
+	if err := g.pass(); err != nil {
+		return 0, err
 	}
 	return g.body.Read(b)
+}
+
+// WriteTo lets a body that lies in memory write itself; see wholeConn.
+func (g *gate) WriteTo(w io.Writer) (int64, error) {
+	if err := g.pass(); err != nil {
+		return 0, err
+	}
+	return io.Copy(w, g.body)
 }
 
 func (g *gate) Close() error { return g.body.Close() }
