@@ -44,7 +44,10 @@ func (q *Query) eachLocal(ctx context.Context, l log, r Request, stats *Stats, f
 func (q *Query) runEvents(r Request, found func(doc []byte) error, each func(Request, func(e *syslog.Event, doc []byte) error) error) (int, error) {
 	scanning, fields, table := q.planEvents(r)
 	out := &output{limit: r.Limit, found: found}
-	var doc []byte
+	var (
+		doc       []byte
+		documents ecs.Writer
+	)
 	err := each(scanning, func(e *syslog.Event, source []byte) error {
 		switch {
 		case table != nil:
@@ -54,7 +57,7 @@ func (q *Query) runEvents(r Request, found func(doc []byte) error, each func(Req
 		case source != nil:
 			return out.add(source)
 		default:
-			doc = ecs.AppendDocument(doc[:0], e, ecs.Options{})
+			doc = documents.Append(doc[:0], e)
 		}
 		return out.add(doc)
 	})

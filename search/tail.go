@@ -162,8 +162,10 @@ type tailing struct {
 	fields  []column
 	found   func(TailItem) error
 	names   syslog.Interner
-	doc     []byte
-	told    time.Time // when the end of a block was told last
+	// documents writes doc.
+	documents ecs.Writer
+	doc       []byte
+	told      time.Time // when the end of a block was told last
 }
 
 // block gives out what matches in a block.
@@ -184,7 +186,7 @@ func (t *tailing) block(b *spool.Block) error {
 			continue
 		}
 		if t.fields == nil {
-			t.doc = ecs.AppendDocument(t.doc[:0], &e, ecs.Options{})
+			t.doc = t.documents.Append(t.doc[:0], &e)
 		} else {
 			t.doc = appendFields(t.doc[:0], &e, t.fields)
 		}

@@ -51,11 +51,12 @@ Damaged blocks are passed over; the exit status is then 1.`,
 // printEvent returns what writes an event to w.
 func printEvent(w io.Writer, raw bool) func(*syslog.Event) error {
 	var line []byte
+	documents := ecs.Writer{Options: ecs.Options{Original: true}}
 	return func(e *syslog.Event) error {
 		if raw {
 			line = append(fmt.Appendf(line[:0], "%d ", len(e.Raw)), e.Raw...)
 		} else {
-			line = append(ecs.AppendDocument(line[:0], e, ecs.Options{Original: true}), '\n')
+			line = append(documents.Append(line[:0], e), '\n')
 		}
 		_, err := w.Write(line)
 		return err

@@ -61,14 +61,30 @@ type Options struct {
 	Observer string
 }
 
-// AppendDocument appends the document of e to dst: one line of JSON, without a
-// line end. It does not allocate, save to grow dst and to group the structured
-// data of messages with more than 24 parameters.
+// Writer appends documents to buffers. What an event has in common with the one
+// before it, such as its sender, is copied and not put together anew. The zero Writer
+// is ready for use; it is not safe for concurrent use.
+type Writer struct {
+	Options
+	said, received clock
+	sender         sender
+	input          input
+}
+
+// AppendDocument is Append of a new Writer, for those that write one document.
 func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
+	w := Writer{Options: o}
+	return w.Append(dst, e)
+}
+
+// Append appends the document of e to dst: one line of JSON, without a line end. It
+// does not allocate, save to grow dst, to keep what a sender's documents have in
+// common, and to group the structured data of messages with more than 24 parameters.
+func (w *Writer) Append(dst []byte, e *syslog.Event) []byte {
 	valid := true
 	text := func(b []byte, v bool) []byte { valid = valid && v; return b }
 
-	dst = appendTime(append(dst, `{"@timestamp":"`...), e.TimeNano())
+	dst = w.said.append(append(dst, `{"@timestamp":"`...), e.TimeNano())
 	dst = text(appendString(append(dst, `","message":`...), e.Field(e.Text)))
 
 	dst = append(dst, priorities[int(e.Facility)<<3&0xf8|int(e.Severity)&7]...)
@@ -90,7 +106,10 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 		dst = text(appendString(dst, appName))
 		appNameAt.end = len(dst)
 	}
-	if len(procID) > 0 {
+	pid := procID
+	if isPID(procID) {
+		dst = append(append(append(dst, `,"procid":"`...), procID...), '"')
+	} else if pid = nil; len(procID) > 0 {
 		dst = text(appendString(append(dst, `,"procid":`...), procID))
 	}
 	if !e.MsgID.Empty() {
@@ -119,57 +138,35 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 	nameAt.end = len(dst)
 	dst = nameAt.appendTo(append(dst, `,"hostname":`...))
 
-	pid := procID
 	var decimal [20]byte
-	if !isPID(pid) {
-		if pid = nil; e.Credentials.PID > 0 {
-			pid = strconv.AppendUint(decimal[:0], uint64(e.Credentials.PID), 10)
-		}
+	if pid == nil && e.Credentials.PID > 0 {
+		pid = strconv.AppendUint(decimal[:0], uint64(e.Credentials.PID), 10)
 	}
-	if len(appName) > 0 || len(pid) > 0 {
-		dst = append(dst, `},"process":{`...)
-		if len(appName) > 0 {
-			dst = appNameAt.appendTo(append(dst, `"name":`...))
-		}
+	switch {
+	case len(appName) > 0:
+		dst = appNameAt.appendTo(append(dst, `},"process":{"name":`...))
 		if len(pid) > 0 {
-			if len(appName) > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(append(dst, `"pid":`...), pid...)
+			dst = append(append(dst, `,"pid":`...), pid...)
 		}
+	case len(pid) > 0:
+		dst = append(append(dst, `},"process":{"pid":`...), pid...)
 	}
 	if c := e.Credentials; c.Known {
 		dst = strconv.AppendUint(append(dst, `},"user":{"id":"`...), uint64(c.UID), 10)
 		dst = strconv.AppendUint(append(dst, `","group":{"id":"`...), uint64(c.GID), 10)
 		dst = append(dst, `"}`...)
 	}
-	if e.Source.IsValid() {
-		dst = append(dst, `},"source":{"address":`...)
-		address := part{start: len(dst)}
-		dst = appendAddr(dst, e)
-		address.end = len(dst)
-		dst = address.appendTo(append(dst, `,"ip":`...))
-		if port := e.Source.Port(); port != 0 {
-			dst = strconv.AppendUint(append(dst, `,"port":`...), uint64(port), 10)
-		}
-	}
-	if e.Identity != "" {
-		dst = appendText(append(dst, `},"tls":{"client":{"subject":`...), e.Identity)
-		dst = append(dst, '}')
-	}
-	if o.Observer != "" {
-		dst = appendText(append(dst, `},"observer":{"product":"Syslane","hostname":`...), o.Observer)
-	}
+	dst = append(dst, w.sender.of(e, w.Observer)...)
 	dst = append(e.ID.AppendText(append(dst, `},"event":{"id":"`...)), `","created":"`...)
-	dst = append(appendTime(dst, e.ID.ReceivedNano()), '"')
-	if o.Dataset != "" {
-		dst = appendText(append(dst, `,"dataset":`...), o.Dataset)
+	dst = append(w.received.append(dst, e.ID.ReceivedNano()), '"')
+	if w.Dataset != "" {
+		dst = appendText(append(dst, `,"dataset":`...), w.Dataset)
 	}
-	original := o.Original && valid && utf8.Valid(e.Raw)
+	original := w.Original && valid && utf8.Valid(e.Raw)
 	if original {
 		dst, _ = appendString(append(dst, `,"original":`...), e.Raw)
 	}
-	inBase64 := !original && (!valid || o.Original)
+	inBase64 := !original && (!valid || w.Original)
 	if inBase64 || len(e.Extracted) > 0 {
 		dst = append(dst, `},"syslane":{`...)
 	}
@@ -183,20 +180,16 @@ func AppendDocument(dst []byte, e *syslog.Event, o Options) []byte {
 		}
 		dst = appendExtracted(dst, e.Extracted)
 	}
-	dst = append(dst, `},"labels":{"format":"`...)
-	dst = append(append(dst, e.Format.String()...), '"')
-	if e.Input != "" {
-		dst = appendText(append(dst, `,"input":`...), e.Input)
-	}
+	dst = append(dst, w.input.of(e)...)
 	if e.Credentials.PID > 0 {
 		dst = strconv.AppendUint(append(dst, `,"sender_pid":"`...), uint64(e.Credentials.PID), 10)
 		dst = append(dst, '"')
 	}
-	dst = append(dst, '}')
 	if e.Warnings != 0 {
-		dst = appendTags(dst, e.Warnings)
+		dst = appendTags(append(dst, '}'), e.Warnings)
+		return append(dst, `,"ecs":{"version":"`+Version+`"}}`...)
 	}
-	return append(dst, `,"ecs":{"version":"`+Version+`"}}`...)
+	return append(dst, `},"ecs":{"version":"`+Version+`"}}`...)
 }
 
 // part is a part of a document under way that occurs again.
@@ -230,13 +223,6 @@ var priorities = func() (t [256]string) {
 func appendText(dst []byte, s string) []byte {
 	dst, _ = appendString(dst, unsafe.Slice(unsafe.StringData(s), len(s))) // which only reads it
 	return dst
-}
-
-// appendAddr appends the source address as a JSON string. A zone has a meaning on
-// one host only, and the type ip does not take it.
-func appendAddr(dst []byte, e *syslog.Event) []byte {
-	dst = e.Source.Addr().Unmap().WithZone("").AppendTo(append(dst, '"'))
-	return append(dst, '"')
 }
 
 // isPID tells whether b is a decimal number that fits the type long, in the form

@@ -283,9 +283,45 @@ func TestTimesAreRFC3339AndSort(t *testing.T) {
 func TestAssemblyDoesNotAllocate(t *testing.T) {
 	e := full.event()
 	o := Options{Original: true, Dataset: "syslog", Observer: "collector1"}
-	buf := AppendDocument(nil, e, o)
-	if n := testing.AllocsPerRun(100, func() { buf = AppendDocument(buf[:0], e, o) }); n != 0 {
+	w := Writer{Options: o}
+	buf := w.Append(nil, e)
+	if n := testing.AllocsPerRun(100, func() { buf = w.Append(buf[:0], e) }); n != 0 {
 		t.Errorf("%v allocations a document", n)
+	}
+}
+
+func TestDocumentsDoNotDependOnThoseBefore(t *testing.T) {
+	variants := []func(*message){
+		func(*message) {},
+		func(m *message) { m.source = "" },
+		func(m *message) { m.source = "192.0.2.7:40001" },
+		func(m *message) { m.source = "[fe80::1%eth0]:40000" },
+		func(m *message) { m.identity = "" },
+		func(m *message) { m.source, m.identity = "", "" },
+		func(m *message) { m.input = "" },
+		func(m *message) { m.input = "udp" },
+		func(m *message) { m.format = syslog.Unparsed },
+		func(m *message) { m.timestamp = m.timestamp.Add(time.Nanosecond) },
+		func(m *message) { m.timestamp = m.timestamp.Add(time.Second) },
+		func(m *message) { m.timestamp = time.Unix(0, 1) },
+		func(m *message) { m.timestamp = time.Time{} },
+		func(m *message) { m.warnings = 0 },
+		func(m *message) { m.text = "\xff" },
+		func(m *message) { m.procID, m.credentials = "", syslog.Credentials{Known: true, PID: 1} },
+	}
+	for _, o := range []Options{{}, {Original: true, Dataset: "syslog", Observer: "collector1"}} {
+		w := Writer{Options: o}
+		for _, before := range variants {
+			for _, then := range variants {
+				for _, change := range []func(*message){before, then} {
+					m := full
+					change(&m)
+					if got, want := string(w.Append(nil, m.event())), string(AppendDocument(nil, m.event(), o)); got != want {
+						t.Fatalf("got  %s\nwant %s", got, want)
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -395,8 +431,9 @@ func BenchmarkDocument(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			var buf []byte
+			w := Writer{Options: o}
 			for b.Loop() {
-				buf = AppendDocument(buf[:0], e, o)
+				buf = w.Append(buf[:0], e)
 			}
 			b.SetBytes(int64(len(buf)))
 		})

@@ -21,11 +21,10 @@ const (
 // and all that is not ASCII. Octets above the lowest one marked may be marked
 // wrongly (a borrow or carry ran into them); the lowest never is.
 func special(w uint64) uint64 {
-	quote, back := w^swarQuote, w^swarBack
-	return ((w - swarSpace) &^ w & swarHighs) | // below space
-		((quote - swarOnes) &^ quote & swarHighs) |
-		((back - swarOnes) &^ back & swarHighs) |
-		((w | (w + swarOnes)) & swarHighs) // DEL and above
+	// The high bit of an octet is set in w itself if it is none of ASCII, in the sum
+	// if it is DEL, and in the differences if it is below space, the quote, or the
+	// backslash: what else they set it in is none of ASCII.
+	return (w | (w + swarOnes) | (w - swarSpace) | (w ^ swarQuote - swarOnes) | (w ^ swarBack - swarOnes)) & swarHighs
 }
 
 // plain tells for each octet whether it can stand in a JSON string as it is.
@@ -57,6 +56,9 @@ func appendEscaped(dst, s []byte) (_ []byte, ok bool) {
 	ok = true
 	clean := 0 // s[clean:i] can be copied as it is
 	for i := 0; i < len(s); {
+		for len(s)-i >= 16 && special(binary.LittleEndian.Uint64(s[i:]))|special(binary.LittleEndian.Uint64(s[i+8:])) == 0 {
+			i += 16
+		}
 		for len(s)-i >= 8 {
 			if m := special(binary.LittleEndian.Uint64(s[i:])); m != 0 {
 				i += bits.TrailingZeros64(m) / 8

@@ -2,21 +2,44 @@ package ecs
 
 const nanosPerSecond = 1_000_000_000
 
-// appendTime appends the time ns (nanoseconds since the Unix epoch) in the form
-// of RFC 3339, UTC, always with nine digits of fraction, so that the texts sort
-// as the times do: 2006-01-02T15:04:05.000000000Z.
-func appendTime(dst []byte, ns int64) []byte {
+// clock appends times. It keeps the text of the second: the times of events that
+// follow each other mostly have it in common. The zero clock is ready for use.
+type clock struct {
+	second int64 // since the Unix epoch
+	text   [len("2006-01-02T15:04:05.")]byte
+}
+
+// append appends the time ns (nanoseconds since the Unix epoch) in the form of
+// RFC 3339, UTC, always with nine digits of fraction, so that the texts sort as the
+// times do: 2006-01-02T15:04:05.000000000Z.
+func (c *clock) append(dst []byte, ns int64) []byte {
 	sec, frac := ns/nanosPerSecond, ns%nanosPerSecond
 	if frac < 0 {
 		sec, frac = sec-1, frac+nanosPerSecond
 	}
+	if sec != c.second || c.text[0] == 0 {
+		c.set(sec)
+	}
+	n := len(dst) + len(c.text)
+	dst = append(append(dst, c.text[:]...), "000000000Z"...)
+	b, f := dst[n:], uint32(frac)
+	b[0] = byte('0' + f/100_000_000)
+	put2(b[1:], f/1_000_000%100)
+	put2(b[3:], f/10_000%100)
+	put2(b[5:], f/100%100)
+	put2(b[7:], f%100)
+	return dst
+}
+
+// set puts the text of a second.
+func (c *clock) set(sec int64) {
 	day, tod := sec/86400, sec%86400
 	if tod < 0 {
 		day, tod = day-1, tod+86400
 	}
 	y, m, d := civil(int32(day))
-	s, f := uint32(tod), uint32(frac)
-	b := [len("2006-01-02T15:04:05.000000000Z")]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: '.', 29: 'Z'}
+	s, b := uint32(tod), c.text[:]
+	copy(b, "2006-01-02T15:04:05.")
 	put2(b[0:], y/100)
 	put2(b[2:], y%100)
 	put2(b[5:], m)
@@ -24,12 +47,13 @@ func appendTime(dst []byte, ns int64) []byte {
 	put2(b[11:], s/3600)
 	put2(b[14:], s/60%60)
 	put2(b[17:], s%60)
-	b[20] = byte('0' + f/100_000_000)
-	put2(b[21:], f/1_000_000%100)
-	put2(b[23:], f/10_000%100)
-	put2(b[25:], f/100%100)
-	put2(b[27:], f%100)
-	return append(dst, b[:]...)
+	c.second = sec
+}
+
+// appendTime is append of a new clock.
+func appendTime(dst []byte, ns int64) []byte {
+	var c clock
+	return c.append(dst, ns)
 }
 
 // civil returns the date of a day counted from 1970-01-01 in the proleptic

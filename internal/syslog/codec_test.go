@@ -47,3 +47,16 @@ func TestEventsAreDecodedWithoutAllocation(t *testing.T) {
 		t.Errorf("%v allocations to encode", n)
 	}
 }
+
+func BenchmarkDecode(b *testing.B) {
+	e := renderedEvent()
+	encoded := e.AppendTo(nil)
+	var in Interner
+	var got Event
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := got.Decode(encoded, &in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -246,7 +246,7 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 	if present&bitInput != 0 {
 		e.Input = interned.String(d.take(int(min(d.uvarint(), 1<<30))))
 	}
-	end := int64(0)
+	end, last := int64(0), int64(0)
 	for i, s := range e.spans() {
 		if present&(bitHostname<<i) == 0 {
 			continue
@@ -257,6 +257,7 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 			return ErrEventCorrupt
 		}
 		s.Start, s.End = uint32(start), uint32(end)
+		last = max(last, end)
 	}
 	if present&bitCredentials != 0 {
 		e.Credentials = Credentials{Known: true, PID: uint32(d.uvarint()), UID: uint32(d.uvarint()), GID: uint32(d.uvarint())}
@@ -275,11 +276,8 @@ func (e *Event) Decode(b []byte, interned *Interner) error {
 	if d.failed {
 		return ErrEventCorrupt
 	}
-	e.Raw = d.b
-	for _, s := range e.spans() {
-		if int(s.End) > len(e.Raw) {
-			return ErrEventCorrupt
-		}
+	if e.Raw = d.b; last > int64(len(e.Raw)) {
+		return ErrEventCorrupt
 	}
 	return nil
 }
@@ -291,6 +289,11 @@ type decoder struct {
 }
 
 func (d *decoder) uvarint() uint64 {
+	if len(d.b) > 0 && d.b[0] < 0x80 { // as nearly all are
+		v := d.b[0]
+		d.b = d.b[1:]
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(d.b)
 	if n <= 0 {
 		d.failed, d.b = true, nil
@@ -301,13 +304,8 @@ func (d *decoder) uvarint() uint64 {
 }
 
 func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.failed, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
+	v := d.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
 }
 
 func (d *decoder) take(n int) []byte {

@@ -2,7 +2,9 @@ package syslog
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"testing"
@@ -143,5 +145,36 @@ func TestExtractedFieldsReadBack(t *testing.T) {
 	want := []string{"fields", "src_ip", "10.0.0.1", "fields", "msg", `said "no" ] \ yes`}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("fields came back as %q, want %q", got, want)
+	}
+}
+
+func TestIDTextIsBase32Hex(t *testing.T) {
+	f := func(id ID) {
+		t.Helper()
+		text := string(id.AppendText([]byte("before ")))
+		if want := "before " + idEncoding.EncodeToString(id[:]); text != want {
+			t.Errorf("% x gives %q, want %q", id[:], text, want)
+		}
+		if got, err := ParseID(id.String()); got != id || err != nil {
+			t.Errorf("% x comes back as % x, error %v", id[:], got[:], err)
+		}
+	}
+	f(ID{})
+	for bit := range 8 * len(ID{}) {
+		var one, others ID
+		for i := range others {
+			others[i] = 0xff
+		}
+		one[bit/8] |= 1 << (bit % 8)
+		others[bit/8] ^= 1 << (bit % 8)
+		f(one)
+		f(others)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		var id ID
+		binary.BigEndian.PutUint64(id[:8], random.Uint64())
+		binary.BigEndian.PutUint64(id[8:], random.Uint64())
+		f(id)
 	}
 }

@@ -1,9 +1,6 @@
 package elasticsearch
 
-import (
-	"github.com/syslane/syslane/internal/ecs"
-	"github.com/syslane/syslane/internal/syslog"
-)
+import "github.com/syslane/syslane/internal/syslog"
 
 // bulk is a run of actions with their documents, as they go into requests.
 type bulk struct {
@@ -70,6 +67,6 @@ func (o *Output) add(b *bulk, e *syslog.Event, n int) {
 		b.body = append(e.ID.AppendText(append(b.body, `"_id":"`...)), '"')
 	}
 	b.body = append(b.body, "}}\n"...)
-	b.body = append(ecs.AppendDocument(b.body, e, o.document), '\n')
+	b.body = append(o.documents.Append(b.body, e), '\n')
 	b.items = append(b.items, bulkItem{len(b.body), n})
 }

@@ -93,7 +93,7 @@ func (o *Output) keepRefused(ctx context.Context, b *outputs.Batch) {
 		job.body = append(e.ID.AppendText(append(job.body, `{"create":{"_id":"`...)), "\"}}\n"...)
 		job.body = append(ecs.AppendRefused(job.body, &e, ecs.Refusal{
 			Time: now, Target: target, Status: r.Status, Reason: r.Reason,
-		}, o.document), '\n')
+		}, o.documents.Options), '\n')
 		job.items = append(job.items, bulkItem{len(job.body), n})
 		if len(job.items) >= o.cfg.BulkMaxDocs || len(job.body) >= int(o.cfg.BulkMaxBytes) {
 			kept += o.keepAll(ctx, job)

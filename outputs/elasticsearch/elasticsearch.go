@@ -64,7 +64,7 @@ type Output struct {
 	// chooses for each.
 	target            string
 	pattern           *indexPattern
-	document          ecs.Options
+	documents         ecs.Writer
 	pace              *pace
 	metrics           *metrics
 	prepared          bool
@@ -92,10 +92,10 @@ func New(cfg Config, opt Options) (*Output, error) {
 		return nil, err
 	}
 	o := &Output{
-		cfg:      cfg,
-		log:      opt.Logger.With().Str("output", opt.Name).Logger(),
-		pace:     newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
-		document: ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset},
+		cfg:       cfg,
+		log:       opt.Logger.With().Str("output", opt.Name).Logger(),
+		pace:      newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
+		documents: ecs.Writer{Options: ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset}},
 	}
 	// A buffer that a document beyond all measure has stretched is let go.
 	largest := 2 * int(cfg.BulkMaxBytes)

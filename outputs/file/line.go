@@ -3,7 +3,6 @@ package file
 import (
 	"time"
 
-	"github.com/syslane/syslane/internal/ecs"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -11,7 +10,7 @@ import (
 func (o *Output) appendLine(dst []byte, e *syslog.Event) []byte {
 	switch o.cfg.Format {
 	case JSON:
-		dst = ecs.AppendDocument(dst, e, ecs.Options{Observer: o.cfg.Observer})
+		dst = o.documents.Append(dst, e)
 	case Raw:
 		dst = appendPlain(dst, e.Raw)
 	default:

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/syslane/syslane/internal/ecs"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
 )
@@ -43,8 +44,9 @@ type Output struct {
 	stop        context.CancelFunc
 	stopped     context.Context
 
-	names syslog.Interner
-	path  []byte
+	names     syslog.Interner
+	documents ecs.Writer
+	path      []byte
 }
 
 // file is a file that is open, or about to be.
@@ -78,7 +80,10 @@ func New(cfg Config) (*Output, error) {
 	if err := os.MkdirAll(t.base, cfg.DirMode); err != nil {
 		return fail(err)
 	}
-	o := &Output{cfg: cfg, metrics: m, template: t, files: make(map[string]*file), log: cfg.Logger.With().Str("output", cfg.Name).Logger()}
+	o := &Output{
+		cfg: cfg, metrics: m, template: t, files: make(map[string]*file), log: cfg.Logger.With().Str("output", cfg.Name).Logger(),
+		documents: ecs.Writer{Options: ecs.Options{Observer: cfg.Observer}},
+	}
 	if o.notebook, err = openNotebook(filepath.Join(t.base, ".syslane-"+cfg.Name)); err != nil {
 		return fail(err)
 	}
