@@ -31,7 +31,7 @@ func newClient(cfg *Config, name string) (*es.BaseClient, *transport, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &transport{inner: inner, anyProduct: cfg.Flavor != FlavorElasticsearch}
+	t := &transport{inner: inner, cfg: cfg}
 	c := es.Config{
 		Username:          cfg.Username,
 		Password:          cfg.Password.Value(),
@@ -118,9 +118,9 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 // transport reports to hosts how each node fares, tells who sent a request which
 // node it went to, and lets servers pass that do not call themselves Elasticsearch.
 type transport struct {
-	inner      *http.Transport
-	hosts      *hosts
-	anyProduct bool
+	inner *http.Transport
+	hosts *hosts
+	cfg   *Config
 }
 
 // nodeKey is the context key of a *string that takes the node's host and port.
@@ -141,13 +141,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !errors.Is(err, context.Canceled) {
 			t.hosts.report(req.URL.Host, false)
 		}
-		return nil, err
+		return nil, t.cfg.explainAlert(err)
 	case res.StatusCode >= 502 && res.StatusCode <= 504:
 		t.hosts.report(req.URL.Host, false)
 	default:
 		t.hosts.report(req.URL.Host, true)
 	}
-	if t.anyProduct {
+	if t.cfg.Flavor != FlavorElasticsearch {
 		// The client refuses servers without this header, such as OpenSearch.
 		res.Header.Set("X-Elastic-Product", "Elasticsearch")
 	}

@@ -55,6 +55,16 @@ func newCertificate(t *testing.T, parent *authority, name string) *authority {
 	return &authority{cert, key}
 }
 
+// writePEM returns the name of a file with der.
+func writePEM(t *testing.T, kind string, der []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file.pem")
+	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 func fingerprint(a *authority) string {
 	sum := sha256.Sum256(a.cert.Raw)
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
@@ -63,10 +73,7 @@ func fingerprint(a *authority) string {
 func TestServerIsVerifiedByCAOrFingerprint(t *testing.T) {
 	ca, other := newCertificate(t, nil, "ca"), newCertificate(t, nil, "other")
 	leaf := newCertificate(t, ca, "localhost")
-	caFile := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	caFile := writePEM(t, "CERTIFICATE", ca.cert.Raw)
 	f := func(name string, chain []*authority, change func(*Config), good bool) {
 		t.Run(name, func(t *testing.T) {
 			s := newBulkServer(t)
@@ -96,6 +103,51 @@ func TestServerIsVerifiedByCAOrFingerprint(t *testing.T) {
 	f("another fingerprint", chain, func(c *Config) { c.TLS.CAFingerprint = fingerprint(other) }, false)
 	// To show a certificate is no proof of having been issued by it.
 	f("a CA shown that did not issue it", []*authority{leaf, other}, func(c *Config) { c.TLS.CAFingerprint = fingerprint(other) }, false)
+}
+
+func TestClientCertificateIsShownToAServerThatWantsOne(t *testing.T) {
+	ca, other := newCertificate(t, nil, "ca"), newCertificate(t, nil, "other")
+	leaf := newCertificate(t, ca, "localhost")
+	s := newBulkServer(t)
+	clients := x509.NewCertPool()
+	clients.AddCert(ca.cert)
+	f := func(name string, issuer *authority, version uint16, want ...string) {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(s)
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.TLS = &tls.Config{
+				Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.cert.Raw}, PrivateKey: leaf.key}},
+				ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: clients, MaxVersion: version,
+			}
+			server.StartTLS()
+			defer server.Close()
+			cfg := testConfig(server.URL)
+			cfg.TLS.CAFile = writePEM(t, "CERTIFICATE", ca.cert.Raw)
+			if issuer != nil {
+				client := newCertificate(t, issuer, "collector1")
+				key, err := x509.MarshalPKCS8PrivateKey(client.key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cfg.TLS.CertFile, cfg.TLS.KeyFile = writePEM(t, "CERTIFICATE", client.cert.Raw), writePEM(t, "PRIVATE KEY", key)
+			}
+			err := newOutput(t, cfg).Write(t.Context(), newBatch(1, nil))
+			if (err == nil) != (len(want) == 0) {
+				t.Fatalf("Write returned %v", err)
+			}
+			for _, part := range want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+		})
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		in := " " + tls.VersionName(version)
+		f("one of its CA"+in, ca, version)
+		f("none"+in, nil, version, "set tls.cert_file and tls.key_file")
+		f("one of another CA"+in, other, version, "the certificate in tls.cert_file = ", "issued by a CA that it trusts")
+	}
 }
 
 func TestFilesThatCannotBeReadAreFoundAtStart(t *testing.T) {
