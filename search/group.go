@@ -199,3 +199,32 @@ func (f *groupField) compare(a, b string) int {
 	}
 	return cmp.Compare(a, b)
 }
+
+// Field is a field by which events can be counted.
+type Field struct{ of groupField }
+
+// FindField returns the field of that name, in any of its spellings.
+func FindField(name string) (f Field, ok bool) {
+	if !KnownField(name) {
+		return f, false
+	}
+	f.of, ok = findGroupField(name)
+	return f, ok
+}
+
+// FieldNames are the fields that FindField knows, for errors; those of structured
+// data are sd.ID.PARAM.
+func FieldNames() []string { return groupNames }
+
+// Name returns the name of the field in the query language.
+func (f Field) Name() string { return f.of.name }
+
+// Append appends the value that an event has, as documents show it: nothing where it
+// has none.
+func (f Field) Append(dst []byte, e *syslog.Event) []byte {
+	mark := len(dst)
+	if dst = f.of.value(dst, e); utf8.Valid(dst[mark:]) {
+		return dst
+	}
+	return append(dst[:mark], clean(nil, dst[mark:])...)
+}

@@ -108,6 +108,9 @@ func (q *Query) Columns() []string {
 // Piped tells whether the query has stages behind a |.
 func (q *Query) Piped() bool { return q.pipe.group != nil || len(q.pipe.ops) > 0 }
 
+// Timed tells whether the query looks at times.
+func (q *Query) Timed() bool { return q.root.dims()&dimTime != 0 }
+
 // Counts tells whether the results are counts of events and not events.
 func (q *Query) Counts() bool { return q.pipe.group != nil }
 

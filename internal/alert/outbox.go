@@ -64,7 +64,16 @@ func (o *outbox) add(n notify.Notice, now time.Time) {
 	o.list = append(o.list, queued{Channel: o.Name, Queued: now, Notice: n})
 }
 
-// saved tells that all that waits is durable.
+// gone is how many notices have left the box.
+func (o *outbox) gone() uint64 {
+	n := o.sent
+	for _, lost := range o.lost {
+		n += lost
+	}
+	return n
+}
+
+// saved tells that the first n of what waits are durable.
 func (o *outbox) saved(n int) {
 	o.ready = min(n, len(o.list))
 	if o.ready > 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,4 +149,9 @@ func short(d time.Duration) string {
 		}
 	}
 	return text
+}
+
+// tells tells whether a channel is told of an alert; without names all are.
+func (r *Rule) tells(channel string) bool {
+	return len(r.Notify) == 0 || slices.Contains(r.Notify, channel)
 }

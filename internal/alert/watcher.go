@@ -132,11 +132,6 @@ func (w *Watcher) box(name string) *outbox {
 	return w.boxes[i]
 }
 
-// tells tells whether a channel is told of an alert; without names all are.
-func (r *Rule) tells(channel string) bool {
-	return len(r.Notify) == 0 || slices.Contains(r.Notify, channel)
-}
-
 // queue puts what has changed into the boxes. w.mu is held, or nobody else is there.
 func (w *Watcher) queue(changes []Change) {
 	now := w.cfg.Now()
@@ -296,15 +291,6 @@ func (w *Watcher) save() error {
 		o.saved(lengths[i] - int(o.gone()-lost[i]))
 	}
 	return err
-}
-
-// gone is how many notices have left the box.
-func (o *outbox) gone() uint64 {
-	n := o.sent
-	for _, lost := range o.lost {
-		n += lost
-	}
-	return n
 }
 
 // sleep waits, and returns false if ctx ended before.

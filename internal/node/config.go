@@ -135,6 +135,11 @@ func (c *LogConfig) spoolConfig() spool.Config {
 	}
 }
 
+// limits are the part of spoolConfig that an open log takes.
+func (c *LogConfig) limits() spool.Limits {
+	return spool.Limits{MaxSize: int64(c.MaxSize), MinFree: int64(c.MinFree), MaxAge: c.MaxAge, Full: c.Full}
+}
+
 // DefaultState returns the folder where a role keeps its log when neither the
 // configuration nor the command line names one: $XDG_STATE_HOME/syslane/ROLE,
 // or ~/.local/state/syslane/ROLE.

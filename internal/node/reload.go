@@ -162,8 +162,7 @@ func (n *Node) prepare(old, p *Plan, d *difference) (c *changeover, err error) {
 		}
 	}
 	if d.limits {
-		l := p.Config.Log.spoolConfig()
-		if err := n.log.SetLimits(spool.Limits{MaxSize: l.MaxSize, MinFree: l.MinFree, MaxAge: l.MaxAge, Full: l.Full}); err != nil {
+		if err := n.log.SetLimits(p.Config.Log.limits()); err != nil {
 			return c, err
 		}
 	}
@@ -176,8 +175,7 @@ func (n *Node) prepare(old, p *Plan, d *difference) (c *changeover, err error) {
 				}
 			}
 			if d.limits {
-				l := old.Config.Log.spoolConfig()
-				n.log.SetLimits(spool.Limits{MaxSize: l.MaxSize, MinFree: l.MinFree, MaxAge: l.MaxAge, Full: l.Full})
+				n.log.SetLimits(old.Config.Log.limits())
 			}
 			return c, fmt.Errorf("output %q: %w", s.name, err)
 		}
