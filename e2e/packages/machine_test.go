@@ -150,7 +150,7 @@ func (m *machine) unit(t *testing.T, name, property string) string {
 // find waits until a search of the collector finds want messages with the words.
 func (m *machine) find(t *testing.T, words string, want int) {
 	t.Helper()
-	await.Until(t, 30*time.Second, fmt.Sprintf("%d messages of %q", want, words), func() error {
+	await.Until(t, time.Minute, fmt.Sprintf("%d messages of %q", want, words), func() error {
 		out, err := m.try("syslane search --limit 10000 --format raw '" + words + "'")
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)

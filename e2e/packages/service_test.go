@@ -80,10 +80,10 @@ func TestUnits(t *testing.T) {
 	})
 
 	t.Run("are killed by the watchdog where they stand still, and started again", func(t *testing.T) {
-		m.write(t, "/etc/systemd/system/syslane-relay.service.d/test.conf", "[Service]\nWatchdogSec=2s\nRestartSec=100ms\n")
+		m.write(t, "/etc/systemd/system/syslane-relay.service.d/test.conf", "[Service]\nWatchdogSec=5s\nRestartSec=100ms\n")
 		m.do(t, "systemctl daemon-reload && systemctl restart syslane-relay")
 		before := m.unit(t, "syslane-relay.service", "MainPID")
-		time.Sleep(3 * time.Second) // longer than the watchdog waits: it must be fed
+		time.Sleep(6 * time.Second) // longer than the watchdog waits: it must be fed
 		if now := m.unit(t, "syslane-relay.service", "MainPID"); now != before {
 			t.Fatalf("process %s, %s before: the watchdog is not fed", now, before)
 		}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests of the packages need: rpm, lintian, rpmlint and
 # systemd-nspawn, and a small Debian with systemd, rsyslog and rpm, cached as
-# debian-root.tar, in which the packages are installed. Does nothing, quickly, where
+# debian-root-2.tar, in which the packages are installed. Does nothing, quickly, where
 # it is there already.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -13,7 +13,7 @@ rsyslog_complete() {
   local modules
   modules=$(dirname "$(ls /usr/lib/*/rsyslog/omrelp.so /usr/lib/rsyslog/omrelp.so 2>/dev/null | head -n1)")
   command -v rsyslogd >/dev/null || [ -x /usr/sbin/rsyslogd ] || return 1
-  [ -e "$modules/omrelp.so" ] && [ -e "$modules/omelasticsearch.so" ] && { [ -e "$modules/lmnsd_ossl.so" ] || [ -e "$modules/lmnsd_gtls.so" ]; }
+  [ -e "$modules/omrelp.so" ] && [ -e "$modules/omelasticsearch.so" ] && [ -e "$modules/lmnsd_ossl.so" ] && [ -e "$modules/lmnsd_gtls.so" ]
 }
 
 syslog_ng_complete() {
