@@ -30,7 +30,7 @@ func TestCheckSaysWhatIsWrongAndSetsTheStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		cmd := newRootCommand()
+		cmd := Root()
 		cmd.SetOut(&out)
 		cmd.SetArgs(append([]string{"check", "--state", filepath.Join(dir, "state"), file}, args...))
 		var status exitStatus

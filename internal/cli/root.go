@@ -18,7 +18,7 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // Main runs the command line of the process and returns its exit status: 0, or 1
 // for a failure, or what the command documents.
 func Main() int {
-	err := newRootCommand().Execute()
+	err := Root().Execute()
 	var status exitStatus
 	switch {
 	case err == nil:
@@ -32,9 +32,7 @@ func Main() int {
 
 // Root returns the whole command line, for what writes its manual pages and
 // completions.
-func Root() *cobra.Command { return newRootCommand() }
-
-func newRootCommand() *cobra.Command {
+func Root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "syslane",
 		Short: "A syslog relay and collector that loses nothing it has acknowledged",

@@ -51,7 +51,7 @@ func newStoppedLog(t *testing.T, n int) (state string) {
 func syslane(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := newRootCommand()
+	cmd := Root()
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
