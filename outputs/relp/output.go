@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +37,9 @@ func New(cfg Config) (*Output, error) {
 			var l targets.Packer = &lane{cfg: &cfg, log: cfg.Logger, metrics: m, target: address}
 			return l
 		},
-		Refused: func(err error) bool { var refused *refusedError; return errors.As(err, &refused) },
-		Logger:  cfg.Logger, Registerer: cfg.Registerer,
+		Refused:  func(err error) bool { var refused *refusedError; return errors.As(err, &refused) },
+		Patience: cfg.AckTimeout,
+		Logger:   cfg.Logger, Registerer: cfg.Registerer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("relp output %q: %w", cfg.Name, err)
@@ -65,6 +65,7 @@ type lane struct {
 	log     zerolog.Logger
 	metrics *metrics
 	target  string
+	targets.Silence
 
 	// mu is held by who uses the session; it guards what follows.
 	mu       sync.Mutex
@@ -92,7 +93,9 @@ func (o *lane) Write(ctx context.Context, b *outputs.Batch) (owned int, err erro
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.progress.begin(b)
+	defer o.End()
 	for {
+		o.Heard()
 		s, fresh, err := o.connect(ctx, b)
 		if err != nil {
 			return o.progress.prefix(b.Count), err
@@ -114,7 +117,7 @@ func (o *lane) Write(ctx context.Context, b *outputs.Batch) (owned int, err erro
 		}
 		// A session that was kept from an earlier Write may have been lost long
 		// ago, unnoticed: that is no failure of the target. To be silent is.
-		silent := errors.Is(err, errAckTimeout) || errors.Is(err, os.ErrDeadlineExceeded)
+		silent := errors.Is(err, errAckTimeout)
 		if _, after := o.progress.left(b.Count); fresh || silent || after < before {
 			return o.progress.prefix(b.Count), err
 		}
@@ -126,6 +129,7 @@ func (o *lane) writeTo(ctx context.Context, s *session, b *outputs.Batch) error 
 	// A write that blocks ends with ctx.
 	stop := context.AfterFunc(ctx, func() { s.net.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
+	defer o.watch(s)()
 	switch {
 	case b.Packed != nil:
 		return o.writePacked(ctx, s, b)
@@ -250,7 +254,6 @@ func (o *lane) flush(ctx context.Context, s *session) error {
 	if len(o.frames) == 0 {
 		return nil
 	}
-	s.net.SetWriteDeadline(time.Now().Add(o.cfg.AckTimeout))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -260,27 +263,23 @@ func (o *lane) flush(ctx context.Context, s *session) error {
 	if cap(o.frames) > maxKeptFrames {
 		o.frames = nil
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errLost, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if stuck := s.window.failed(); errors.Is(stuck, errAckTimeout) {
+		return stuck
+	}
+	return fmt.Errorf("%w: %w", errLost, err)
 }
 
 // maxKeptFrames bounds the memory kept for the next write.
 const maxKeptFrames = 4 << 20
 
-// errAckTimeout: the server is connected but does not answer.
-var errAckTimeout = errors.New("the server does not answer")
-
 // wait returns when at most want requests are on their way, after handing every
-// answer to f. Time runs out when nothing is answered for as long as AckTimeout.
+// answer to f.
 func (o *lane) wait(ctx context.Context, s *session, want int, f func(*request)) error {
-	timeout := time.NewTimer(o.cfg.AckTimeout)
-	defer timeout.Stop()
 	for {
-		if s.window.collect(f) > 0 {
-			timeout.Reset(o.cfg.AckTimeout)
-		}
+		s.window.collect(f)
 		if n, _ := s.window.inFlight(); n <= want {
 			return nil
 		}
@@ -289,8 +288,6 @@ func (o *lane) wait(ctx context.Context, s *session, want int, f func(*request))
 		}
 		select {
 		case <-s.window.changed:
-		case <-timeout.C:
-			return fmt.Errorf("%w for %s", errAckTimeout, o.cfg.AckTimeout)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

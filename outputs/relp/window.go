@@ -34,7 +34,9 @@ type window struct {
 	head, n int
 	// oldest and next are the transaction numbers of the oldest and next request.
 	oldest, next uint32
-	err          error
+	// answers is how many requests were ever settled.
+	answers int
+	err     error
 	// changed gets a token when a request was settled or the connection was lost.
 	changed chan struct{}
 }
@@ -80,6 +82,7 @@ func (w *window) settle(txnr uint32, code int, text []byte) error {
 		return errUnasked
 	}
 	r.settled, r.code = true, code
+	w.answers++
 	if code != relp.CodeOK {
 		r.text = string(text)
 	}
@@ -109,6 +112,13 @@ func (w *window) failed() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err
+}
+
+// answered returns how many requests the server has answered since the session began.
+func (w *window) answered() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.answers
 }
 
 // collect calls f for every answer not seen before and frees the requests that

@@ -106,9 +106,9 @@ func (c *conn) acknowledged() int64 {
 }
 
 // guard ends the connection if for as long as patience nothing of what was sent
-// is acknowledged, or when ctx ends. The caller calls the function it returns when
-// it is done.
-func (c *conn) guard(ctx context.Context, patience time.Duration) (done func()) {
+// is acknowledged, or when ctx ends; it calls heard when something is. The caller calls
+// the function it returns when it is done.
+func (c *conn) guard(ctx context.Context, patience time.Duration, heard func()) (done func()) {
 	interrupt := func() { c.tcp.SetDeadline(time.Unix(1, 0)) }
 	stop := context.AfterFunc(ctx, interrupt)
 	quit := make(chan struct{})
@@ -125,6 +125,7 @@ func (c *conn) guard(ctx context.Context, patience time.Duration) (done func()) 
 			}
 			if now := c.acknowledged(); now != last {
 				moved, last = time.Now(), now
+				heard()
 			} else if time.Since(moved) >= patience {
 				c.stuck.Store(true)
 				interrupt()

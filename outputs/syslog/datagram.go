@@ -181,6 +181,9 @@ func (d *datagrams) drop() {
 	}
 }
 
+// Silent implements targets.Lane: nobody owes an answer.
+func (d *datagrams) Silent() time.Duration { return 0 }
+
 // Check implements targets.Lane. All that can be known is whether the name
 // resolves and there is a route.
 func (d *datagrams) Check(ctx context.Context) error {

@@ -29,8 +29,9 @@ func New(cfg Config) (*Output, error) {
 			}
 			return newStream(&cfg, m, address)
 		},
-		Refused: func(error) bool { return false }, // syslog knows no answer
-		Logger:  cfg.Logger, Registerer: cfg.Registerer,
+		Refused:  func(error) bool { return false }, // syslog knows no answer
+		Patience: cfg.SendTimeout,
+		Logger:   cfg.Logger, Registerer: cfg.Registerer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("syslog output %q: %w", cfg.Name, err)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/outputs/targets"
 )
 
 // flushOctets is how much is gathered before it is written: enough that the system
@@ -20,6 +21,7 @@ type stream struct {
 	cfg     *Config
 	metrics *metrics
 	target  string
+	targets.Silence
 	// mu is held by who uses the connection.
 	mu    sync.Mutex
 	conn  *conn
@@ -51,7 +53,9 @@ func (s *stream) Write(ctx context.Context, b *outputs.Batch) (owned int, err er
 	defer s.mu.Unlock()
 	p := &s.place
 	p.begin(b)
+	defer s.End()
 	for p.start < b.Count {
+		s.Heard()
 		fresh, err := s.connect(ctx)
 		if err != nil {
 			return p.owned(), err
@@ -100,7 +104,7 @@ func (s *stream) send(ctx context.Context, b *outputs.Batch) (err error) {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	done := s.conn.guard(ctx, s.cfg.SendTimeout)
+	done := s.conn.guard(ctx, s.cfg.SendTimeout, s.Heard)
 	defer done()
 	defer func() {
 		if err != nil && s.conn.stuck.Load() {

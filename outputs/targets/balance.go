@@ -35,6 +35,9 @@ type piece struct {
 	rested bool
 }
 
+// waits tells whether a target is still to be found for the piece.
+func (p *piece) waits() bool { return !p.owned && !p.taken && !p.rested }
+
 // errUnsent: the last target failed, and came back before anybody looked.
 var errUnsent = errors.New("no target took the batch")
 
@@ -77,16 +80,22 @@ func (g *Group) balance(ctx context.Context, b *outputs.Batch) error {
 			}()
 		}
 		if busy == 0 {
-			break
+			// What is left may be for a target that owes the answer to a check.
+			if ctx.Err() != nil || !slices.ContainsFunc(p.pieces, (*piece).waits) || !g.undecided() {
+				break
+			}
+			if err := g.await(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		select {
 		case r := <-results:
 			busy--
-			g.release(r.member)
 			if err := g.settle(p, r); err != nil {
 				errs = append(errs, err)
 			}
-		case <-g.changed: // a target works again
+		case <-g.changed: // perhaps a target works again
 		}
 	}
 	return g.outcome(ctx, p, errs)
@@ -112,11 +121,13 @@ func (g *Group) outcome(ctx context.Context, p *progress, errs []error) error {
 // settle takes note of how a piece fared.
 func (g *Group) settle(p *progress, r written) error {
 	var rejected *outputs.Rejected
+	taken := r.err == nil || errors.As(r.err, &rejected)
+	g.release(r.member, taken || r.owned > 0)
 	switch {
 	case r.err == nil:
 		r.piece.owned = true
 		return nil
-	case errors.As(r.err, &rejected):
+	case rejected != nil:
 		r.piece.owned = true
 		for _, item := range rejected.Items {
 			item.Index += r.piece.at
@@ -148,17 +159,17 @@ func (g *Group) match(pieces []*piece) (*member, *piece) {
 	defer g.mu.Unlock()
 	tier, found := 0, false
 	for _, m := range g.members {
-		if m.down == nil && (!found || m.tier < tier) {
+		if g.works(m) && (!found || m.tier < tier) {
 			tier, found = m.tier, true
 		}
 	}
 	for i := range g.members {
 		m := g.members[(g.turn+i)%len(g.members)]
-		if m.busy || m.down != nil || m.tier != tier && g.named(m) {
+		if m.busy || !g.works(m) || m.tier != tier && g.named(m) {
 			continue
 		}
 		for _, p := range pieces {
-			if p.owned || p.taken || p.rested {
+			if !p.waits() {
 				continue
 			}
 			if by := p.refusedBy; by != nil && by != m && by.down == nil && !by.gone {

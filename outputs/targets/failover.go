@@ -34,7 +34,13 @@ func (g *Group) failover(ctx context.Context, b *outputs.Batch) error {
 			if err := g.noneUp(); err != nil {
 				return err
 			}
-			continue // one has just come back
+			// One has just come back, or owes the answer to a check.
+			if g.undecided() {
+				if err := g.await(ctx); err != nil {
+					return err
+				}
+			}
+			continue
 		}
 		if m != g.active {
 			if g.active != nil {
@@ -45,17 +51,18 @@ func (g *Group) failover(ctx context.Context, b *outputs.Batch) error {
 			g.active = m
 		}
 		if b.Packed != nil && g.progress.start > 0 {
-			g.release(m)
+			g.release(m, false)
 			return outputs.ErrUnpack
 		}
 		rest := tail(b, g.progress.start)
 		owned, err := m.lane.Write(ctx, rest)
-		g.release(m)
 		var rejected *outputs.Rejected
+		taken := err == nil || errors.As(err, &rejected)
+		g.release(m, taken || owned > 0)
 		if errors.Is(err, outputs.ErrUnpack) {
 			return err
 		}
-		if err == nil || errors.As(err, &rejected) {
+		if taken {
 			start := g.progress.start
 			g.progress = progress{}
 			return shifted(err, rejected, start)
@@ -79,19 +86,12 @@ func (g *Group) first() *member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, m := range g.members {
-		if m.down == nil {
+		if g.works(m) {
 			m.busy = true
 			return m
 		}
 	}
 	return nil
-}
-
-// release puts a target back that Write has used.
-func (g *Group) release(m *member) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	m.busy = false
 }
 
 // tail returns b without its first n events.

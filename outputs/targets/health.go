@@ -2,15 +2,24 @@ package targets
 
 import (
 	"context"
-	"sync"
 	"time"
 )
 
+// How a target gets stuck is found by those that wait for it; how the others are
+// must be known by then. So from a third of the patience on all others are asked
+// side by side, and who has not answered for another third is passed over: however
+// many hang, only the first costs time.
+
+// suspicion is how long a target may owe an answer before the others are asked, and
+// how long a check may take before the target is passed over meanwhile.
+func (c *Config) suspicion() time.Duration { return c.Patience / 3 }
+
 // watchHealth checks targets until ctx ends: those that failed every second, so
-// that they are used again soon after they are well, and idle ones now and then,
-// so that it is known beforehand who could stand in.
+// that they are used again soon after they are well; idle ones now and then, so that
+// it is known beforehand who could stand in; and all that are idle while one that is
+// in use keeps its answer waiting.
 func (g *Group) watchHealth(ctx context.Context) {
-	tick := time.NewTicker(min(checkPause, g.cfg.CheckEvery))
+	tick := time.NewTicker(min(checkPause, g.cfg.CheckEvery, g.cfg.suspicion()))
 	defer tick.Stop()
 	last := time.Now()
 	for {
@@ -23,26 +32,46 @@ func (g *Group) watchHealth(ctx context.Context) {
 		if idle {
 			last = time.Now()
 		}
-		var checks sync.WaitGroup
+		// None waits for another: one that hangs would hide that others are back.
 		for _, m := range g.due(idle) {
-			checks.Go(func() { g.check(ctx, m) })
+			g.background.Go(func() { g.check(ctx, m) })
 		}
-		checks.Wait()
 	}
 }
 
-// due returns the members to check.
+// due returns the members to check, and notes that they are being asked.
 func (g *Group) due(idle bool) (list []*member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	suspected := g.suspected()
 	for i, m := range g.members {
-		standby := g.cfg.Mode != Balance && !m.busy && i > 0
+		if !m.asked.IsZero() {
+			continue
+		}
 		failed := m.down != nil && time.Now().After(m.restUntil)
-		if failed || m.down == nil && idle && standby && !m.lane.Remote().IsValid() {
+		standby := g.cfg.Mode != Balance && i > 0 && !m.lane.Remote().IsValid()
+		if failed || m.down == nil && !m.busy && (suspected || idle && standby) {
+			m.asked = time.Now()
 			list = append(list, m)
 		}
 	}
 	return list
+}
+
+// suspected tells whether a target in use has owed an answer for a while. g.mu is held.
+func (g *Group) suspected() bool {
+	for _, m := range g.members {
+		if m.busy && m.lane.Silent() >= g.cfg.suspicion() {
+			return true
+		}
+	}
+	return false
+}
+
+// works tells whether m can be sent to: it has not failed, and keeps no check
+// waiting. g.mu is held.
+func (g *Group) works(m *member) bool {
+	return m.down == nil && (m.asked.IsZero() || time.Since(m.asked) < g.cfg.suspicion())
 }
 
 // check takes a target in use again, or out of it.
@@ -53,20 +82,37 @@ func (g *Group) check(ctx context.Context, m *member) {
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil {
-		g.fail(m, err)
-		return
-	}
 	g.mu.Lock()
+	m.asked = time.Time{}
 	wasDown := m.down != nil
-	m.down = nil
-	if wasDown {
-		m.upSince = time.Now()
+	if err == nil && wasDown {
+		m.down, m.upSince, m.served = nil, time.Now(), false
 	}
+	gone := m.gone
 	g.mu.Unlock()
-	if wasDown {
+	switch {
+	case gone:
+	case err != nil:
+		g.fail(m, err)
+	case wasDown:
 		g.metrics.up(m.address, true)
 		g.cfg.Logger.Info().Str("target", m.address).Msg("target works again")
-		g.signal()
 	}
+	g.signal()
+}
+
+// rest is how long m, which has just failed, is left alone. g.mu is held.
+//
+// A server that is restarted several times in a minute is used again at once each
+// time. One that answers checks and nothing else, as a stopped program does whose
+// kernel goes on, and one that works and hangs by turns, rest for longer each time.
+func (m *member) rest() time.Duration {
+	m.lapses++
+	switch {
+	case time.Since(m.upSince) > steady:
+		m.lapses = 0
+	case !m.served:
+		m.lapses = max(m.lapses, forgiven+1)
+	}
+	return min(checkPause<<min(max(m.lapses-forgiven, 0), maxDoublings), maxPause)
 }

@@ -6,6 +6,8 @@
 //   - An event is handed to another server only after the one before has failed to
 //     acknowledge it. So it may reach two, never none.
 //   - A server that failed gets nothing until it has answered a check.
+//   - While a server keeps its answer waiting all others are asked, so that messages
+//     go at once to one that answers, however many do not.
 //   - What is wrong with a message, not with a server, is tried again with the
 //     same server, so that the message is found.
 package targets
@@ -16,6 +18,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,12 +38,14 @@ const (
 )
 
 // Lane sends to one target. Write and Close are never called at the same time;
-// Check and Remote may be called at any.
+// Silent, Check and Remote may be called at any.
 type Lane interface {
 	// Write is that of outputs.Output. With an error that is no *outputs.Rejected
 	// it says how many events at the beginning of b the target owns already: those
 	// need not go to another.
 	Write(ctx context.Context, b *outputs.Batch) (owned int, err error)
+	// Silent is how long the target has owed Write an answer, 0 while it owes none.
+	Silent() time.Duration
 	// Check returns nil if the target answers, over a connection of its own.
 	Check(ctx context.Context) error
 	// Remote is the address connected to, the zero Addr while there is none.
@@ -65,6 +70,9 @@ type Config struct {
 	// Refused tells whether an error of Lane.Write is about a message and not
 	// about the target.
 	Refused func(error) bool
+	// Patience is how long a lane's Write lets its target owe an answer before it
+	// gives the target up. Default 3s.
+	Patience time.Duration
 	// CheckTimeout bounds a check. Default 3s.
 	CheckTimeout time.Duration
 	// CheckEvery is the time between two checks of a target that is not in use.
@@ -86,6 +94,11 @@ const (
 	maxPause   = 30 * time.Second
 	// steady is how long a target must have been in use to count as well again.
 	steady = 10 * time.Second
+	// forgiven is how many times in a row a target that was of use may fail sooner,
+	// before it rests for longer.
+	forgiven = 4
+	// maxDoublings of checkPause exceed maxPause.
+	maxDoublings = 5
 )
 
 // Parse checks targets as a configuration names them.
@@ -129,7 +142,7 @@ type Group struct {
 	// mu guards members and what is not noted otherwise in them.
 	mu      sync.Mutex
 	members []*member
-	// changed gets a token when a member works again or the list has changed.
+	// changed gets a token when a check has ended or the list has changed.
 	changed chan struct{}
 	// resolved is closed once the names have been looked up for the first time.
 	resolved   chan struct{}
@@ -153,11 +166,14 @@ type member struct {
 	tier int
 	// down is why the target gets nothing at present, nil while it does.
 	down error
-	// pause is how long the target rests before it is checked, until restUntil: it
-	// doubles each time that it answers a check, as a stopped program does whose
-	// kernel goes on, and then fails again.
-	pause              time.Duration
+	// asked is since when a check waits for its answer, zero while none does.
+	asked time.Time
+	// After a failure the target rests until restUntil. lapses is how often it has
+	// failed soon after it had come back, at upSince; served: it has taken something
+	// since then.
 	restUntil, upSince time.Time
+	lapses             int
+	served             bool
 	// gone: the target is no longer in the list. It is closed when it is idle.
 	gone bool
 	busy bool
@@ -167,6 +183,9 @@ type member struct {
 func New(cfg Config) (*Group, error) {
 	if err := errors.Join(Parse(cfg.Targets), CheckMode(cfg.Mode)); err != nil {
 		return nil, err
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = 3 * time.Second
 	}
 	if cfg.CheckTimeout == 0 {
 		cfg.CheckTimeout = 3 * time.Second
@@ -269,18 +288,41 @@ func (g *Group) noneUp() error {
 func (g *Group) fail(m *member, why error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !Several(g.cfg.Targets) {
+	if !Several(g.cfg.Targets) || m.gone {
 		return
 	}
 	if m.down == nil {
-		if m.pause = min(2*m.pause, maxPause); m.pause == 0 || time.Since(m.upSince) > steady {
-			m.pause = checkPause
-		}
-		m.restUntil = time.Now().Add(m.pause)
+		m.restUntil = time.Now().Add(m.rest())
 		g.cfg.Logger.Warn().Str("target", m.address).Err(why).Msg("target fails: its messages go to another, if there is one")
 	}
 	m.down = why
 	g.metrics.up(m.address, false)
+}
+
+// release puts a target back that Write has used; served: it has taken something.
+func (g *Group) release(m *member, served bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.busy = false
+	m.served = m.served || served
+}
+
+// undecided tells whether there is a target that keeps a check waiting, but has not
+// failed.
+func (g *Group) undecided() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.members, func(m *member) bool { return m.down == nil && !g.works(m) })
+}
+
+// await waits until the targets are no longer what they were.
+func (g *Group) await(ctx context.Context) error {
+	select {
+	case <-g.changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (g *Group) signal() {
