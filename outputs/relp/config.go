@@ -72,7 +72,7 @@ type Config struct {
 	// ConnectTimeout is how long it may take until a target has answered "open".
 	ConnectTimeout time.Duration
 	// AckTimeout is how long a target may answer nothing while messages wait for
-	// its answer; then the connection is given up.
+	// its answer, nor acknowledge an octet; then the connection is given up.
 	AckTimeout time.Duration
 
 	Logger     zerolog.Logger
