@@ -108,6 +108,9 @@ func TestNodeStoresServesAndStopsInOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := FindRunning(state); err != nil {
+			t.Fatalf("it answers, and is not found: %v", err)
+		}
 		octets, err := io.ReadAll(answer.Body)
 		answer.Body.Close()
 		if err != nil {

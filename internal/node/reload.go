@@ -19,7 +19,6 @@ import (
 // reloading loads the configuration anew each time that it is asked to, until ctx ends.
 func (n *Node) reloading(r *run) {
 	p := n.current()
-	n.record(nil)
 	for {
 		select {
 		case <-r.ctx.Done():

@@ -45,6 +45,7 @@ func (w *worker) halt() {
 func (n *Node) Run(ctx context.Context) error {
 	defer n.close()
 	n.running = true
+	n.record(nil) // before anyone is told that it runs
 	n.logger.Info().Str("version", n.plan.options.Version).Str("state", n.state).
 		Int("inputs", len(n.inputs)).Int("outputs", len(n.deliveries)).Str("http", n.webAddr()).Msg("ready")
 
