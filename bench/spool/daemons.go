@@ -322,11 +322,11 @@ func exists(path string) bool {
 
 func startSyslogNG(reliable string) func(b *bench, dir string, in, out int) (*exec.Cmd, error) {
 	return func(_ *bench, dir string, in, out int) (*exec.Cmd, error) {
-		root := os.Getenv("SYSLANE_TEST_CACHE")
-		if root == "" {
-			root = "/var/cache/syslane-test"
+		cache, err := exec.Command("bash", "-c", `. ../../e2e/setup/cache.sh && printf %s "$cache"`).Output()
+		if err != nil {
+			return nil, fmt.Errorf("ask e2e/setup/cache.sh where syslog-ng is: %w; run this in bench/spool", err)
 		}
-		root = filepath.Join(root, "syslog-ng")
+		root := filepath.Join(string(cache), "syslog-ng")
 		program := filepath.Join(root, "usr/sbin/syslog-ng")
 		if !exists(program) {
 			return nil, errNoPeer
