@@ -84,6 +84,8 @@ type lane struct {
 	renew atomic.Bool
 	// packs: the session takes what the log holds as it stands, and shall.
 	packs atomic.Bool
+	// goodbyes are the sessions being ended.
+	goodbyes sync.WaitGroup
 	// remote is the address connected to.
 	remote atomic.Pointer[netip.Addr]
 }
@@ -239,13 +241,15 @@ func (o *lane) Close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.end()
+	o.goodbyes.Wait()
 	return nil
 }
 
-// end says good-bye where there is a session.
+// end says good-bye where there is a session. Nobody need wait for the answer, least of
+// all messages that go to another server: this one may hang.
 func (o *lane) end() {
-	if o.session != nil {
-		o.leave(o.session, (*session).close)
+	if s := o.session; s != nil {
+		o.leave(s, func(s *session) { o.goodbyes.Go(s.close) })
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	output "github.com/syslane/syslane/outputs/relp"
 )
 
@@ -73,4 +75,53 @@ func TestAServerBehindANarrowLineIsNotLeftWhileOctetsArrive(t *testing.T) {
 	if _, events := store.received(); len(events) != b.Count {
 		t.Errorf("%d of %d events are there", len(events), b.Count)
 	}
+}
+
+// When the first target is back, the one in use until then is told good-bye. It may hang
+// at that very moment, and must not keep the messages.
+func TestNobodyWaitsForTheGoodbyeOfAServerThatHangs(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	first, second := startReceiver(t, false), startReceiver(t, false)
+	first.stop()
+	metrics := prometheus.NewRegistry()
+	o := startOutput(t, output.Config{Targets: []string{first.addr, second.cable.addr}, Registerer: metrics})
+	writeAll(t, o, batchOf(1, 10))
+	if n := len(second.received()); n != 10 {
+		t.Fatalf("the second server has %d events, want 10", n)
+	}
+	second.cable.cut()
+	first.start()
+	for deadline := time.Now().Add(time.Minute); !up(t, metrics, first.addr); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the first server does not count as well again")
+		}
+	}
+	began := time.Now()
+	writeAll(t, o, batchOf(11, 10))
+	if took := time.Since(began); took >= 2*time.Second {
+		t.Errorf("the first batch to the server that is back took %s", took)
+	}
+	if n := len(first.received()); n != 10 {
+		t.Errorf("the first server has %d events, want 10", n)
+	}
+	second.cable.mend()
+}
+
+// up tells whether a target counts as well.
+func up(t *testing.T, metrics *prometheus.Registry, target string) bool {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == "syslane_output_target_up" && l.GetName() == "target" && l.GetValue() == target {
+					return m.GetGauge().GetValue() == 1
+				}
+			}
+		}
+	}
+	return false
 }
