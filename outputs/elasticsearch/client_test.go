@@ -37,7 +37,7 @@ func TestRequestsCarryTheCredentialsAndHeadersThatAreConfigured(t *testing.T) {
 	f("password", func(c *Config) { c.Username, c.Password = "u", config.NewSecret("p") }, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("u:p")))
 	f("service token", func(c *Config) { c.ServiceToken = config.NewSecret("AAEAAW") }, "Authorization", "Bearer AAEAAW")
 	f("headers", func(c *Config) { c.Headers = map[string]string{"X-Tenant": "blue"} }, "X-Tenant", "blue")
-	f("pipeline", func(c *Config) { c.Pipeline = "p1" }, "User-Agent", "Syslane")
+	f("name of the program", func(*Config) {}, "User-Agent", "Syslane")
 }
 
 func TestRequestsGoThroughTheProxy(t *testing.T) {
