@@ -1,6 +1,10 @@
 package elasticsearch
 
-import "github.com/syslane/syslane/internal/syslog"
+import (
+	"slices"
+
+	"github.com/syslane/syslane/internal/syslog"
+)
 
 // bulk is a run of actions with their documents, as they go into requests.
 type bulk struct {
@@ -53,8 +57,18 @@ func (b *bulk) keep(f func(event int) bool) {
 	b.body, b.items = b.body[:to], b.items[:n]
 }
 
+// A bulk's memory begins with roomFirst octets and is doubled where fewer than roomMin
+// are left.
+const (
+	roomFirst = 64 << 10
+	roomMin   = 4 << 10
+)
+
 // add appends event number n of the batch as an action with its document.
 func (o *Output) add(b *bulk, e *syslog.Event, n int) {
+	if cap(b.body)-len(b.body) < roomMin {
+		b.body = slices.Grow(b.body, max(len(b.body), roomFirst)) // append alone would add a quarter
+	}
 	b.body = append(b.body, `{"create":{`...)
 	if o.pattern != nil {
 		b.body = append(append(b.body, `"_index":"`...), o.pattern.name(e)...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,10 @@ import (
 // attemptsMax is how many times in a row a Write sends documents again without
 // one of them being taken, before it leaves the waiting to its caller.
 const attemptsMax = 4
+
+// yieldEvery is after how many documents others may have the processor: while
+// documents are made out of a backlog the log waits for it with each sync.
+const yieldEvery = 256
 
 // minShare is the least number of documents worth a request of its own, when a
 // batch is shared out among the workers.
@@ -115,6 +120,9 @@ func (w *write) assemble(b *outputs.Batch, emit func(job *bulk)) error {
 			continue
 		}
 		w.add(job, &e, n)
+		if n%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		if len(job.items) >= docs || len(job.body) >= int(w.cfg.BulkMaxBytes) {
 			emit(job)
 			job = w.bulks.get()
