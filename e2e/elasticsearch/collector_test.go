@@ -257,6 +257,8 @@ func asked(t *testing.T, output string, status int, pattern string) {
 
 func TestServerWithTLSAndAPIKeysGetsEachMessageOnceAndNothingIsDroppedWhileItRefuses(t *testing.T) {
 	ca := peers.NewCA(t)
+	certFile, keyFile := ca.Issue(t, "collector.example.org")
+	wrongCert, wrongKey := peers.NewCA(t).Issue(t, "collector.example.org")
 	es := peers.StartSecureElastic(t, ca)
 	defer es.Close()
 	// No more than docs/ELASTICSEARCH.md says is needed.
@@ -276,13 +278,19 @@ data_stream = { dataset = "syslane_secure", namespace = "e2e" }
 bulk_max_docs = 500
 [output.tls]
 ca_file = %q
-`, es.URL, key, ca.File)
+cert_file = %q
+key_file = %q
+`, es.URL, key, ca.File, certFile, keyFile)
 	}
 	l := startLine(t, 50_000, output(encoded))
 	l.send(t)
 	l.delivered(t, 0.1)
 	asked(t, output(encoded), 0, `note: output.hosts: .*: elasticsearch`)
 	asked(t, strings.Replace(output(encoded), "ca_file", "# ca_file", 1), 1, `unknown authority; set tls.ca_file`)
+	asked(t, strings.NewReplacer("cert_file", "# cert_file", "key_file", "# key_file").Replace(output(encoded)), 1,
+		`set tls.cert_file and tls.key_file`)
+	asked(t, strings.NewReplacer(certFile, wrongCert, keyFile, wrongKey).Replace(output(encoded)), 1,
+		`does not take the certificate in tls.cert_file`)
 
 	// Its rights are taken away (403), and given back.
 	set := func(roles map[string]any) {

@@ -59,16 +59,24 @@ func StartElasticAt(t testing.TB, at proc.Place, settings ...string) *Elastic {
 }
 
 // StartSecureElastic runs an Elasticsearch with a certificate of ca, which takes
-// requests of users and of API keys only. Its own methods are those of a
-// superuser.
+// requests of users and of API keys only, from those who show a certificate of ca
+// themselves. Its own methods are those of a superuser.
 func StartSecureElastic(t testing.TB, ca *CA) *Elastic {
 	t.Helper()
 	Find(t, Elasticsearch)
 	cert, key := ca.Issue(t, "elasticsearch.example.org")
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.cert)
-	e := &Elastic{tls: &tls.Config{RootCAs: roots}, username: "admin", password: "admin-of-tests"}
-	return launch(t, e, "elasticsearch.sh", cert, key)
+	clientCert, clientKey := ca.Issue(t, "tests.example.org")
+	shown, err := tls.LoadX509KeyPair(clientCert, clientKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Elastic{
+		tls:      &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{shown}},
+		username: "admin", password: "admin-of-tests",
+	}
+	return launch(t, e, "elasticsearch.sh", cert, key, ca.File)
 }
 
 // StartOpenSearch runs an OpenSearch, as StartElastic does an Elasticsearch.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# elasticsearch.sh PORT DIR [CERT KEY]: runs the Elasticsearch of install-elasticsearch.sh
+# elasticsearch.sh PORT DIR [CERT KEY CA]: runs the Elasticsearch of install-elasticsearch.sh
 # in the foreground, on 127.0.0.1:PORT, with data, logs and configuration
 # beneath DIR. Kill its process group to stop it (it is two processes); started
 # again with the same DIR it goes on with the same data.
 #
-# With the files of a certificate and its key it speaks TLS and asks who one is:
-# user "admin" with password "admin-of-tests" may do everything, and there are
-# API keys. ELASTICSEARCH_SETTINGS holds more lines for elasticsearch.yml.
+# With the files of a certificate, its key and their CA it speaks TLS, only with those
+# who show a certificate of that CA, and asks who one is: user "admin" with password
+# "admin-of-tests" may do everything, and there are API keys. ELASTICSEARCH_SETTINGS holds more lines for elasticsearch.yml.
 #
 # The server has the core of Elasticsearch and x-pack security. It knows bulk, search, scroll, point in time, composable index
 # templates, flattened fields, and data streams made by the first write that
@@ -16,7 +16,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ./cache.sh
 
-[ $# = 2 ] || [ $# = 4 ] || { say "usage: elasticsearch.sh PORT DIR [CERT KEY]"; exit 2; }
+[ $# = 2 ] || [ $# = 5 ] || { say "usage: elasticsearch.sh PORT DIR [CERT KEY CA]"; exit 2; }
 port=$1 dir=$2
 [ -x "$es_home/bin/elasticsearch" ] || { say "no Elasticsearch in $es_home: run install-elasticsearch.sh"; exit 1; }
 
@@ -36,8 +36,9 @@ path.logs: $dir/logs
 cluster.routing.allocation.disk.threshold_enabled: false
 ${ELASTICSEARCH_SETTINGS:-}
 Y
-if [ $# = 4 ]; then
+if [ $# = 5 ]; then
   install -m 644 "$3" "$dir/config/http.pem"
+  install -m 644 "$5" "$dir/config/ca.pem"
   install -m 600 "$4" "$dir/config/http.key"
   echo 'admin:admin-of-tests' >"$dir/config/users"
   echo 'superuser:admin' >"$dir/config/users_roles"
@@ -46,6 +47,8 @@ xpack.security.enabled: true
 xpack.security.http.ssl.enabled: true
 xpack.security.http.ssl.certificate: http.pem
 xpack.security.http.ssl.key: http.key
+xpack.security.http.ssl.certificate_authorities: ca.pem
+xpack.security.http.ssl.client_authentication: required
 Y
 else
   echo 'xpack.security.enabled: false' >>"$dir/config/elasticsearch.yml"
