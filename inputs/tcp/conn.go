@@ -42,22 +42,30 @@ type conn struct {
 	framer *syslog.Framer
 	batch  inputs.Batch
 	buf    *buffer
-	class  int            // of the buffer to read into
+	queues bool           // it waits for its turn to read, and ends it before it waits for anything else
+	turn   bool           // it has its turn
+	class  int            // of the buffer to read into, where it does not queue
 	keeps  bool           // the stream has the buffer while it waits
 	held   int            // octets of buf.data in use: the beginning of a message
 	ahead  []func() error // the waits for what is under way to the disk, oldest first
+
+	givenUp <-chan struct{} // closed when nothing can be submitted any more
 }
 
 // serve reads a connection to its end. ctx ends the reading, submitting the
 // submits that are still under way then.
 func (in *Input) serve(ctx, submitting context.Context, nc *receive.Conn, queue inputs.QueueSink) {
-	c := &conn{in: in, net: nc, stream: nc, queue: queue, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0), keeps: !nc.Plain()}
+	c := &conn{in: in, net: nc, stream: nc, queue: queue, framer: syslog.NewFramer(in.cfg.Framing, in.cfg.MaxMessageSize), buf: in.buffers.get(0),
+		queues: nc.Plain(), keeps: !nc.Plain(), givenUp: submitting.Done()}
 	if in.cfg.Compression == CompressionZlib {
-		c.stream, c.keeps = newInflater(ctx, nc, in.cfg.IdleTimeout), false
+		c.stream, c.queues, c.keeps = newInflater(ctx, nc, in.cfg.IdleTimeout), false, false
 	}
 	c.batch.Input = in.cfg.Name
 	c.batch.Origins = []inputs.Origin{{Source: nc.Source, Identity: nc.Identity}}
-	defer func() { in.buffers.put(c.buf) }()
+	defer func() {
+		c.giveBack()
+		in.buffers.put(c.buf)
+	}()
 
 	wake := context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })
 	err := c.read(ctx, submitting)
@@ -194,10 +202,13 @@ func (c *conn) take(ctx context.Context, n int, received time.Time, follows bool
 	}
 	c.held = copy(c.buf.data, data[at:])
 	c.in.framing.Add(&c.framer.Stats)
-	if follows {
+	if follows && !c.queues {
 		return nil
 	}
 	c.giveBack()
+	if follows {
+		return nil
+	}
 	return c.settle(ctx, 0)
 }
 
@@ -252,12 +263,27 @@ func (c *conn) finish(ctx context.Context) {
 
 // borrow returns room to read into, behind what is held.
 func (c *conn) borrow() []byte {
-	c.exchange(c.in.buffers.affordable(c.class, c.in.buffers.smallest(c.held)))
+	class := c.in.buffers.smallest(c.held)
+	switch {
+	case !c.queues:
+		class = c.in.buffers.affordable(c.class, class)
+	case c.turn || c.in.buffers.turns.take(c.givenUp):
+		c.turn = true
+		class = max(class, c.in.buffers.whole)
+	}
+	c.exchange(class)
 	return c.buf.data[c.held:]
 }
 
-// giveBack takes the smallest buffer that holds what has arrived of a message.
-func (c *conn) giveBack() { c.exchange(c.in.buffers.smallest(c.held)) }
+// giveBack takes the smallest buffer that holds what has arrived of a message, and ends
+// the turn.
+func (c *conn) giveBack() {
+	c.exchange(c.in.buffers.smallest(c.held))
+	if c.turn {
+		c.turn = false
+		c.in.buffers.turns.end()
+	}
+}
 
 func (c *conn) exchange(class int) {
 	if class == c.buf.class {
