@@ -85,6 +85,7 @@ func (w *writer) commit(group []*block) {
 		b.finish(err)
 	}
 	l.in.release(group, l.cfg.BlockSize)
+	clear(group) // the next may be smaller, and these would stay for ever
 }
 
 // write appends the group to the segment, of which it starts a new one where

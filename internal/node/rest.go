@@ -3,19 +3,20 @@ package node
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
 )
 
 const (
-	// restAfter is how long nothing may have been stored until the memory of the last
-	// burst is given back, and restSlack how many octets of it are not worth the work.
-	restAfter = time.Second
+	// restEvery is how often it is looked whether something was stored, restTurns after
+	// how many looks in vain the memory of the last burst is given back: the log has
+	// given up its buffers by then. So is later, at each so many looks, what was used
+	// meanwhile. restSlack is how many octets are not worth the work.
+	restEvery = time.Second
+	restTurns = 2
 	restSlack = 2 << 20
-	// restTurns is how many collections that takes: the second empties the pools of
-	// buffers, and the log gives up its own in the meantime.
-	restTurns = 3
 	// gcPercent is GOGC where the environment sets none. Messages allocate nothing of
 	// their own, so that collections are rare, and half the memory for them costs no CPU
 	// that can be measured.
@@ -32,25 +33,21 @@ func frugal() {
 // rest gives memory back to the system each time that the log has come to rest. The
 // runtime alone would keep what a burst took for minutes, and some of it for ever.
 func (n *Node) rest(ctx context.Context) {
-	tick := time.NewTicker(restAfter)
+	tick := time.NewTicker(restEvery)
 	defer tick.Stop()
-	head, idle := n.log.Head(), 0
-	least, giving := uint64(0), false
+	head, idle, least := n.log.Head(), 0, uint64(0)
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		now := n.log.Head()
-		if now != head {
+		if now := n.log.Head(); now != head {
 			head, idle = now, 0
 			continue
 		}
-		if idle++; idle == 1 {
-			giving = resident() > least+restSlack
-		}
-		if giving && idle <= restTurns {
+		if idle++; idle%restTurns == 0 && resident() > least+restSlack {
+			runtime.GC() // pools give up their buffers at the second collection
 			debug.FreeOSMemory()
 			least = resident()
 		}

@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// checkInterval is how often windows are looked at.
+	// checkInterval is how often windows are looked at, and idleInterval how often it
+	// is looked whether there are any.
 	checkInterval = 250 * time.Millisecond
+	idleInterval  = time.Second
 	// maxTold is how many counts are told in one batch: their notes must fit.
 	maxTold = 1000
 	// lastGrace is how long the last events may take to be stored when Run ends.
@@ -26,8 +28,8 @@ const (
 func (p *Pipeline) Run(ctx context.Context) {
 	left := p.untold
 	p.untold = nil
-	tick := time.NewTicker(checkInterval)
-	defer tick.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	told := time.Now()
 	for {
 		if now := time.Now(); now.Sub(told) >= excessInterval {
@@ -36,8 +38,13 @@ func (p *Pipeline) Run(ctx context.Context) {
 			p.leaving.forget(now)
 		}
 		left = p.tell(ctx, append(left, p.expired(time.Now())...))
+		wait := idleInterval
+		if len(left) > 0 || p.setup.Load().rules.dedupes || len(p.leaving.dedupes()) > 0 {
+			wait = checkInterval
+		}
+		next.Reset(wait)
 		select {
-		case <-tick.C:
+		case <-next.C:
 			continue
 		case <-ctx.Done():
 		}
