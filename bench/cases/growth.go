@@ -44,8 +44,8 @@ func few(b *Bench, messages int) int {
 // limits are loops that do a part of the work and nothing else.
 func limits() Case {
 	var s steps
-	for _, loop := range []subject.Subject{subject.Loop("a loop that receives and counts LF", "receive"),
-		subject.Loop("a loop that receives, and writes with fdatasync", "write"), collectorTCP("syslane", ""),
+	for _, loop := range []subject.Subject{subject.Loop(subject.LoopName+" and counts LF", "tcp", "receive"),
+		subject.Loop(subject.LoopName+", and writes with fdatasync", "tcp", "write"), collectorTCP("syslane", ""),
 		collectorTCP("syslane, no compression", `codec = "none"`)} {
 		s.add(loop, storeStream(10, false))
 	}

@@ -35,7 +35,8 @@ func startup() Case {
 	}
 }
 
-// idleFor is how long nothing happens, idleLoad what happened before.
+// idleFor is how long nothing happens until it is measured, and while it is; idleLoad is
+// what happened before.
 const (
 	idleFor  = 4 * time.Second
 	idleLoad = 500_000
@@ -93,6 +94,7 @@ func idle() Case {
 type idleness struct{ mib, cpu float64 }
 
 func atIdle(r *subject.Running, rest time.Duration) (i idleness, err error) {
+	time.Sleep(rest) // what it does to come to rest is no cost of idling
 	before, err := r.CPU()
 	if err != nil {
 		return i, err

@@ -3,6 +3,8 @@ package cases
 import (
 	"math"
 	"strings"
+
+	"github.com/syslane/syslane/bench/subject"
 )
 
 // Medians are those of a case, by the name of the subject. Subjects that failed
@@ -66,7 +68,7 @@ func beside(m measure, most bool, peers ...string) func(Medians) float64 {
 	return func(all Medians) float64 {
 		best := math.NaN()
 		for name, r := range all {
-			if strings.HasPrefix(name, ours) || !containsOne(name, peers) {
+			if strings.HasPrefix(name, ours) || strings.HasPrefix(name, subject.LoopName) || !containsOne(name, peers) {
 				continue
 			}
 			if v := m(r); v > 0 && (math.IsNaN(best) || most == (v > best)) {

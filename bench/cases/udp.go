@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"math"
+
 	"github.com/syslane/syslane/bench/load"
 	"github.com/syslane/syslane/bench/subject"
 )
@@ -21,6 +23,8 @@ func udpSubjects() []subject.Subject {
 		subject.Rsyslog("rsyslog, memory queue", false, subject.RsyslogConfig{
 			Input: subject.RsyslogUDP, Queue: subject.RsyslogMemory, Action: subject.RsyslogFile}),
 		subject.SyslogNG("syslog-ng", subject.SyslogNGConfig{Source: subject.SyslogNGUDP, Destination: subject.SyslogNGFile}),
+		subject.Loop(subject.LoopName+" and counts", "udp", "receive"),
+		subject.Loop(subject.LoopName+", and writes with fdatasync", "udp", "write"),
 	}
 }
 
@@ -63,12 +67,15 @@ func udpRate() Case {
 	}
 }
 
-// Rates rise by a quarter, from the first to no more than the last; each is held for
-// a time long enough that no buffer hides that a subject is too slow.
+// Rates rise by a quarter, from the first to no more than the last, until a message is
+// lost; then the gap between the greatest rate without loss and the least with is halved
+// until it is no wider than finest. Each is held for a time long enough that no buffer
+// hides that a subject is too slow.
 const (
 	firstRate  = 100_000
 	lastRate   = 2_000_000
 	rateRises  = 1.25
+	finest     = 1.04
 	rateHeldAt = 1.5 // seconds
 )
 
@@ -88,8 +95,9 @@ func udpLoss() Case {
 				held, last = 0.1, 2*firstRate
 			}
 			res := Result{}
-			clean, before := 0.0, 0
-			for rate := float64(firstRate); rate <= last; rate *= rateRises {
+			clean, lossy := 0.0, 0.0 // the greatest rate without loss, and the least with
+			share, before := 0.0, 0
+			for rate := float64(firstRate); rate <= last; {
 				m := b.Messages.Of(int(rate * held))
 				reached, err := load.SendDatagrams(r.In, m, rate)
 				if err != nil {
@@ -100,16 +108,25 @@ func udpLoss() Case {
 					return res, r.Blame(err)
 				}
 				if lost := before + m.Count() - stored; lost > 0 {
-					res.Also = append(res.Also, Figure{"lost at the next rate", 100 * float64(lost) / float64(m.Count()), "%"})
+					lossy, share = rate, 100*float64(lost)/float64(m.Count())
+				} else {
+					clean, res.Rate = rate, max(res.Rate, reached)
+				}
+				before = stored
+				if lossy == 0 {
+					if reached < rate/rateRises {
+						break // the sender is at its end
+					}
+					rate *= rateRises
+					continue
+				}
+				if lossy <= clean*finest || clean == 0 {
+					res.Also = append(res.Also, Figure{"lost at the next rate", share, "%"})
 					break
 				}
-				if before = stored; reached < clean*1.02 {
-					break // the sender is at its end
-				}
-				clean = reached
+				rate = math.Sqrt(clean * lossy)
 			}
-			_, peak, err := r.Resident()
-			res.Peak, res.Rate = peak, clean
+			_, res.Peak, err = r.Resident()
 			return res, err
 		},
 		Targets: []Target{

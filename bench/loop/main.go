@@ -1,5 +1,6 @@
-// Command loop receives over TCP and does nothing but count line feeds or, with -file,
-// write all octets to a file and sync it. It shows what the machine takes for that alone.
+// Command loop receives over TCP or UDP and does nothing but count line feeds or, with
+// -file, write all octets to a file and sync it. It shows what the machine takes for that
+// alone.
 package main
 
 import (
@@ -20,14 +21,15 @@ const piece = 256 << 10
 func main() {
 	listen := flag.String("listen", "", "address")
 	web := flag.String("http", "", "address that answers with the count")
+	udp := flag.Bool("udp", false, "receive datagrams, and count these")
 	file := flag.String("file", "", "file to write; none: only count")
 	flag.Parse()
-	fmt.Fprintln(os.Stderr, run(*listen, *web, *file))
+	fmt.Fprintln(os.Stderr, run(*listen, *web, *file, *udp))
 	os.Exit(1)
 }
 
 // run goes on until something fails.
-func run(listen, web, file string) error {
+func run(listen, web, file string, udp bool) error {
 	var count atomic.Int64
 	take := func(octets []byte) error {
 		count.Add(int64(bytes.Count(octets, []byte{'\n'})))
@@ -48,6 +50,10 @@ func run(listen, web, file string) error {
 			fmt.Fprint(w, count.Load())
 		}))
 	}()
+	if udp {
+		go func() { failed <- receiveDatagrams(listen, take) }()
+		return <-failed
+	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
@@ -60,7 +66,7 @@ func run(listen, web, file string) error {
 				return
 			}
 			go func() {
-				if err := receive(c, take); err != nil {
+				if err := receiveStream(c, take); err != nil {
 					failed <- err
 				}
 			}()
@@ -69,8 +75,8 @@ func run(listen, web, file string) error {
 	return <-failed
 }
 
-// receive gives what a connection brings to take, until either ends.
-func receive(c net.Conn, take func([]byte) error) error {
+// receiveStream gives what a connection brings to take, until either ends.
+func receiveStream(c net.Conn, take func([]byte) error) error {
 	defer c.Close()
 	buf := make([]byte, piece)
 	for {

@@ -11,9 +11,12 @@ import (
 	"time"
 )
 
-// Loop is bench/loop, which only receives, or also writes: the least that a receiver
-// must do.
-func Loop(name, mode string) Subject {
+// LoopName begins the names of loops, by which targets know that these are no peers.
+const LoopName = "a loop that receives"
+
+// Loop is bench/loop, which over "tcp" or "udp" only receives, or also writes: the least
+// that a receiver must do.
+func Loop(name, network, mode string) Subject {
 	return Subject{
 		Name: name, Durable: mode == "write",
 		Stored: func(r *Running) (int, error) {
@@ -39,6 +42,9 @@ func Loop(name, mode string) Subject {
 				return nil, err
 			}
 			args := []string{"-listen", s.In, "-http", s.HTTP}
+			if network == "udp" {
+				args = append(args, "-udp")
+			}
 			if mode == "write" {
 				args = append(args, "-file", filepath.Join(s.Dir, "out"))
 			}
