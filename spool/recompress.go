@@ -16,6 +16,8 @@ const (
 	busyRest = 39
 	// busyRate is the octets of records a second from which on the log is busy.
 	busyRate = 2 << 20
+	// busyNotice is over what time that must have come at least.
+	busyNotice = 100 * time.Millisecond
 	// rewriteRetry is how long after an error of the disk rewriting is tried again.
 	rewriteRetry = 5 * time.Minute
 )
@@ -54,15 +56,16 @@ func (l *Log) rewriteFull() {
 	}
 }
 
-// pace returns what makes the rewriter rest: long while much is appended.
+// pace returns what makes the rewriter rest: long while much is appended. It gives way
+// to a burst as soon as that is noticed, and comes back when a second was quiet.
 func (l *Log) pace() func(time.Duration) error {
 	before, at := l.stats.rawOctets.Load(), time.Now()
-	busy := true // until a second has shown otherwise
+	busy := true
 	return func(worked time.Duration) error {
-		if passed := time.Since(at); passed > time.Second {
-			now := l.stats.rawOctets.Load()
-			busy = float64(now-before) > busyRate*passed.Seconds()
-			before, at = now, time.Now()
+		now, passed := l.stats.rawOctets.Load(), time.Since(at)
+		much := float64(now-before) > busyRate*max(passed, busyNotice).Seconds()
+		if much || passed > time.Second {
+			busy, before, at = much, now, time.Now()
 		}
 		rest := worked * idleRest
 		if busy {
