@@ -10,6 +10,10 @@ import (
 // ring, it is kept.
 const ringIdle = 5 * time.Second
 
+// ringBehind is for how long all readers may be behind the ring before it is no longer
+// filled: of a burst that outruns them nothing would be left in it when they are there.
+const ringBehind = 50 * time.Millisecond
+
 // maxRingBlocks bounds the blocks of the ring, for they can be small.
 const maxRingBlocks = 4096
 
@@ -19,6 +23,8 @@ const maxRingBlocks = 4096
 type ring struct {
 	size int64
 	used atomic.Int64 // unix ns: when a reader last had use for it
+	// missed is when a reader last found nothing in it of what it reads next.
+	missed atomic.Int64
 
 	mu sync.RWMutex
 	// Guarded by mu:
@@ -37,7 +43,8 @@ type ringBlock struct {
 func (g *ring) want() { g.used.Store(time.Now().UnixNano()) }
 
 func (g *ring) wanted() bool {
-	return g.size > 0 && time.Now().UnixNano()-g.used.Load() < int64(ringIdle)
+	used := g.used.Load()
+	return g.size > 0 && time.Now().UnixNano()-used < int64(ringIdle) && g.missed.Load()-used < int64(ringBehind)
 }
 
 // freeIdle gives the memory back when no reader has use for it.
@@ -145,6 +152,7 @@ func (r *Reader) nextInMemory() (b Block, ok bool) {
 		return b, false
 	}
 	if b, r.hot, ok = l.ring.get(r.pos, r.hot); !ok || b.Next() > head {
+		l.ring.missed.Store(time.Now().UnixNano())
 		return b, false
 	}
 	l.ring.want()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/syslane/syslane/internal/vfs"
 	"pgregory.net/rapid"
@@ -58,6 +59,43 @@ func TestReadersThatKeepUpDoNotTouchTheDisk(t *testing.T) {
 	r.Seek(500)
 	if got := next(); got.First != 500 || got.Count != 1 || reads.Load() == 0 {
 		t.Errorf("from the disk: %+v", got)
+	}
+}
+
+func TestTheRingIsNotFilledWhileAllReadersAreBehindIt(t *testing.T) {
+	cfg := testConfig(t, "/log")
+	cfg.FS = vfs.NewMem()
+	l := mustOpen(t, cfg)
+	for range 3 {
+		mustAppend(t, l, "before the ring")
+	}
+	r := l.NewReader(1)
+	defer r.Close()
+	next := func() {
+		t.Helper()
+		if _, err := r.Next(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.ring.want()
+	mustAppend(t, l, "in the ring")
+	next() // is not there
+	l.ring.used.Add(-int64(ringBehind))
+	if next(); l.ring.wanted() {
+		t.Error("the ring is filled for readers that are behind it")
+	}
+	next()
+	next()
+	arrived := make(chan error, 1)
+	go func() { _, err := r.Next(context.Background()); arrived <- err }()
+	for deadline := time.Now().Add(time.Minute); !l.ring.wanted(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the ring is not filled for a reader that waits at the head")
+		}
+	}
+	mustAppend(t, l, "waited for")
+	if err := <-arrived; err != nil {
+		t.Fatal(err)
 	}
 }
 
