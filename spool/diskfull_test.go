@@ -16,44 +16,29 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/internal/vfs"
 )
 
 // mounted mounts a file system of so many MiB on a new folder until the test ends.
-// Without the right to do so the test is skipped, and says that only the injected
-// errors of the other tests show what a full disk does. Root is only stopped by the
+// Without the right to do so the test is left out: only the injected errors of other
+// tests then show what a full disk does. Root is only stopped by the
 // kernel.
 func mounted(t *testing.T, mebibytes int) string {
 	t.Helper()
 	dir := t.TempDir()
 	if os.Geteuid() != 0 {
-		leaveOut(t, "mounting a small file system needs root")
+		peers.LeaveOut(t, "mounting a small file system needs root")
 	}
 	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mebibytes))
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENODEV) {
-		leaveOut(t, fmt.Sprintf("the kernel refuses to mount a tmpfs: %v", err))
+		peers.LeaveOut(t, fmt.Sprintf("the kernel refuses to mount a tmpfs: %v", err))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unmount(t, dir) })
 	return dir
-}
-
-// leaveOut skips a test where the kernel or the user cannot do what it needs, and
-// names it in the file that LEFT_OUT names, which is shown at the end of the run.
-func leaveOut(t *testing.T, why string) {
-	t.Helper()
-	why = "a real full disk (" + why + "; shown with injected errors only)"
-	if path := os.Getenv("LEFT_OUT"); path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		fmt.Fprintln(f, why)
-	}
-	t.Skip("LEFT OUT: " + why)
 }
 
 // unmount tries again while the file system is busy: the kernel lets go of the file
@@ -89,10 +74,10 @@ func mountedOnFailing(t *testing.T, mebibytes, image int) (dir, below string) {
 		t.Fatalf("mkfs.ext4: %v: %s; install e2fsprogs", err, out)
 	}
 	if err != nil {
-		leaveOut(t, fmt.Sprintf("mkfs.ext4: %v: %s", err, out))
+		peers.LeaveOut(t, fmt.Sprintf("mkfs.ext4: %v: %s", err, out))
 	}
 	if out, err := exec.Command("mount", "-o", "loop,errors=continue", img, dir).CombinedOutput(); err != nil {
-		leaveOut(t, fmt.Sprintf("the kernel mounts no image: %v: %s", err, strings.TrimSpace(string(out))))
+		peers.LeaveOut(t, fmt.Sprintf("the kernel mounts no image: %v: %s", err, strings.TrimSpace(string(out))))
 	}
 	t.Cleanup(func() { unmount(t, dir) })
 	return dir, below
