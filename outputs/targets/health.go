@@ -19,7 +19,9 @@ func (c *Config) suspicion() time.Duration { return c.Patience / 3 }
 // it is known beforehand who could stand in; and all that are idle while one that is
 // in use keeps its answer waiting.
 func (g *Group) watchHealth(ctx context.Context) {
-	tick := time.NewTicker(min(checkPause, g.cfg.CheckEvery, g.cfg.suspicion()))
+	// By the time the patience is over those that hang must have been known to for a
+	// while, also on a machine that is late: so it is looked well before each suspicion.
+	tick := time.NewTicker(min(checkPause, g.cfg.CheckEvery, g.cfg.suspicion()/3))
 	defer tick.Stop()
 	last := time.Now()
 	for {
@@ -52,6 +54,9 @@ func (g *Group) due(idle bool) (list []*member) {
 		standby := g.cfg.Mode != Balance && i > 0 && !m.lane.Remote().IsValid()
 		if failed || m.down == nil && !m.busy && (suspected || idle && standby) {
 			m.asked = time.Now()
+			if failed {
+				m.restUntil = m.asked.Add(checkPause)
+			}
 			list = append(list, m)
 		}
 	}

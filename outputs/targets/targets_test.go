@@ -67,14 +67,21 @@ func (s *server) answers(ctx context.Context, after, limit time.Duration, deaf b
 	return errStuck
 }
 
+// lag is how late a busy machine notices that a server which hangs is silent.
+const lag = 300 * time.Millisecond
+
 // Write takes the events, and owns them where it answers.
 func (s *server) Write(ctx context.Context, b *outputs.Batch) (int, error) {
+	s.mu.Lock()
+	slow, limit := s.slow, patience
+	if s.frozen {
+		limit -= lag
+	}
+	s.mu.Unlock()
+	time.Sleep(patience - limit)
 	s.Heard()
 	defer s.End()
-	s.mu.Lock()
-	slow := s.slow
-	s.mu.Unlock()
-	err := s.answers(ctx, slow, patience, true)
+	err := s.answers(ctx, slow, limit, true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	run := b.Events
