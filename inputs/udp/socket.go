@@ -18,7 +18,7 @@ const (
 	// maxWaiting is how many full batches of a socket, of a MiB each, wait to be
 	// submitted: with the kernel's receive buffer, what can arrive while the disk
 	// makes a pause.
-	maxWaiting = 32
+	maxWaiting = 24
 	// lastWords is how long, at the end, datagrams are taken that the kernel holds.
 	lastWords = time.Second
 )
