@@ -4,7 +4,7 @@
 set -euo pipefail
 port=${PORT:-19237} dir=$(mktemp -d)
 chmod 755 "$dir"
-setsid e2e/setup/elasticsearch.sh "$port" "$dir/home" >"$dir/output.log" 2>&1 &
+ELASTICSEARCH_JAVA=-XX:+TieredCompilation setsid e2e/setup/elasticsearch.sh "$port" "$dir/home" >"$dir/output.log" 2>&1 &
 server=$!
 trap 'kill -- "-$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -rf "$dir"' EXIT
 for _ in $(seq 180); do

@@ -6,7 +6,9 @@
 #
 # With the files of a certificate, its key and their CA it speaks TLS, only with those
 # who show a certificate of that CA, and asks who one is: user "admin" with password
-# "admin-of-tests" may do everything, and there are API keys. ELASTICSEARCH_SETTINGS holds more lines for elasticsearch.yml.
+# "admin-of-tests" may do everything, and there are API keys. ELASTICSEARCH_SETTINGS holds more lines for elasticsearch.yml,
+# ELASTICSEARCH_JAVA more options of Java. Without them the code is compiled quickly rather than well: tests
+# start servers often and ask little of them, and this halves what a start costs.
 #
 # The server has the core of Elasticsearch and x-pack security. It knows bulk, search, scroll, point in time, composable index
 # templates, flattened fields, and data streams made by the first write that
@@ -59,7 +61,7 @@ if [ "$(id -u)" = 0 ]; then
   as_user=(setpriv "--reuid=$es_user" "--regid=$es_user" --clear-groups)
 fi
 export ES_PATH_CONF=$dir/config ES_TMPDIR=$dir/tmp HOME=$dir
-export ES_JAVA_OPTS="-Xms768m -Xmx768m"
+export ES_JAVA_OPTS="-Xms768m -Xmx768m ${ELASTICSEARCH_JAVA:--XX:TieredStopAtLevel=1 -XX:-AlwaysPreTouch}"
 ES_JAVA_HOME=$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")
 export ES_JAVA_HOME
 unset JAVA_HOME

@@ -12,4 +12,4 @@ cd "$(dirname "$0")"
 [ $# = 2 ] || { say "usage: opensearch.sh PORT DIR"; exit 2; }
 [ -e "$os_home/OpenSearch.class" ] || { say "no OpenSearch in $os_home: run install-opensearch.sh"; exit 1; }
 mkdir -p "$2"
-exec java -Xms768m -Xmx768m -cp "$os_home/lib/*:$os_home" OpenSearch "$1" "$2"
+exec java -Xms768m -Xmx768m -XX:TieredStopAtLevel=1 -cp "$os_home/lib/*:$os_home" OpenSearch "$1" "$2"
