@@ -135,7 +135,7 @@ func (l *Log) enqueue(ctx context.Context, b *Batch, lent bool) (*ticket, uint64
 	}
 	var full [2]*block // those that this append closes, and so has to seal
 	comp := l.compressorFor(in.pending)
-	whole := lent && int64(len(b.Records)) >= l.cfg.BlockSize/2 && comp.codec != codecNone
+	whole := lent && int64(len(b.Records)) >= l.cfg.BlockSize/2
 	if in.open != nil && (whole || !in.open.fits(b, l.cfg.BlockSize)) {
 		full[0] = in.closeOpen()
 	}

@@ -2,27 +2,31 @@ package spool
 
 import (
 	"hash/crc32"
+	"io"
 	"math"
 )
 
 // block collects batches until it is full or the writer is free, is sealed
 // (compressed and summed) by whoever closed it, and then written.
 type block struct {
-	buf   []byte // room for the header, then the records; nil until it is needed
-	lent  []byte // the records where they are the caller's
-	enc   []byte // room for the header, then the records compressed
+	buf   []byte                // room for the header, then the records; nil until it is needed
+	lent  []byte                // the records where they are the caller's
+	enc   []byte                // room for the header, then the records compressed
+	head  [blockHeaderSize]byte // the header where the records are written from lent
 	notes []byte
-	out   []byte // once sealed: the block as it is written, less the header
-	taken int64  // octets taken from batches
-	hdr   blockHeader
-	comp  *compressor
-	t     *ticket
+	// pieces are, once sealed, what is written, one behind the other. The first begins
+	// with room for the header.
+	pieces [3][]byte
+	taken  int64 // octets taken from batches
+	hdr    blockHeader
+	comp   *compressor
+	t      *ticket
 }
 
 // ticket is what the appends of one block wait for. It is not reused, as they
 // read it after the block has been.
 type ticket struct {
-	sealed chan struct{} // closed when block.out is ready
+	sealed chan struct{} // closed when block.pieces are ready
 	done   chan struct{} // closed when the block is durable or has failed
 	// Valid after done.
 	first uint64
@@ -31,7 +35,7 @@ type ticket struct {
 
 func (b *block) reset(comp *compressor) {
 	b.comp = comp
-	b.buf, b.notes, b.out, b.lent = b.buf[:0], b.notes[:0], nil, nil
+	b.buf, b.notes, b.lent, b.pieces = b.buf[:0], b.notes[:0], nil, [3][]byte{}
 	b.taken = 0
 	b.hdr = blockHeader{minTime: math.MaxInt64, maxTime: math.MinInt64}
 	b.t = &ticket{sealed: make(chan struct{}), done: make(chan struct{})}
@@ -87,38 +91,57 @@ func (b *block) joined(batch *Batch) {
 	b.hdr.maxTime = max(b.hdr.maxTime, batch.MaxTime)
 }
 
-// seal makes b.out and all of the header but what only the writer knows.
+// seal makes b.pieces and all of the header but what only the writer knows.
 func (b *block) seal(salt uint32) {
 	raw := b.records()
-	b.hdr.raw = uint32(len(raw))
-	b.out = b.buf
+	b.hdr.raw, b.hdr.notes = uint32(len(raw)), uint32(len(b.notes))
+	own := &b.buf
 	if c := b.comp; c.codec != codecNone {
 		b.enc = grow(b.enc[:0], blockHeaderSize)
 		if b.enc, b.hdr.codec = c.compress(b.enc[:blockHeaderSize], raw); b.hdr.codec != codecNone {
-			b.out = b.enc
+			own = &b.enc
 		}
 	}
-	inEnc := b.hdr.codec != codecNone
-	if !inEnc && b.lent != nil {
-		b.enc, inEnc = append(b.enc, raw...), true
-		b.out = b.enc
-	}
-	b.hdr.stored = uint32(len(b.out) - blockHeaderSize)
-	b.hdr.notes = uint32(len(b.notes))
-	b.out = append(b.out, b.notes...)
-	if inEnc {
-		b.enc = b.out // it may have moved
+	if b.lent != nil && b.hdr.codec == codecNone {
+		b.pieces = [3][]byte{b.head[:], b.lent, b.notes}
 	} else {
-		b.buf = b.out
+		*own = append(*own, b.notes...)
+		b.pieces[0] = *own
 	}
-	b.hdr.body = crc32.Update(salt, castagnoli, b.out[blockHeaderSize:])
+	b.hdr.stored = uint32(b.size() - blockHeaderSize - int64(len(b.notes)))
+	b.hdr.body = crc32.Update(salt, castagnoli, b.pieces[0][blockHeaderSize:])
+	for _, p := range b.pieces[1:] {
+		b.hdr.body = crc32.Update(b.hdr.body, castagnoli, p)
+	}
 	close(b.t.sealed)
+}
+
+// size is how many octets a sealed block takes in the file.
+func (b *block) size() (octets int64) {
+	for _, p := range b.pieces {
+		octets += int64(len(p))
+	}
+	return octets
+}
+
+// writeTo writes a placed block at offset at.
+func (b *block) writeTo(f io.WriterAt, at int64) error {
+	for _, p := range b.pieces {
+		if len(p) == 0 {
+			continue
+		}
+		if _, err := f.WriteAt(p, at); err != nil {
+			return err
+		}
+		at += int64(len(p))
+	}
+	return nil
 }
 
 // place gives a sealed block its position and time.
 func (b *block) place(first uint64, now int64, salt uint32) {
 	b.hdr.first, b.hdr.appended = first, now
-	b.hdr.encode(b.out, salt)
+	b.hdr.encode(b.pieces[0], salt)
 }
 
 // finish lets the appends of b return. After it b may be used again.

@@ -105,12 +105,12 @@ func (w *writer) write(group []*block) error {
 	end, head, marks := w.end, w.head, len(w.marks)
 	for _, b := range group {
 		b.place(head, now, l.salt)
-		if _, err := w.file.WriteAt(b.out, end); err != nil {
+		if err := b.writeTo(w.file, end); err != nil {
 			w.marks = w.marks[:marks]
 			return fmt.Errorf("append to %s: %w", w.seg, err)
 		}
 		w.marks = append(w.marks, mark{head, end})
-		end += int64(len(b.out))
+		end += b.size()
 		head += uint64(b.hdr.count)
 	}
 	w.end, w.head = end, head
@@ -176,7 +176,7 @@ func (w *writer) succeed(group []*block) {
 	var records, octets, raw uint64
 	for _, b := range group {
 		records += uint64(b.hdr.count)
-		octets += uint64(len(b.out))
+		octets += uint64(b.size())
 		raw += uint64(b.hdr.raw)
 		if l.cfg.Noted == nil {
 			continue
