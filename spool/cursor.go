@@ -201,11 +201,11 @@ func (c *Cursor) Rewind(pos uint64) error {
 // touch follows every change of state. l.cursorsMu is held.
 func (c *Cursor) touch() {
 	c.state.updated = c.l.cfg.Now().UnixNano()
-	c.passed.Store(c.state.position)
+	before := c.passed.Swap(c.state.position)
 	c.dirty = true
 	c.version++
-	if c.l.quota.pressure.Load() {
-		c.l.kickMaintenance()
+	if second := c.l.quota.second.Load(); c.l.quota.pressure.Load() && before < second && second <= c.state.position {
+		c.l.kickMaintenance() // someone waits for the room of the oldest segment
 	}
 }
 

@@ -15,6 +15,9 @@ type quota struct {
 	sealed        atomic.Int64 // number of segments but the last
 	unrewritten   atomic.Int64 // octets of those that wait to be rewritten
 	free          atomic.Int64 // octets of the file system; 0: not known
+	// second is the first position of the second segment: a cursor that comes there
+	// may let go of the oldest. 0: there is none.
+	second atomic.Uint64
 }
 
 // orphan is a segment that is no longer part of the log but could not be removed.
@@ -67,13 +70,16 @@ func (l *Log) maintain() {
 	}
 }
 
-// retain deletes what retention and space demand, as far as cursors allow.
+// retain deletes what retention and space demand, as far as cursors allow. It wakes
+// those that wait for room only where there is more: each asks for this again when it
+// finds none.
 func (l *Log) retain() {
+	wasLow, more := l.quota.diskLow.Load(), false
 	for {
 		l.checkDisk()
 		pressed := l.pressed()
-		gone := l.removeOldest(pressed)
-		if gone {
+		if l.removeOldest(pressed) {
+			more = true
 			continue
 		}
 		if !pressed {
@@ -81,7 +87,7 @@ func (l *Log) retain() {
 		}
 		break
 	}
-	if l.quota.pressure.Load() || !l.isFull(0) {
+	if more || wasLow && !l.quota.diskLow.Load() {
 		l.wakeAppenders()
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -330,5 +332,59 @@ func TestADroppedCursorFreesWhatOnlyItKept(t *testing.T) {
 	eventually(t, "its records go", func() bool { return l.Stats().Segments == 1 })
 	if names, _ := disk.List("/log/cursors"); len(names) > 2 {
 		t.Errorf("%v", names)
+	}
+}
+
+// looks counts how often the log looks at the free space, which it does each time that it
+// looks whether it can shrink.
+type looks struct {
+	*vfs.Mem
+	n atomic.Int64
+}
+
+func (d *looks) DiskFree(dir string) (uint64, error) {
+	d.n.Add(1)
+	return d.Mem.DiskFree(dir)
+}
+
+func TestAFullLogCostsNothingWhileNothingCanGo(t *testing.T) {
+	for name, change := range map[string]func(*Config, *vfs.Mem){
+		"at its largest": func(c *Config, _ *vfs.Mem) { c.MinFree = 1 },
+		"with a disk that is low": func(c *Config, disk *vfs.Mem) {
+			c.MinFree, c.MaxSize = 4<<20, 0
+			disk.SetCapacity(4<<20 + 64<<10)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := &looks{Mem: vfs.NewMem()}
+			l, _ := smallLog(t, func(c *Config) {
+				c.FS, c.CursorInterval = disk, 100*time.Millisecond
+				change(c, disk.Mem)
+			})
+			c := mustCursor(t, l, "slow")
+			n := fill(t, l)
+			ctx, cancel := context.WithCancel(context.Background())
+			var waiting sync.WaitGroup
+			for range 3 {
+				waiting.Go(func() { l.Append(ctx, Batch{Records: run(strings.Repeat("x", 500)), Count: 1}) })
+			}
+			before, began := disk.n.Load(), time.Now()
+			// An output that goes on within a segment makes no room either.
+			for range 300 {
+				if err := c.Commit(2, Counts{Delivered: 1}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Millisecond)
+			}
+			// Once in each interval, and when an append begins to wait.
+			if got, most := disk.n.Load()-before, int64(time.Since(began)/(100*time.Millisecond))+10; got > most {
+				t.Errorf("looked %d times within %v while nothing could go; %d would do", got, time.Since(began), most)
+			}
+			if l.Head()-1 != n {
+				t.Errorf("the log was not full: from %d records to %d", n, l.Head()-1)
+			}
+			cancel()
+			waiting.Wait()
+		})
 	}
 }

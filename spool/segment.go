@@ -134,5 +134,10 @@ func (l *Log) forget(first uint64) {
 func (l *Log) setSegments(s []*segment) {
 	l.segments = s
 	l.quota.sealed.Store(int64(max(len(s)-1, 0)))
+	second := uint64(0)
+	if len(s) > 1 {
+		second = s[1].first
+	}
+	l.quota.second.Store(second)
 	l.countUnrewritten()
 }
