@@ -13,9 +13,10 @@ type recorder struct {
 	errors []string
 }
 
-func (r *recorder) Helper()           {}
-func (r *recorder) Log(...any)        {}
-func (r *recorder) Error(args ...any) { r.errors = append(r.errors, fmt.Sprint(args...)) }
+func (r *recorder) Helper()             {}
+func (r *recorder) Log(...any)          {}
+func (r *recorder) Logf(string, ...any) {}
+func (r *recorder) Error(args ...any)   { r.errors = append(r.errors, fmt.Sprint(args...)) }
 func (r *recorder) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
 }
@@ -30,8 +31,10 @@ func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := &agent{host: &host{name: "relp"}, acknowledged: true}
 			a.given.Store(3)
+			plain := &agent{host: &host{name: "tcp"}}
+			plain.given.Store(3)
 			r := &recorder{TB: t}
-			k := newChecker(r, &cluster{agents: []*agent{a}})
+			k := newChecker(r, &cluster{agents: []*agent{a, plain}})
 			for _, d := range documents {
 				if id, number, of := k.take(d); of != nil {
 					of.documents[number]++
@@ -54,6 +57,13 @@ func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 	f("one twice", append(all[:3:3], all[1]), "twice in Elasticsearch 1 (1)")
 	f("two events of one", append(all[:3:3], document(message{"relp", 1, time.Now()}, "other")), "more than one event 1 (1)")
 	f("harmed", append(all[:3:3], []byte(strings.Replace(string(all[0]), "chaos relp 0", "chaos relp 1", 1))), "harmed")
+	cut := func(agent, tags string) []byte {
+		text := message{agent, 1, time.Now()}.text()
+		return fmt.Appendf(nil, `{"message":%q,"tags":[%s],"event":{"id":"cut"}}`, text[:len(text)-5], tags)
+	}
+	f("cut where nothing is acknowledged, and flagged", append(all[:3:3], cut("tcp", `"unterminated"`)), "")
+	f("cut and not flagged", append(all[:3:3], cut("tcp", `"no-hostname"`)), "harmed")
+	f("cut though it was acknowledged", append(all[:3:3], cut("relp", `"unterminated"`)), "harmed")
 	f("never sent", append(all[:3:3], document(message{"relp", 3, time.Now()}, "id3")), "nobody sent")
 }
 

@@ -106,7 +106,7 @@ func buildWithClock(t testing.TB, dir string) string {
 		filepath.Join(filepath.Dir(original), "shift.go"): write("shift.go", []byte(shiftFile)),
 	}})
 	binary := filepath.Join(tmp, "syslane")
-	cmd := exec.Command("go", "build", "-overlay", write("overlay.json", overlay), "-o", binary, "github.com/syslane/syslane")
+	cmd := exec.Command("go", "build", "-trimpath", "-overlay", write("overlay.json", overlay), "-o", binary, "github.com/syslane/syslane")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatal(fmt.Errorf("build syslane: %w\n%s", err, out))

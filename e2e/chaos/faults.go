@@ -155,10 +155,10 @@ func kinds(binary, without string) []kind {
 	return slices.DeleteFunc(all, func(k kind) bool { return k.name == without })
 }
 
-// insist tries for a minute.
+// insist tries for as long as a start of Elasticsearch takes on a machine with much to do.
 func insist(f func() error) error {
 	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
 		if err = f(); err == nil {
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 type Document struct {
 	Timestamp time.Time `json:"@timestamp"`
 	Message   string    `json:"message"`
+	Tags      []string  `json:"tags"`
 	Event     struct {
 		ID string `json:"id"`
 	} `json:"event"`
