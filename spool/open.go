@@ -180,7 +180,7 @@ func (l *Log) readSegment(path string, first uint64) (*segment, [16]byte, error)
 func (l *Log) identify(ids map[[16]byte][]*segment) error {
 	path := filepath.Join(l.cfg.Dir, idName)
 	text, err := vfs.ReadFile(l.cfg.FS, path, 1<<10)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrTooLarge) {
 		return err
 	}
 	n, derr := hex.Decode(l.id[:], []byte(strings.TrimSpace(string(text)[:min(len(text), 33)])))

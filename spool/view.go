@@ -46,7 +46,9 @@ func openView(fsys vfs.FS, dir string) (*View, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("there is no log: %w", err)
 		}
-		return nil, err
+		if !errors.Is(err, vfs.ErrTooLarge) {
+			return nil, err
+		}
 	}
 	id, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(id) != len(v.id) {

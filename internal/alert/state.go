@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/internal/notify"
 	"github.com/syslane/syslane/internal/vfs"
@@ -152,15 +155,18 @@ func (e *engine) listenFrom(now time.Time) {
 	}
 }
 
+// errDamaged is that the file holds no state.
+var errDamaged = errors.New("damaged")
+
 // readState reads the file. fs.ErrNotExist where there is none.
 func readState(fsys vfs.FS, path string) (*savedState, error) {
 	text, err := vfs.ReadFile(fsys, path, maxStateFile)
-	if err != nil {
+	if err != nil && !errors.Is(err, vfs.ErrTooLarge) {
 		return nil, err
 	}
 	var s savedState
-	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w; remove it, and alerts begin anew", path, err)
+	if err := json.Unmarshal(text, &s); err != nil { // also of one too large, of which nothing is read
+		return nil, fmt.Errorf("%s is %w: %w; remove it, and alerts begin anew", path, errDamaged, err)
 	}
 	if s.Version != stateVersion {
 		return nil, fmt.Errorf("%s is of version %d, and this program knows version %d; remove it, and alerts begin anew", path, s.Version, stateVersion)
@@ -168,11 +174,19 @@ func readState(fsys vfs.FS, path string) (*savedState, error) {
 	return &s, nil
 }
 
-// loadState reads the file where it is one of this log.
-func loadState(fsys vfs.FS, path string, id [16]byte) (*savedState, error) {
+// loadState reads the file where it is one of this log. One that is damaged is set
+// aside: messages are worth more than what alerts remember of them, so that it is no
+// reason not to start.
+func loadState(fsys vfs.FS, path string, id [16]byte, logger zerolog.Logger) (*savedState, error) {
 	s, err := readState(fsys, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if errors.Is(err, errDamaged) {
+		logger.Warn().Err(err).Str("to", filepath.Base(path)+".bad").Msg("the state of alerts is set aside: they begin anew")
+		if err = fsys.Rename(path, path+".bad"); err == nil {
+			return nil, nil // what is saved next syncs the folder
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the state of alerts: %w", err)

@@ -93,7 +93,7 @@ func New(cfg Config) (*Watcher, error) {
 	if w.head, err = cfg.View.Head(); err != nil {
 		return nil, fmt.Errorf("find the end of the log: %w", err)
 	}
-	saved, err := loadState(cfg.FS, cfg.State, cfg.View.ID())
+	saved, err := loadState(cfg.FS, cfg.State, cfg.View.ID(), cfg.Logger)
 	if err != nil {
 		return nil, err
 	}

@@ -370,22 +370,35 @@ func TestAnAlertWhoseRuleIsGoneIsToldToHaveEnded(t *testing.T) {
 	b.expect(c, "firing a web1", "resolved a web1")
 }
 
-func TestAStateThatIsDamagedOrNewerIsAClearError(t *testing.T) {
+func TestAStateThatIsDamagedIsSetAside(t *testing.T) {
 	b := newBench(t, &told{}, rule(t, "", "count > 2", minute))
-	f := func(text, want string) {
-		t.Helper()
-		path := filepath.Join(b.dir, "alerts.json")
+	path := filepath.Join(b.dir, "alerts.json")
+	for _, text := range []string{"", "{", "\x00\x00\x00"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := New(Config{Rules: b.rules, View: b.log.View(), State: path})
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if _, err := New(Config{Rules: b.rules, View: b.log.View(), State: path}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+		if kept, err := os.ReadFile(path + ".bad"); err != nil || string(kept) != text {
+			t.Errorf("%q is kept as %q, %v", text, kept, err)
+		}
+		if _, err := readState(vfs.OS, path); err != nil {
+			t.Errorf("after %q: %v", text, err)
+		}
 	}
-	f("", "is damaged")
-	f("{", "is damaged")
-	f(`{"version":2}`, "is of version 2")
+}
+
+func TestAStateOfANewerProgramIsAClearError(t *testing.T) {
+	b := newBench(t, &told{}, rule(t, "", "count > 2", minute))
+	path := filepath.Join(b.dir, "alerts.json")
+	if err := os.WriteFile(path, []byte(`{"version":2}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := New(Config{Rules: b.rules, View: b.log.View(), State: path})
+	if err == nil || !strings.Contains(err.Error(), path+" is of version 2") {
+		t.Errorf("the error is %v", err)
+	}
 }
 
 func TestTheStateOfAnotherLogDoesNotMoveThePlaceInThisOne(t *testing.T) {

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -213,6 +215,66 @@ func TestManyDescriptionsAreCutIntoNotes(t *testing.T) {
 	_, plain := repeated(t, log)
 	if n := len(log.events(t)); plain != 300 || n != 600 || len(log.batches) < 4 {
 		t.Errorf("%d events in %d batches, %d are no counts", n, len(log.batches), plain)
+	}
+	balanced(t, p, "edge")
+}
+
+// The same line of two hosts is no repeat: neither where a relay brings both, nor
+// where the line names no host and two machines send it.
+func TestALineOfAnotherHostIsNoRepeat(t *testing.T) {
+	p, log := ruledPipeline(t, Rules{Dedupe: Dedupe{Default: repeatTable()}})
+	submit := func(source string, messages ...string) {
+		t.Helper()
+		b := batchOf(messages...)
+		b.Origins[0].Source = netip.MustParseAddrPort(source)
+		if err := p.Submit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	named := []string{"<13>1 - web1 app - - - x", "<13>1 - web2 app - - - x"}
+	submit("192.0.2.1:514", named[0], named[1], named[0], named[1])
+	for _, source := range []string{"192.0.2.2:514", "192.0.2.3:514", "192.0.2.2:515"} {
+		submit(source, "<13>1 - - app - - - x", "<13>1 - - app - - - x")
+	}
+	flush(t, p)
+	got := make(map[string]int) // by address and host
+	for _, e := range log.events(t) {
+		var m match.Message
+		m.Reset(&e)
+		n := 1
+		if m.Element(RepeatID) {
+			n, _ = strconv.Atoi(match.Text(`sd["` + RepeatID + `"]["count"]`)(&m))
+		}
+		got[fmt.Sprint(e.Source.Addr(), " ", string(e.Field(e.Hostname)))] += n
+	}
+	want := map[string]int{"192.0.2.1 web1": 2, "192.0.2.1 web2": 2, "192.0.2.2 ": 4, "192.0.2.3 ": 2}
+	if !maps.Equal(got, want) {
+		t.Errorf("of each host are stored or told %v, want %v", got, want)
+	}
+	balanced(t, p, "edge")
+}
+
+// Without dedupe nothing is taken for a repeat, and no octet changes.
+func TestWithoutDedupeEveryRepeatIsStoredAsItCame(t *testing.T) {
+	p, log := ruledPipeline(t, Rules{})
+	var messages []string
+	for _, m := range []string{"<13>1 - web1 app - - - x", "<13>Oct 11 22:14:15 web1 last message repeated 3 times", "no header, \xff\x00 and no UTF-8 "} {
+		messages = append(messages, m, m, m)
+	}
+	for range 2 {
+		if err := p.Submit(t.Context(), batchOf(messages...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush(t, p)
+	events := log.events(t)
+	if len(events) != 2*len(messages) {
+		t.Fatalf("%d events are stored of %d messages", len(events), 2*len(messages))
+	}
+	for i, e := range events {
+		if string(e.Raw) != messages[i%len(messages)] {
+			t.Errorf("%q is stored as %q", messages[i%len(messages)], e.Raw)
+		}
 	}
 	balanced(t, p, "edge")
 }

@@ -134,7 +134,10 @@ func WriteTemp(fsys FS, name string, data []byte, perm fs.FileMode) (string, err
 	return tmp, nil
 }
 
-// ReadFile reads a whole file of at most limit octets.
+// ErrTooLarge is that a file is larger than what writes it ever makes it.
+var ErrTooLarge = errors.New("too large")
+
+// ReadFile reads a whole file of at most limit octets. ErrTooLarge where it has more.
 func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -146,7 +149,7 @@ func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if size > limit {
-		return nil, fmt.Errorf("read %s: %d octets, more than the %d expected", name, size, limit)
+		return nil, fmt.Errorf("read %s: %d octets are %w, at most %d are expected", name, size, ErrTooLarge, limit)
 	}
 	buf := make([]byte, size)
 	n, err := f.ReadAt(buf, 0)
