@@ -155,9 +155,8 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Recompress, RecompressArchive)
 	c.BlockSize = min(c.BlockSize, MaxBatch)
 	if c.MaxSize > 0 {
-		if c.MaxSize < segmentsPerLog*minSegmentSize {
-			return c, fmt.Errorf("spool: a maximum size of %d octets is below the least, %d",
-				c.MaxSize, segmentsPerLog*minSegmentSize)
+		if c.MaxSize < MinMaxSize {
+			return c, fmt.Errorf("spool: a maximum size of %d octets is below the least, %d", c.MaxSize, MinMaxSize)
 		}
 		c.SegmentSize = min(c.SegmentSize, c.MaxSize/segmentsPerLog)
 		c.MaxPending = min(c.MaxPending, c.MaxSize/segmentsPerLog)

@@ -43,6 +43,9 @@ const (
 	DefaultCursorInterval = 500 * time.Millisecond
 )
 
+// MinMaxSize is the least that Config.MaxSize may be, in octets.
+const MinMaxSize = segmentsPerLog * minSegmentSize
+
 const (
 	// minSegmentSize keeps a folder from filling with files, and a bounded log
 	// from rotating at every block.

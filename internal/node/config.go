@@ -99,6 +99,9 @@ func (c *Config) check(f *config.File) {
 	default:
 		f.Errorf("log.full", "want %q, %q or %q", spool.FullBlock, spool.FullDropNewest, spool.FullDropOldest)
 	}
+	if s := c.Log.MaxSize; s > 0 && s < spool.MinMaxSize {
+		f.Errorf("log.max_size", "the least is %s; leave it out for a log without a bound", config.Size(spool.MinMaxSize))
+	}
 	if c.HTTP.Listen != "" {
 		token := c.HTTP.Token
 		if token.Empty() && len(c.HTTP.Clients) > 0 {
