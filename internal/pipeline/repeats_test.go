@@ -220,7 +220,7 @@ func TestManyDescriptionsAreCutIntoNotes(t *testing.T) {
 }
 
 // The same line of two hosts is no repeat: neither where a relay brings both, nor
-// where the line names no host and two machines send it.
+// where two machines call themselves the same, or do not name themselves.
 func TestALineOfAnotherHostIsNoRepeat(t *testing.T) {
 	p, log := ruledPipeline(t, Rules{Dedupe: Dedupe{Default: repeatTable()}})
 	submit := func(source string, messages ...string) {
@@ -233,6 +233,7 @@ func TestALineOfAnotherHostIsNoRepeat(t *testing.T) {
 	}
 	named := []string{"<13>1 - web1 app - - - x", "<13>1 - web2 app - - - x"}
 	submit("192.0.2.1:514", named[0], named[1], named[0], named[1])
+	submit("192.0.2.4:514", named[0], named[0])
 	for _, source := range []string{"192.0.2.2:514", "192.0.2.3:514", "192.0.2.2:515"} {
 		submit(source, "<13>1 - - app - - - x", "<13>1 - - app - - - x")
 	}
@@ -247,7 +248,7 @@ func TestALineOfAnotherHostIsNoRepeat(t *testing.T) {
 		}
 		got[fmt.Sprint(e.Source.Addr(), " ", string(e.Field(e.Hostname)))] += n
 	}
-	want := map[string]int{"192.0.2.1 web1": 2, "192.0.2.1 web2": 2, "192.0.2.2 ": 4, "192.0.2.3 ": 2}
+	want := map[string]int{"192.0.2.1 web1": 2, "192.0.2.1 web2": 2, "192.0.2.4 web1": 2, "192.0.2.2 ": 4, "192.0.2.3 ": 2}
 	if !maps.Equal(got, want) {
 		t.Errorf("of each host are stored or told %v, want %v", got, want)
 	}
