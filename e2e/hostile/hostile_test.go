@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -38,6 +39,7 @@ type victim struct {
 	*syslane.Node
 	tcp, tls, relp, journal, zlib, udp string
 	sent                               int
+	rest                               int64 // what is resident before the attack
 }
 
 func start(t *testing.T, more string) *victim {
@@ -74,6 +76,10 @@ listen = %q
 type = "udp"
 listen = %q
 `, v.tcp, more, v.tls, cert, key, v.relp, v.journal, v.zlib, v.udp))
+	var err error
+	if v.rest, err = v.RSS(); err != nil {
+		t.Fatal(err)
+	}
 	return v
 }
 
@@ -147,7 +153,7 @@ func (v *victim) bounded(t *testing.T, most int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("at most %d MiB were resident", peak>>20)
+	t.Logf("%d MiB were resident before, and at most %d MiB", v.rest>>20, peak>>20)
 	if peak > most {
 		t.Errorf("%d MiB were resident, want at most %d", peak>>20, most>>20)
 	}
@@ -204,6 +210,11 @@ func TestSlowPeersOnEveryPortHoldUpNobody(t *testing.T) {
 		}
 		return err
 	})
+	m, err := v.Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d slow peers; %.0f handshakes were ended", open.Load(), m.Sum("syslane_input_tls_handshake_failures_total"))
 	stop()
 	all.Wait()
 	v.honest(t, "the time after")
@@ -266,17 +277,25 @@ func TestCompressedBombsTakeNoMemory(t *testing.T) {
 		}
 		return w.Close()
 	}
-	var deflated, z bytes.Buffer
+	var deflated bytes.Buffer
 	if err := zeros(zlib.NewWriter(&deflated)); err != nil {
 		t.Fatal(err)
 	}
-	encoder, err := zstd.NewWriter(&z)
-	if err == nil {
-		err = zeros(encoder)
+	bomb := func(head []byte) []byte {
+		var z bytes.Buffer
+		encoder, err := zstd.NewWriter(&z)
+		if err == nil {
+			_, err = encoder.Write(head)
+		}
+		if err == nil {
+			err = zeros(encoder)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z.Bytes()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	const entry = "__CURSOR=s=9;i=1\n"
 	conn, err := net.Dial("tcp", v.zlib)
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +305,11 @@ func TestCompressedBombsTakeNoMemory(t *testing.T) {
 		t.Logf("zlib: it hung up: %v", err)
 	}
 	conn.Close()
-	for name, body := range map[string][]byte{"zeros": z.Bytes(), "a field without end": append([]byte{}, z.Bytes()...)} {
+	t.Logf("zlib: 1 GiB in %d KiB", deflated.Len()>>10)
+	for name, body := range map[string][]byte{
+		"zeros": bomb(nil), "a text without end": bomb([]byte(entry + "MESSAGE=")),
+		"a field of a terabyte": bomb(binary.LittleEndian.AppendUint64([]byte(entry+"MESSAGE\n"), 1<<40)),
+	} {
 		request, err := http.NewRequest("POST", "http://"+v.journal+"/upload", bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -299,6 +322,7 @@ func TestCompressedBombsTakeNoMemory(t *testing.T) {
 			continue
 		}
 		resp.Body.Close()
+		t.Logf("zstd, %s: 1 GiB in %d KiB is answered %s", name, len(body)>>10, resp.Status)
 		if resp.StatusCode < 400 {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
@@ -327,12 +351,14 @@ func TestAnEnvelopeFromAStrangerIsNotTaken(t *testing.T) {
 	if got := string(answer[:n]); !strings.Contains(got, "200 OK") || strings.Contains(got, "syslane_link") || strings.Contains(got, "batch") {
 		t.Errorf("a stranger was answered %q", got)
 	}
+	t.Logf("a stranger's offers are answered %q", answer[:n])
 	batch := "SLBT\x01\x00\x00\x00" + strings.Repeat("\x00", 64)
 	fmt.Fprintf(conn, "2 batch %d %s\n", len(batch), batch)
 	n, err = conn.Read(answer)
 	if got := string(answer[:n]); err == nil && strings.Contains(got, "200") {
 		t.Errorf("a stranger's batch was answered %q", got)
 	}
+	t.Logf("a stranger's batch is answered %q", answer[:n])
 	v.honest(t, "forgery")
 	v.Balance(t)
 }
@@ -378,15 +404,25 @@ func TestQueriesMadeToCostAreBounded(t *testing.T) {
 			t.Errorf("%s: status %d, %v", name, status, err)
 		}
 	}
-	if status, _ := ask("/api/v1/search", url.Values{"q": {strings.Repeat("a ", 1<<20)}}); status < 400 {
+	status, err := ask("/api/v1/search", url.Values{"q": {strings.Repeat("a ", 1<<20)}})
+	t.Logf("a query of 2 MB: %d %v", status, err)
+	if status < 400 {
 		t.Errorf("a query of 2 MB: %d", status)
 	}
 	var all sync.WaitGroup
+	var lock sync.Mutex
+	statuses := map[int]int{}
 	for range 200 {
-		all.Go(func() { ask("/api/v1/search", url.Values{"q": {"/a.*b.*c/"}, "since": {"2000-01-01"}}) })
+		all.Go(func() {
+			status, _ := ask("/api/v1/search", url.Values{"q": {"/a.*b.*c/"}, "since": {"2000-01-01"}})
+			lock.Lock()
+			statuses[status]++
+			lock.Unlock()
+		})
 	}
 	v.honest(t, "200 searches at once")
 	all.Wait()
+	t.Logf("200 searches at once: %v", statuses)
 	v.bounded(t, 512<<20)
 	if strings.Contains(v.Tail(), "superfluous") {
 		t.Errorf("a refused search was answered twice:\n%s", v.Tail())
@@ -407,20 +443,31 @@ func TestRequestsUnderAnotherNameAreRefused(t *testing.T) {
 		if resp.StatusCode != http.StatusForbidden {
 			t.Errorf("Host %s: %s, want 403", host, resp.Status)
 		}
+		t.Logf("Host %s: %s", host, resp.Status)
 		if allowed := resp.Header.Get("Access-Control-Allow-Origin"); allowed != "" {
 			t.Errorf("pages of %q may read", allowed)
 		}
 	}
-	for _, method := range []string{"POST", "PUT", "DELETE"} {
-		request, _ := http.NewRequest(method, "http://"+v.HTTP+"/api/v1/search", strings.NewReader("q=a"))
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
+		request, _ := http.NewRequest(method, "http://"+v.HTTP+"/api/v1/search?q=a", nil)
+		request.Header.Set("Origin", "http://evil.example")
 		resp, err := http.DefaultClient.Do(request)
-		if err != nil && !errors.Is(err, io.EOF) {
-			t.Logf("%s: %v", method, err)
-			continue
+		if err != nil {
+			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode < 400 {
-			t.Errorf("%s is answered %s", method, resp.Status)
+		t.Logf("%s: %s", method, resp.Status)
+		if resp.StatusCode < 400 || resp.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s is answered %s, for %q", method, resp.Status, resp.Header.Get("Access-Control-Allow-Origin"))
 		}
+	}
+	request, _ := http.NewRequest("POST", "http://"+v.HTTP+"/api/v1/search", strings.NewReader("q=a"))
+	resp, err := http.DefaultClient.Do(request)
+	if err == nil {
+		resp.Body.Close()
+		t.Logf("POST with a body: %s", resp.Status)
+	}
+	if err != nil && !errors.Is(err, io.EOF) || err == nil && resp.StatusCode < 400 {
+		t.Errorf("a form is answered %v, %v", resp, err)
 	}
 }
