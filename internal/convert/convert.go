@@ -31,7 +31,7 @@ type Note struct {
 }
 
 // maxStatement is how much of a statement a note repeats, in octets.
-const maxStatement = 100
+const maxStatement = 400
 
 // NewNote returns a note. Of the statement its first line is kept, harmless in a
 // comment whatever it holds.
@@ -49,8 +49,8 @@ func oneLine(text string) string {
 		return r
 	}, text)
 	text = strings.TrimSpace(text)
-	cut := len(text) > maxStatement*4
-	for len(text) > maxStatement*4 {
+	cut := len(text) > maxStatement
+	for len(text) > maxStatement {
 		_, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 	}
