@@ -20,6 +20,9 @@ type Batch struct {
 	// AsIs says that whoever reads the records may pass them on without looking at
 	// each. The log keeps that with the block, where it holds for all of it.
 	AsIs bool
+	// Lent says that the log need not copy Records: nobody changes them until Append, or
+	// the wait of Enqueue, returns, and never again where that is because its ctx has ended.
+	Lent bool
 	// Note is kept with the records and given back by Log.Notes; at most MaxNote
 	// octets. A batch without records may have one.
 	Note []byte
@@ -68,10 +71,10 @@ const freeBlocks = 32
 // it was being written; it is then whole. After an error of the disk the next
 // Append tries again.
 //
-// Append borrows b and keeps no reference to its octets. It allocates nothing
-// per call once warm.
+// Append borrows b and keeps no reference to its octets, but for Batch.Lent. It
+// allocates nothing per call once warm.
 func (l *Log) Append(ctx context.Context, b Batch) (first uint64, err error) {
-	t, offset, err := l.enqueue(ctx, &b, false)
+	t, offset, err := l.enqueue(ctx, &b)
 	if err != nil {
 		return 0, err
 	}
@@ -81,11 +84,8 @@ func (l *Log) Append(ctx context.Context, b Batch) (first uint64, err error) {
 // Enqueue is the first half of Append: when it returns, b has its place after all
 // that was enqueued before. wait is the second half; it must be called, once. An
 // Enqueue with an error has no wait.
-//
-// The log reads the octets of b until wait returns, so that it need not copy a large
-// batch; where wait returns because its ctx ended, the log keeps them.
 func (l *Log) Enqueue(ctx context.Context, b Batch) (wait func(context.Context) (first uint64, err error), err error) {
-	t, offset, err := l.enqueue(ctx, &b, true)
+	t, offset, err := l.enqueue(ctx, &b)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (b *Batch) check() error {
 
 // enqueue copies b into the open block, or makes a block of it where it is lent, and
 // large. It returns the ticket of the block and where in it b starts.
-func (l *Log) enqueue(ctx context.Context, b *Batch, lent bool) (*ticket, uint64, error) {
+func (l *Log) enqueue(ctx context.Context, b *Batch) (*ticket, uint64, error) {
 	if err := b.check(); err != nil {
 		return nil, 0, err
 	}
@@ -135,7 +135,7 @@ func (l *Log) enqueue(ctx context.Context, b *Batch, lent bool) (*ticket, uint64
 	}
 	var full [2]*block // those that this append closes, and so has to seal
 	comp := l.compressorFor(in.pending)
-	whole := lent && int64(len(b.Records)) >= l.cfg.BlockSize/2
+	whole := b.Lent && int64(len(b.Records)) >= l.cfg.BlockSize/2
 	if in.open != nil && (whole || !in.open.fits(b, l.cfg.BlockSize)) {
 		full[0] = in.closeOpen()
 	}

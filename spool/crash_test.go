@@ -166,10 +166,11 @@ func (w *world) append(n, size int) {
 		w.submitted[rec] = true
 	}
 	b := Batch{Records: run(records...), Count: n, Note: strconv.AppendInt(nil, int64(w.seq), 10)}
-	lend := w.rng.IntN(2) == 0
-	b.More = lend && w.rng.IntN(4) == 0
+	inTwo := w.rng.IntN(2) == 0
+	b.Lent = w.rng.IntN(3) > 0
+	b.More = inTwo && w.rng.IntN(4) == 0
 	w.mu.Unlock()
-	first, err := w.put(b, lend)
+	first, err := w.put(b, inTwo)
 	if err != nil {
 		w.tolerate(err)
 		return
@@ -182,21 +183,22 @@ func (w *world) append(n, size int) {
 	w.promise()
 }
 
-// put appends a batch, in one step or, where it is lent, in two.
-func (w *world) put(b Batch, lend bool) (first uint64, err error) {
+// put appends a batch, in one step or in two.
+func (w *world) put(b Batch, inTwo bool) (first uint64, err error) {
 	ctx := context.Background()
-	if !lend {
+	defer func() {
+		for i := range b.Records {
+			b.Records[i] = '?' // they are the caller's again
+		}
+	}()
+	if !inTwo {
 		return w.l.Append(ctx, b)
 	}
 	wait, err := w.l.Enqueue(ctx, b)
 	if err != nil {
 		return 0, err
 	}
-	first, err = wait(ctx)
-	for i := range b.Records {
-		b.Records[i] = '?' // they are the caller's again
-	}
-	return first, err
+	return wait(ctx)
 }
 
 // promise follows what has become durable: under SyncCommit with each append, under

@@ -119,12 +119,16 @@ func (p *Pipeline) take(ctx context.Context, b *inputs.Batch, counters *inputCou
 	}
 	defer p.encoded.Release(weight)
 	buf := p.buffers.get(need)
-	defer p.buffers.put(buf)
+	defer func() {
+		if p.closing.Err() == nil { // else it may still be the log's
+			p.buffers.put(buf)
+		}
+	}()
 	s := p.setup.Load()
 	j := p.begin(s)
 	defer p.end(j)
 	batch := p.encode(b, s, j, buf)
-	batch.Note = note
+	batch.Note, batch.Lent = note, true
 	return p.finish(ctx, batch, j, counters)
 }
 
@@ -145,7 +149,7 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 	j := p.begin(s)
 	defer p.end(j)
 	batch := p.encode(b, s, j, buf)
-	batch.More = b.More
+	batch.More, batch.Lent = b.More, true
 	j.count(counters)
 	if batch.Count == 0 {
 		p.buffers.put(buf)
