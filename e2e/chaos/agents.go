@@ -26,6 +26,8 @@ type agent struct {
 	// acknowledged tells that its way into the relay has acknowledgements, so that
 	// nothing may be lost or doubled.
 	acknowledged bool
+	// journal tells that it is a journal; the process id of its entry number n is n+1.
+	journal bool
 	// given is how many messages it was given: numbers 0 to given-1.
 	given atomic.Int64
 	// write gives it messages.
@@ -95,7 +97,7 @@ func journalAgent(t testing.TB, h *host, url string) *agent {
 	j := peers.NewJournal(t)
 	j.Place = h.place()
 	w, wait := journalWriter(t, filepath.Join(j.Dir, "host.journal"))
-	a := &agent{host: h, acknowledged: true, render: appendJournal}
+	a := &agent{host: h, acknowledged: true, journal: true, render: appendJournal}
 	a.write = func(b []byte) error { _, err := w.Write(b); return err }
 	var mu sync.Mutex
 	upload := j.Follow(t, url)

@@ -34,7 +34,11 @@ func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 			plain := &agent{host: &host{name: "tcp"}}
 			plain.given.Store(3)
 			r := &recorder{TB: t}
-			k := newChecker(r, &cluster{agents: []*agent{a, plain}})
+			journal := &agent{host: &host{name: "journal"}, acknowledged: true, journal: true}
+			if strings.Contains(name, "entries") {
+				journal.given.Store(5)
+			}
+			k := newChecker(r, &cluster{agents: []*agent{a, plain, journal}})
 			for _, d := range documents {
 				if id, number, of := k.take(d); of != nil {
 					of.documents[number]++
@@ -64,6 +68,20 @@ func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 	f("cut where nothing is acknowledged, and flagged", append(all[:3:3], cut("tcp", `"unterminated"`)), "")
 	f("cut and not flagged", append(all[:3:3], cut("tcp", `"no-hostname"`)), "harmed")
 	f("cut though it was acknowledged", append(all[:3:3], cut("relp", `"unterminated"`)), "harmed")
+	textless := func(n int) (entries [][]byte) {
+		for i := range 5 {
+			text := ""
+			if i >= n {
+				text = message{"journal", int64(i), time.Now()}.text()
+			}
+			e := fmt.Appendf(nil, `{"message":%q,"host":{"name":"journal"},"log":{"syslog":{"procid":"%d"}},"event":{"id":"j%d"}}`, text, i+1, i)
+			entries = append(entries, e)
+		}
+		return entries
+	}
+	f("one of the entries without text", append(all[:3:3], textless(1)...), "")
+	f("no document of one of the entries", append(all[:3:3], textless(1)[1:]...), "lost 1 (0)")
+	f("empty though it is of rsyslog", append(all[:3:3], []byte(`{"message":"","host":{"name":"relp"},"log":{"syslog":{"procid":"1"}},"event":{"id":"x"}}`)), "foreign")
 	f("never sent", append(all[:3:3], document(message{"relp", 3, time.Now()}, "id3")), "nobody sent")
 }
 
