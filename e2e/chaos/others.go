@@ -135,7 +135,6 @@ input(type=%[4]q address=%[5]q port="%[6]d" ruleset="r")
 		start(n, `module(load="omelasticsearch")
 template(name="document" type="list" option.jsonf="on") {
   property(outname="@timestamp" name="timereported" dateFormat="rfc3339" format="jsonf")
-  property(outname="host" name="hostname" format="jsonf")
   property(outname="message" name="msg" format="jsonf")
 }`, fmt.Sprintf(`action(type="omelasticsearch" server=%q serverport=%q template="document" searchIndex=%q searchType="" bulkmode="on" maxbytes="10m"
   retryfailures="on" action.resumeRetryCount="-1" action.resumeInterval="1" action.resumeIntervalMax="5")`, host, port, othersIndex), linkPort, "imrelp")

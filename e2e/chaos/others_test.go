@@ -54,6 +54,9 @@ func TestOthersUnderTheSameFaults(t *testing.T) {
 				t.Error(err)
 			}
 			t.Logf("%d documents, %d of them foreign or harmed", documents, len(k.foreign))
+			for _, f := range k.foreign[:min(len(k.foreign), 3)] {
+				t.Log(f)
+			}
 			for _, y := range k.tallies {
 				t.Log(y)
 			}
