@@ -125,8 +125,10 @@ ruleset(name="r" queue.type="disk" queue.filename="main" queue.size="1000000" qu
 %[3]s
 }
 input(type=%[4]q address=%[5]q port="%[6]d" ruleset="r")
-`, n.disk.state(), modules, action, input, n.ip, port), port, func(conf, state string) []string {
-			return []string{rsyslogd, "-n", "-f", conf, "-i", filepath.Join(state, "pid")}
+`, n.disk.state(), modules, action, input, n.ip, port), port, func(conf, _ string) []string {
+			// A service has its pid elsewhere than on a disk that may be full, and does not
+			// start where there is half of one.
+			return []string{rsyslogd, "-n", "-f", conf, "-i", conf + ".pid"}
 		})
 	}
 	for i := range 2 {
@@ -179,7 +181,7 @@ log { source(s); destination(d); flags(flow-control); };
 			tcpPort, func(conf, state string) []string {
 				in := func(name string) string { return filepath.Join(state, name) }
 				return []string{program, "--foreground", "--stderr", "--no-caps", "--cfgfile=" + conf,
-					"--persist-file=" + in("persist"), "--pidfile=" + in("pid"), "--control=" + in("control")}
+					"--persist-file=" + in("persist"), "--pidfile=" + conf + ".pid", "--control=" + in("control")}
 			})
 	}
 	for i := range 2 {
