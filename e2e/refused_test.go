@@ -101,7 +101,7 @@ func (s *fickle) serve(conn net.Conn) {
 		} else if command == "syslog" {
 			s.mu.Lock()
 			m := s.mood
-			if number, err := numbered.Number(string(data)); err == nil && m == takes || m == breaks && n < 50 {
+			if number, err := numbered.Number(string(data)); err == nil && (m == takes || m == breaks && n < 50) {
 				s.taken[number]++
 			}
 			s.mu.Unlock()
