@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -233,12 +234,43 @@ func (p *tab) search(query string) {
 	p.until("the search to be done", `new URLSearchParams(location.search).get("q") === `+quote(query))
 }
 
-// click clicks on the middle of the element that an expression returns.
+// click clicks on the middle of the element that an expression returns, once it stands
+// still and nothing lies over it. A click that does not meet the element, since the page
+// moved under it, is made again.
 func (p *tab) click(element string) {
 	p.Helper()
-	p.until("the element", element)
-	at := eval[[2]float64](p, `(() => { const e = `+element+`; e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
-	p.run(chromedp.MouseClickXY(at[0], at[1]))
+	err := await.Nil(patience, func() error {
+		p.until("the element", element)
+		var at []float64
+		p.run(chromedp.Evaluate(`(async () => {
+			const find = () => (`+element+`);
+			find()?.scrollIntoView({block: "nearest"});
+			const rect = () => { const r = find()?.getBoundingClientRect(); return r ? [r.x + r.width / 2, r.y + r.height / 2] : []; };
+			const frame = () => new Promise(requestAnimationFrame);
+			let before, at = rect();
+			do { before = at; await frame(); await frame(); at = rect(); } while (String(before) !== String(at));
+			const e = find();
+			if (!e || !e.contains(document.elementFromPoint(...at))) return [];
+			window.met = false;
+			e.addEventListener("click", () => { window.met = true; }, {capture: true, once: true});
+			return at;
+		})()`, &at, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+		if len(at) != 2 {
+			return errors.New("it cannot be reached")
+		}
+		p.run(chromedp.MouseClickXY(at[0], at[1]))
+		// A click that loads the page anew leaves nothing to ask.
+		met := true
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		if err := chromedp.Run(ctx, chromedp.Evaluate("window.met !== false", &met)); err == nil && !met {
+			return errors.New("the click met something else")
+		}
+		return nil
+	})
+	if err != nil {
+		p.Fatalf("click on %s: %v", element, err)
+	}
 }
 
 // settled waits until the counts are there.
