@@ -170,18 +170,7 @@ func (k *checker) verdict() {
 		} else {
 			k.t.Log(y)
 		}
-		if given, heard := y.agent.given.Load(), y.heard(); heard < given*9/10 {
-			k.t.Logf("SILENT: of %s nothing arrived from number %d of %d on, in calm as under faults", y.agent.name, heard, given)
-		}
 	}
-}
-
-// heard is the number after the last that arrived.
-func (y *tally) heard() (number int64) {
-	for n := range y.documents {
-		number = max(number, n+1)
-	}
-	return number
 }
 
 // numbers returns the numbers, of those given, for which match holds.

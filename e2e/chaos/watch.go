@@ -116,6 +116,16 @@ func (o *observer) arrived(collector string, m message) {
 	}
 }
 
+// heard is the number after the newest that has arrived of an agent, at any collector.
+func (o *observer) heard(agent string) (number int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for n := range o.seen[agent] {
+		number = max(number, n+1)
+	}
+	return number
+}
+
 // recovered returns how long after since the last late message arrived.
 func (o *observer) recovered(since time.Time) time.Duration {
 	o.mu.Lock()
