@@ -30,7 +30,6 @@ func listen(t testing.TB, c *cluster, seen *observer) {
 		}
 		t.Logf("threads of %s:\n%s", a.name, output("sh", "-c", fmt.Sprintf(
 			"for t in /proc/%d/task/*; do echo; cat $t/comm; cat $t/wchan; echo; cat $t/stack; done", a.proc().PID())))
-		t.Logf("where they are in it:\n%s", output("gdb", "-p", fmt.Sprint(a.proc().PID()), "-batch", "-ex", "thread apply all bt"))
 	}
 }
 

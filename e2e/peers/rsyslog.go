@@ -37,7 +37,11 @@ type RsyslogConfig struct {
 }
 
 // StartRsyslog runs an rsyslogd until the test ends. Its own messages never
-// reach the actions: they have a ruleset of their own.
+// reach the actions: they have a ruleset of their own. They must not go to syslog(3)
+// either, as is its default: after a broken connection its driver ossl reads from a
+// descriptor that it has closed, which by then is the datagram socket that syslog(3)
+// has opened, and that read never ends (8.2302: strace shows close, socket, read of one
+// number).
 func StartRsyslog(t testing.TB, c RsyslogConfig) *Rsyslog {
 	t.Helper()
 	rsyslogd := Find(t, Rsyslogd)
@@ -45,7 +49,7 @@ func StartRsyslog(t testing.TB, c RsyslogConfig) *Rsyslog {
 	input := proc.FreeAddr(t)
 	host, port, _ := net.SplitHostPort(input)
 	text := fmt.Sprintf(`
-global(workDirectory="%[1]s" preserveFQDN="on" net.enableDNS="off" maxMessageSize="64k" %[2]s)
+global(workDirectory="%[1]s" preserveFQDN="on" net.enableDNS="off" maxMessageSize="64k" processInternalMessages="on" %[2]s)
 main_queue(queue.size="100000")
 module(load="imtcp" maxSessions="50")
 %[3]s
