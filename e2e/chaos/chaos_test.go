@@ -69,7 +69,7 @@ func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
 	calmSince := time.Now()
 	t.Logf("%5.1f s: the last fault has ended", time.Since(began).Seconds())
 	time.Sleep(calm)
-	listen(t, c, seen)
+	listen(t, c, seen, *rate)
 	for _, a := range c.agents {
 		if err := a.stopSending(); err != nil {
 			t.Errorf("%s: %v", a.name, err)

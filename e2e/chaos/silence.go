@@ -13,16 +13,16 @@ import (
 const silent = 10 * time.Second
 
 // listen fails the test for each agent of which nothing arrives now though it is given
-// messages, and keeps what tells whose fault that is: the connections on both ends, and
-// in what the agent's threads are.
-func listen(t testing.TB, c *cluster, seen *observer) {
+// rate messages a second, and keeps what tells whose fault that is: the connections on
+// both ends, and in what the agent's threads are.
+func listen(t testing.TB, c *cluster, seen *observer, rate int) {
 	t.Helper()
 	for _, a := range c.agents {
 		given, heard := a.given.Load(), seen.heard(a.name)
-		if given-heard < int64(*rate)*int64(silent/time.Second) {
+		if given-heard < int64(rate)*int64(silent/time.Second) {
 			continue
 		}
-		t.Errorf("%s: nothing after number %d of %d has arrived %v after the last fault", a.name, heard, given, calm)
+		t.Errorf("%s: nothing after number %d of %d arrives, though all faults have ended", a.name, heard, given)
 		for _, h := range c.hosts() {
 			if h == a.host || c.nodeAt(h) != nil && strings.HasPrefix(h.name, "relay") {
 				t.Logf("connections at %s:\n%s", h.name, output("ip", "netns", "exec", h.namespace(), "ss", "-tanpoie"))
