@@ -191,13 +191,15 @@ action(type="omrelp" name="syslane" target=%q port="%d" timeout="30"
 func (o *Options) rsyslogTCP() string {
 	tls, global, needs := "", "", "TCP: what is on its way when a connection breaks is lost; RELP does not."
 	if o.CA != "" {
-		needs += "\n# Needs the package rsyslog-openssl."
+		// The driver ossl of 8.2302 may read from a descriptor that it has closed, and
+		// stand still for good, when a connection breaks.
+		needs += "\n# Needs the package rsyslog-gnutls."
 		global = fmt.Sprintf("global(DefaultNetstreamDriverCAFile=%q", o.CA)
 		if o.Cert != "" {
 			global += fmt.Sprintf("\n    DefaultNetstreamDriverCertFile=%q DefaultNetstreamDriverKeyFile=%q", o.Cert, o.Key)
 		}
 		global += ")\n\n"
-		tls = fmt.Sprintf("    StreamDriver=\"ossl\" StreamDriverMode=\"1\" StreamDriverAuthMode=\"x509/name\" StreamDriverPermittedPeers=%q\n", o.Relay)
+		tls = fmt.Sprintf("    StreamDriver=\"gtls\" StreamDriverMode=\"1\" StreamDriverAuthMode=\"x509/name\" StreamDriverPermittedPeers=%q\n", o.Relay)
 	}
 	return o.head(Rsyslog, needs, durability) + fmt.Sprintf(`
 %saction(type="omfwd" name="syslane" target=%q port="%d" protocol="tcp" TCP_Framing="octet-counted"
