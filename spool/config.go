@@ -82,7 +82,8 @@ type Config struct {
 	// by at most one segment and one group.
 	MaxSize int64
 	// MinFree is the octets that are left free in the file system: with less, the
-	// log is full. Default DefaultMinFree; negative means no such limit.
+	// log is full. What KeepDelivered keeps goes for it only under FullDropOldest.
+	// Default DefaultMinFree; negative means no such limit.
 	MinFree int64
 	// Full is what happens when the log is full. Default FullBlock.
 	Full FullPolicy

@@ -82,7 +82,7 @@ func (l *Log) retain() {
 			more = true
 			continue
 		}
-		if !pressed {
+		if !pressed && !l.quota.diskLow.Load() {
 			l.quota.pressure.Store(false)
 		}
 		break
@@ -130,19 +130,22 @@ func (l *Log) checkDisk() {
 	l.quota.free.Store(int64(min(free, 1<<62)))
 	low := free < uint64(minFree)
 	if l.quota.diskLow.Swap(low) != low {
-		ev := l.cfg.Logger.Info()
 		if low {
-			ev = l.cfg.Logger.Error()
+			l.cfg.Logger.Error().Uint64("free", free).Int64("min_free", minFree).
+				Msg("the disk of the log is full: nothing is stored until more than min_free is free")
+		} else {
+			l.cfg.Logger.Info().Uint64("free", free).Msg("the disk of the log has room again")
 		}
-		ev.Uint64("free", free).Int64("min_free", minFree).Bool("full", low).Msg("free space of the log changed")
 	}
 }
 
 // pressed reports whether the log should shrink, if it may: it is full, or near
-// its bound, so that an append need not wait for a deletion.
+// its bound, so that an append need not wait for a deletion. That others have filled the
+// disk is no reason to forget what an archive holds, unless Full says so: they
+// would fill what it gives back too.
 func (l *Log) pressed() bool {
 	bounds := l.limits.Load()
-	if l.quota.diskLow.Load() {
+	if l.quota.diskLow.Load() && bounds.Full == FullDropOldest {
 		return true
 	}
 	if bounds.MaxSize == 0 {

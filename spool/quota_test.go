@@ -275,6 +275,26 @@ func TestTheLogLeavesSomeOfTheDiskFree(t *testing.T) {
 	mustAppend(t, l, "there is space again")
 }
 
+func TestADiskThatOthersFillCostsAnArchiveNothing(t *testing.T) {
+	for full, forgets := range map[FullPolicy]bool{FullBlock: false, FullDropNewest: false, FullDropOldest: true} {
+		t.Run(string(full), func(t *testing.T) {
+			l, disk := smallLog(t, func(c *Config) {
+				c.MaxSize, c.MinFree, c.KeepDelivered, c.Full = 0, 64<<10, true, full
+			})
+			for range 100 {
+				mustAppend(t, l, strings.Repeat("x", 500))
+			}
+			disk.SetCapacity(80 << 10)
+			if l.retain(); l.Tail() > 1 != forgets {
+				t.Errorf("the tail is %d", l.Tail())
+			}
+			disk.SetCapacity(0)
+			l.retain()
+			mustAppend(t, l, "there is space again")
+		})
+	}
+}
+
 func TestASegmentThatCannotBeRemovedIsTriedAgain(t *testing.T) {
 	l, disk := smallLog(t, func(c *Config) { c.MaxSize = 0 })
 	c := mustCursor(t, l, "a")

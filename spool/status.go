@@ -50,6 +50,9 @@ type Stats struct {
 	// of segments.
 	Bytes    int64
 	Segments int
+	// DiskFree is the octets free in the file system when it was last looked at; 0
+	// where that is not known.
+	DiskFree int64
 	// Head and Tail are as Log.Head and Log.Tail.
 	Head, Tail uint64
 	// Full says that appends wait or are dropped for lack of room, Failing that
@@ -75,7 +78,7 @@ func (l *Log) Stats() Stats {
 		Quarantined: c.quarantined.Load(), DeletedSegments: c.deleted.Load(),
 		RewrittenSegments: c.rewritten.Load(), IndexedSegments: c.indexed.Load(),
 		DroppedNewest: l.quota.droppedNewest.Load(), DroppedOldest: c.droppedOldest.Load(),
-		Pending: pending, Bytes: l.bytes.Load(), Segments: segments, Head: head, Tail: tail,
+		Pending: pending, Bytes: l.bytes.Load(), Segments: segments, DiskFree: l.quota.free.Load(), Head: head, Tail: tail,
 		Full: l.quota.pressure.Load() || l.quota.diskLow.Load(), Failing: l.failing.Load(),
 	}
 }

@@ -24,7 +24,7 @@ func promtool(t *testing.T, stdin io.Reader, args ...string) string {
 }
 
 func TestAlertRulesAreGoodAndFireWhereTheyShould(t *testing.T) {
-	if out := promtool(t, nil, "check", "rules", "syslane.rules.yml"); !strings.Contains(out, "SUCCESS: 17 rules found") {
+	if out := promtool(t, nil, "check", "rules", "syslane.rules.yml"); !strings.Contains(out, "SUCCESS: 18 rules found") {
 		t.Errorf("check rules: %s", out)
 	}
 	promtool(t, nil, "test", "rules", "syslane.rules_test.yml")

@@ -15,6 +15,7 @@ type accounts struct {
 	node *Node
 
 	stored, head, octets, maxSize, segments, failing *prometheus.Desc
+	diskFree, minFree                                *prometheus.Desc
 	damaged, torn, quarantined                       *prometheus.Desc
 	routed, delivered, deadLettered                  *prometheus.Desc
 	dropped, skipped, retained, retries, up          *prometheus.Desc
@@ -33,6 +34,8 @@ func newAccounts(n *Node) *accounts {
 		head:        log("retained_messages", "Messages in the log."),
 		octets:      log("size_octets", "Size of the log on disk."),
 		maxSize:     log("max_size_octets", "Bound of the log on disk, log.max_size; 0 is none."),
+		diskFree:    log("disk_free_octets", "Free on the disk of the log when it was last looked at; 0 where that is not known."),
+		minFree:     log("min_free_octets", "What is left free on the disk of the log, log.min_free: with less it is full."),
 		segments:    log("segments", "Segments of the log."),
 		failing:     log("failing", "1 while the log takes no messages because it is full or the disk fails."),
 		damaged:     log("damaged_messages_total", "Messages that damage on the disk made unreadable, since the start of the process."),
@@ -66,6 +69,8 @@ func (a *accounts) Collect(ch chan<- prometheus.Metric) {
 	gauge(a.head, float64(s.Head-s.Tail))
 	gauge(a.octets, float64(s.Bytes))
 	gauge(a.maxSize, float64(a.node.plan.Config.Log.MaxSize))
+	gauge(a.diskFree, float64(s.DiskFree))
+	gauge(a.minFree, float64(a.node.plan.Config.Log.MinFree))
 	gauge(a.segments, float64(s.Segments))
 	gauge(a.failing, number(s.Full || s.Failing))
 	counter(a.damaged, s.DamagedRecords)

@@ -50,7 +50,8 @@ type LogConfig struct {
 	// MaxSize bounds the log on disk; 0 is no bound. A collector deletes the
 	// oldest delivered segments; where none may be deleted, Full says what happens.
 	MaxSize config.Size `toml:"max_size"`
-	// MinFree is what is left free on the disk: with less, the log is full. Default 64MiB.
+	// MinFree is what is left free on the disk: with less, the log is full. A collector
+	// deletes nothing for it but as Full = "drop-oldest" says. Default 64MiB.
 	MinFree config.Size `toml:"min_free" default:"64MiB"`
 	// Full says what a full log does: "block" (default) holds the inputs back,
 	// "drop-newest" drops what comes and counts it by input, "drop-oldest" drops the
