@@ -69,6 +69,7 @@ type Writer struct {
 	said, received clock
 	sender         sender
 	input          input
+	end            end
 }
 
 // AppendDocument is Append of a new Writer, for those that write one document.
@@ -185,11 +186,7 @@ func (w *Writer) Append(dst []byte, e *syslog.Event) []byte {
 		dst = strconv.AppendUint(append(dst, `,"sender_pid":"`...), uint64(e.Credentials.PID), 10)
 		dst = append(dst, '"')
 	}
-	if e.Warnings != 0 {
-		dst = appendTags(append(dst, '}'), e.Warnings)
-		return append(dst, `,"ecs":{"version":"`+Version+`"}}`...)
-	}
-	return append(dst, `},"ecs":{"version":"`+Version+`"}}`...)
+	return append(dst, w.end.of(e)...)
 }
 
 // part is a part of a document under way that occurs again.
@@ -237,16 +234,4 @@ func isPID(b []byte) bool {
 		}
 	}
 	return true
-}
-
-func appendTags(dst []byte, w syslog.Warnings) []byte {
-	var names [32]string
-	dst = append(dst, `,"tags":[`...)
-	for i, name := range w.Names(names[:0]) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(append(append(dst, '"'), name...), '"')
-	}
-	return append(dst, ']')
 }

@@ -441,6 +441,9 @@ func BenchmarkDocument(b *testing.B) {
 	o := Options{Dataset: "syslog", Observer: "collector1"}
 	f("rfc5424", full, o)
 	f("no structured data", plainText, o)
+	one := full
+	one.structured, one.text = `[origin@32473 ip="10.1.2.3"]`, "Connection closed by authenticating user, preauth, from 10.0.17.12 port 4711 user=root"
+	f("one parameter", one, o)
 	f("with original", full, Options{Original: true, Dataset: "syslog", Observer: "collector1"})
 }
 

@@ -35,8 +35,34 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// allPlain reports whether s can stand in a JSON string as it is.
+func allPlain(s []byte) bool {
+	n := len(s)
+	if n < 8 {
+		for _, c := range s {
+			if !plain[c] {
+				return false
+			}
+		}
+		return true
+	}
+	// The last eight octets are looked at whatever of them was seen already.
+	marked := special(binary.LittleEndian.Uint64(s[n-8:]))
+	for ; n >= 16; n -= 16 {
+		marked |= special(binary.LittleEndian.Uint64(s)) | special(binary.LittleEndian.Uint64(s[8:]))
+		s = s[16:]
+	}
+	if n >= 8 {
+		marked |= special(binary.LittleEndian.Uint64(s))
+	}
+	return marked == 0
+}
+
 // appendString appends s as a JSON string with its quotes; see appendEscaped.
 func appendString(dst, s []byte) ([]byte, bool) {
+	if allPlain(s) {
+		return append(append(append(dst, '"'), s...), '"'), true
+	}
 	dst, ok := appendEscaped(append(dst, '"'), s)
 	return append(dst, '"'), ok
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Connections bring messages in runs, so that many documents in a row have the same
-// sender and input. What a document says of them is kept until another comes.
+// sender and input, and end alike. What a document says of them is kept until another
+// comes.
 
 // sender is what a document says of a message's sender, and of who observed it.
 type sender struct {
@@ -74,4 +75,33 @@ func (in *input) of(e *syslog.Event) []byte {
 	}
 	in.text = dst
 	return dst
+}
+
+// end is what a document ends with.
+type end struct {
+	warnings syslog.Warnings
+	text     []byte
+}
+
+// of returns what closes the labels of e's document, and the document: its tags, and the
+// version.
+func (t *end) of(e *syslog.Event) []byte {
+	if len(t.text) > 0 && e.Warnings == t.warnings {
+		return t.text
+	}
+	t.warnings = e.Warnings
+	dst := append(t.text[:0], '}')
+	if e.Warnings != 0 {
+		var names [32]string
+		dst = append(dst, `,"tags":[`...)
+		for i, name := range e.Warnings.Names(names[:0]) {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(append(append(dst, '"'), name...), '"')
+		}
+		dst = append(dst, ']')
+	}
+	t.text = append(dst, `,"ecs":{"version":"`+Version+`"}}`...)
+	return t.text
 }

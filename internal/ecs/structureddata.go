@@ -26,6 +26,9 @@ const sdScan = 48
 // which the RFC forbids and devices send. No key occurs twice in an object: an
 // Elasticsearch refuses such a document. ok is false where octets were replaced.
 func appendStructuredData(dst, sd []byte) (_ []byte, ok bool) {
+	if dst, ok, done := appendDistinct(dst, sd); done {
+		return dst, ok
+	}
 	var inline [sdInline]sdParam
 	params := appendParams(inline[:0], sd)
 	if len(params) > sdScan {
@@ -82,6 +85,61 @@ func appendStructuredData(dst, sd []byte) (_ []byte, ok bool) {
 		dst = append(dst, '}')
 	}
 	return append(dst, '}'), ok
+}
+
+// appendDistinct is appendStructuredData for what most messages have: few elements with
+// few parameters each, none of them twice. done is false for all else, of which it
+// appends nothing.
+func appendDistinct(dst, sd []byte) (_ []byte, ok, done bool) {
+	var ids [4][]byte
+	start, elements := len(dst), 0
+	ok, done = true, true
+	dst = append(dst, '{')
+	syslog.EachElement(sd, func(el syslog.Element) bool {
+		if done = elements < len(ids) && distinct(el.ID, ids[:elements]); !done {
+			return false
+		}
+		if elements > 0 {
+			dst = append(dst, ',')
+		}
+		ids[elements] = el.ID
+		elements++
+		dst, _ = appendString(dst, el.ID)
+		dst = append(dst, ':', '{')
+		var names [8][]byte
+		params := 0
+		el.EachParam(func(p syslog.Param) bool {
+			if done = params < len(names) && distinct(p.Name, names[:params]); !done {
+				return false
+			}
+			if params > 0 {
+				dst = append(dst, ',')
+			}
+			names[params] = p.Name
+			params++
+			dst, _ = appendString(dst, p.Name)
+			var valid bool
+			dst, valid = appendValue(append(dst, ':'), p.Value)
+			ok = ok && valid
+			return true
+		})
+		dst = append(dst, '}')
+		return done
+	})
+	if !done {
+		return dst[:start], false, false
+	}
+	return append(dst, '}'), ok, true
+}
+
+// distinct tells whether k can be a key beside those before it as it is.
+func distinct(k []byte, before [][]byte) bool {
+	for _, b := range before {
+		if bytes.Equal(b, k) {
+			return false
+		}
+	}
+	return len(k) > 0 && !oddKey(k)
 }
 
 // appendSorted is appendStructuredData for parameters in the order of their keys.
