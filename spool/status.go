@@ -55,9 +55,9 @@ type Stats struct {
 	DiskFree int64
 	// Head and Tail are as Log.Head and Log.Tail.
 	Head, Tail uint64
-	// Full says that appends wait or are dropped for lack of room, Failing that
-	// the last write failed.
-	Full, Failing bool
+	// Full says that appends wait or are dropped for lack of room, DiskLow that this is
+	// because less than Config.MinFree is free, Failing that the last write failed.
+	Full, DiskLow, Failing bool
 }
 
 // Stats returns the counts of the log.
@@ -79,7 +79,7 @@ func (l *Log) Stats() Stats {
 		RewrittenSegments: c.rewritten.Load(), IndexedSegments: c.indexed.Load(),
 		DroppedNewest: l.quota.droppedNewest.Load(), DroppedOldest: c.droppedOldest.Load(),
 		Pending: pending, Bytes: l.bytes.Load(), Segments: segments, DiskFree: l.quota.free.Load(), Head: head, Tail: tail,
-		Full: l.quota.pressure.Load() || l.quota.diskLow.Load(), Failing: l.failing.Load(),
+		Full: l.quota.pressure.Load() || l.quota.diskLow.Load(), DiskLow: l.quota.diskLow.Load(), Failing: l.failing.Load(),
 	}
 }
 

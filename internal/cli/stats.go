@@ -62,6 +62,8 @@ func printStatus(out io.Writer, s *node.Status) error {
 		fmt.Fprintf(w, "\tsince %s", s.Log.Oldest.Local().Format("2006-01-02 15:04"))
 	}
 	switch {
+	case s.Log.DiskLow:
+		fmt.Fprint(w, "\tFULL: its disk has no room")
 	case s.Log.Failing:
 		fmt.Fprint(w, "\tFAILING: it takes no messages")
 	case s.Log.Full:

@@ -42,9 +42,12 @@ func (l *topLook) lines(before *node.Status) []string {
 	if s.Log.Oldest != nil {
 		fmt.Fprintf(&b, "  since %s", s.Log.Oldest.Local().Format("2006-01-02 15:04"))
 	}
-	if s.Log.Failing {
+	switch {
+	case s.Log.DiskLow:
+		b.WriteString("  FULL: its disk has no room")
+	case s.Log.Failing:
 		b.WriteString("  FAILING: it takes no messages")
-	} else if s.Log.Full {
+	case s.Log.Full:
 		b.WriteString("  FULL")
 	}
 	if s.Log.Damaged > 0 {

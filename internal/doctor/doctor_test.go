@@ -136,7 +136,7 @@ syslane_tls_certificate_expiry_timestamp_seconds{endpoint="http"} %d
 		DiskFree: 1 << 30, MaxSize: 20 << 30, Processes: []Process{{PID: 7, Files: 900, MaxFiles: 1024}},
 		Status: &node.Status{
 			Version: "v1", Time: now.Add(5 * time.Minute),
-			Log:    node.LogStatus{Full: true, Damaged: 5},
+			Log:    node.LogStatus{Full: true, DiskLow: true, Damaged: 5},
 			Inputs: []node.InputStatus{{Name: "udp", Counts: map[string]uint64{"dropped_messages": 9}}},
 			Outputs: []node.OutputStatus{
 				{Name: "es", Error: "connection refused", Retained: 77},
@@ -146,7 +146,7 @@ syslane_tls_certificate_expiry_timestamp_seconds{endpoint="http"} %d
 	}
 	got := Text(Judge(f))
 	for _, want := range []string{
-		"unknown key", "log is full", "5 messages of the log are damaged", `"es" takes nothing, 77 messages wait: connection refused`, `"c" has refused 6`,
+		"unknown key", "disk of the log is full", "5 messages of the log are damaged", `"es" takes nothing, 77 messages wait: connection refused`, `"c" has refused 6`,
 		"lost 8 messages", "lost 2 messages", `"udp" has dropped 9`, "version v1, this program v2", "5m0s apart", "dropped 12 datagrams of socket udp",
 		"only 212992 octets", "3 connections were refused (input tcp, reason max_connections)", "4 TLS handshakes", "1 damaged parts", "New certificates of endpoint http",
 		"expires in 50h", "only 1024 free", "900 of at most 1024",

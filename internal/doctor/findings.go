@@ -61,6 +61,8 @@ func Judge(f *Facts) (list []Finding) {
 
 func judgeStatus(s *node.Status, f *Facts, find func(string, string, ...any)) {
 	switch {
+	case s.Log.DiskLow:
+		find("The disk of the log is full.", "Make room, or have the log keep less: log.max_age, log.max_size. What is stored is not deleted for it.")
 	case s.Log.Failing:
 		find("The log takes no messages: the disk fails.", "See its own log for the disk's error, then dmesg. Senders with acknowledgements wait; datagrams are lost.")
 	case s.Log.Full:

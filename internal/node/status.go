@@ -28,10 +28,13 @@ type LogStatus struct {
 	Octets   int64  `json:"size_octets"`
 	Segments int    `json:"segments"`
 	// Oldest is when the oldest segment was started; left out where that is not known.
-	Oldest  *time.Time `json:"oldest,omitempty"`
-	Full    bool       `json:"full"`
-	Failing bool       `json:"failing"`
-	Damaged uint64     `json:"damaged_messages"`
+	Oldest *time.Time `json:"oldest,omitempty"`
+	// Full says that the log takes no messages for lack of room, DiskLow that this is
+	// because less than log.min_free is free on its disk.
+	Full    bool   `json:"full"`
+	DiskLow bool   `json:"disk_low"`
+	Failing bool   `json:"failing"`
+	Damaged uint64 `json:"damaged_messages"`
 }
 
 // InputStatus is what an input has taken since the start of the process.
@@ -64,7 +67,7 @@ func (n *Node) status() Status {
 		Version: n.current().options.Version, Role: n.role.Name, Started: n.started.UTC(), Time: now,
 		Log: LogStatus{
 			Stored: l.Head - 1, Retained: l.Head - l.Tail, Octets: l.Bytes, Segments: l.Segments,
-			Full: l.Full, Failing: l.Failing, Damaged: l.DamagedRecords,
+			Full: l.Full, DiskLow: l.DiskLow, Failing: l.Failing, Damaged: l.DamagedRecords,
 		},
 		Inputs: []InputStatus{}, Outputs: []OutputStatus{},
 	}

@@ -61,6 +61,8 @@ func (n *Node) probeLog() error {
 	switch s := n.log.Stats(); {
 	case n.halted.Load():
 		return errors.New("the log stands still with messages waiting: the disk hangs, or the program does")
+	case s.DiskLow:
+		return errors.New("the disk of the log is full: inputs are held back until more than log.min_free is free")
 	case s.Failing:
 		return errors.New("the log cannot be written: inputs are held back; see the journal for the disk's error")
 	case s.Full:

@@ -25,8 +25,9 @@ export function attention(status, rates, alerts) {
   const bad = (what, so, then) => list.push({ level: "bad", what, so, then });
   const warn = (what, so, then) => list.push({ level: "warn", what, so, then });
   const { log } = status;
-  if (log.failing) bad("The log cannot be written.", "Inputs are held back; senders that wait for an acknowledgement keep their messages, UDP loses them.", "See this node's journal for the disk's error, and df and dmesg for the disk.");
-  if (log.full) bad("The log is full.", "Inputs are held back until outputs take messages.", "Mend the outputs below, or raise max_size in [log].");
+  if (log.disk_low) bad("The disk of the log is full.", "Inputs are held back until there is room; what is stored is not deleted for it.", "Make room on the disk, or have the log keep less: max_age and max_size in [log].");
+  else if (log.failing) bad("The log cannot be written.", "Inputs are held back; senders that wait for an acknowledgement keep their messages, UDP loses them.", "See this node's journal for the disk's error, and df and dmesg for the disk.");
+  else if (log.full) bad("The log is full.", "Inputs are held back until outputs take messages.", "Mend the outputs below, or raise max_size in [log].");
   for (const o of status.outputs) {
     const name = plain(o.name);
     const caught = rates.eta.get(o.name);

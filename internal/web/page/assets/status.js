@@ -116,7 +116,7 @@ export class Status {
         return [visible(i.name), amount(i.counts.received_messages ?? 0), per(rates.inputs.get(i.name)), amount(i.counts.stored_messages ?? 0), rest.join(", ") || "–"];
       }), "No inputs are configured."),
       section("Log", ["", "messages", "now", "size", "reaches back to"], [[
-        status.log.failing ? "failing" : status.log.full ? "full" : "well", `${amount(status.log.retained_messages)} of ${amount(status.log.stored_messages)} stored`,
+        status.log.disk_low ? "disk full" : status.log.failing ? "failing" : status.log.full ? "full" : "well", `${amount(status.log.retained_messages)} of ${amount(status.log.stored_messages)} stored`,
         per(rates.stored), `${octets(status.log.size_octets)} in ${counted(status.log.segments, "segment")}`, status.log.oldest ? stamp(new Date(status.log.oldest)) : "–"]]),
       section("Outputs", ["", "delivered", "now", "waiting", "not delivered", "state"], status.outputs.map((o) => {
         const rest = [o.dead_lettered_messages && `${amount(o.dead_lettered_messages)} dead-lettered`, o.dropped_messages && `${amount(o.dropped_messages)} dropped`, o.damaged_messages && `${amount(o.damaged_messages)} damaged`].filter(Boolean);
