@@ -109,10 +109,13 @@ func (k *checker) acknowledged(d *numbered.Document) bool {
 	return false
 }
 
-// collector counts a collector's log, which must not hold an event twice.
+// collector counts a collector's log, which must not hold an event twice, and must hold
+// all that was ever stored in it: it has no bounds, and the disk being full is none.
 func (k *checker) collector(n *node) {
 	here := map[string]bool{}
+	found := 0.0
 	n.syslane().Each(k.t, func(source []byte) error {
+		found++
 		id, _, of := k.take(source)
 		if of == nil {
 			return nil
@@ -123,6 +126,12 @@ func (k *checker) collector(n *node) {
 		here[id], k.stored[id] = true, true
 		return nil
 	})
+	m, err := n.syslane().Metrics()
+	if err != nil {
+		k.t.Error(err)
+	} else if stored := m.Sum("syslane_log_stored_messages_total"); found != stored {
+		k.t.Errorf("%s: a search finds %.0f of %.0f messages stored", n.name, found, stored)
+	}
 }
 
 // elastic counts the documents of Elasticsearch.
