@@ -68,7 +68,7 @@ func TestADiskThatOthersFillTwiceCostsACollectorNothing(t *testing.T) {
 		n.WaitFor(t, time.Minute, float64(sent), "syslane_log_stored_messages_total")
 	}
 	found := 0
-	n.Each(t, func([]byte) error { found++; return nil })
+	n.EachOnDisk(t, func([]byte) error { found++; return nil })
 	if found != sent {
 		t.Errorf("%d of %d messages are in the log", found, sent)
 	}

@@ -10,7 +10,7 @@ import (
 
 // previous is the commit of the build that nodes are upgraded from: an older one
 // whose logs and links this one must go on with.
-const previous = "a64b8f21807dcf5f618ee4f3e5428d45b87e3e14"
+const previous = "c6a74ea67fbd47b950e880365031fb6d2c34da56"
 
 // root is the top of the source from here; git gives of a commit only what is beneath
 // the folder that it is asked in.
