@@ -84,17 +84,18 @@ func (m *Email) Send(ctx context.Context, notices []Notice) error {
 	if err != nil {
 		return &RefusedError{err}
 	}
-	client, err := m.client()
+	ctx, cancel := context.WithTimeout(ctx, m.timeout())
+	defer cancel()
+	client, err := m.client(ctx)
 	if err != nil {
 		return &RefusedError{err}
 	}
-	timeout := m.Timeout
-	if timeout <= 0 {
-		timeout = 30 * time.Second
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	if err := client.DialAndSendWithContext(ctx, message); err != nil {
+	// Once the server has taken the mail, how it says goodbye is of no matter: a second
+	// copy would help nobody.
+	if err := client.DialAndSendWithContext(ctx, message); err != nil && !message.IsDelivered() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("send mail by %s: it was not taken within %s", m.Server, m.timeout())
+		}
 		err = fmt.Errorf("send mail by %s: %w", m.Server, err)
 		// A refusal of the mail itself, such as of its addresses, is for good; one of
 		// the name or password is not, for it may be changed at the server.
@@ -107,7 +108,16 @@ func (m *Email) Send(ctx context.Context, notices []Notice) error {
 	return nil
 }
 
-func (m *Email) client() (*mail.Client, error) {
+func (m *Email) timeout() time.Duration {
+	if m.Timeout <= 0 {
+		return 30 * time.Second
+	}
+	return m.Timeout
+}
+
+// client returns a client whose connection ends with the context: the library waits for
+// the server's greeting, and for its answers up to the mail, without an end.
+func (m *Email) client(ctx context.Context) (*mail.Client, error) {
 	host, port, err := net.SplitHostPort(m.Server)
 	if err != nil {
 		return nil, err
@@ -123,13 +133,30 @@ func (m *Email) client() (*mail.Client, error) {
 	if conf.ServerName == "" {
 		conf.ServerName = host
 	}
-	options := []mail.Option{mail.WithPort(number), mail.WithTLSConfig(conf), mail.WithTLSPolicy(mail.TLSMandatory), mail.WithTimeout(15 * time.Second)}
-	switch m.Security {
-	case ImplicitTLS:
-		options = append(options, mail.WithSSL())
-	case NoTLS:
-		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	dial := func(dialing context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, func() { conn.Close() })
+		if m.Security == ImplicitTLS {
+			secured := tls.Client(conn, conf)
+			if err := secured.HandshakeContext(dialing); err != nil {
+				conn.Close()
+				return nil, err
+			}
+			return secured, nil
+		}
+		return conn, nil
 	}
+	policy := mail.TLSMandatory
+	switch m.Security {
+	case ImplicitTLS: // it is there; a server offers no second within it, RFC 3207 §4.2
+		policy = mail.TLSOpportunistic
+	case NoTLS:
+		policy = mail.NoTLS
+	}
+	options := []mail.Option{mail.WithPort(number), mail.WithTLSConfig(conf), mail.WithTLSPolicy(policy), mail.WithTimeout(m.timeout()), mail.WithDialContextFunc(dial)}
 	if m.Username != "" {
 		auth := mail.SMTPAuthAutoDiscover
 		if m.Security == NoTLS {

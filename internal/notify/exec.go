@@ -14,8 +14,8 @@ import (
 
 // Exec runs a program for each batch of notices: without a shell, with the document of a
 // webhook on its standard input, one at a time. Of the environment it gets PATH and
-// LANG alone. Its exit status 0 means that it has done its work; with any other it is
-// run again later, and what it has printed is told.
+// LANG alone. Its exit status 0 means that it has done its work, whatever it has left
+// running; with any other it is run again later, and what it has printed is told.
 type Exec struct {
 	// Command is the program and its arguments.
 	Command []string
@@ -70,6 +70,8 @@ func (x *Exec) Send(ctx context.Context, notices []Notice) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("run %s: it did not end within %s", x.Command[0], timeout)
 	case errors.Is(err, syscall.EPIPE): // it did not want its input, and ended well
+		return nil
+	case errors.Is(err, exec.ErrWaitDelay): // it ended well, and left a program that has its output
 		return nil
 	case err != nil:
 		return fmt.Errorf("run %s: %w: %q", x.Command[0], err, strings.TrimSpace(string(printed.b)))

@@ -53,10 +53,14 @@ func newPoster(c HTTP) poster {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.TLSClientConfig = 1, c.TLS
-	return poster{c, &http.Client{Transport: transport, Timeout: c.Timeout}}
+	// A redirect would be followed with a GET, which is no notice, or with headers that
+	// hold secrets, which are for this server alone.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return poster{c, &http.Client{Transport: transport, Timeout: c.Timeout, CheckRedirect: stay}}
 }
 
-// post sends a body. Answers of the class 4xx, but for 408 and 429, are refusals.
+// post sends a body. Answers of the class 4xx, but for 408 and 429, are refusals;
+// redirects are told, not followed.
 func (p *poster) post(ctx context.Context, target string, body []byte) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
@@ -82,6 +86,10 @@ func (p *poster) post(ctx context.Context, target string, body []byte) error {
 	answer, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return nil
+	}
+	if to, err := response.Location(); err == nil && response.StatusCode/100 == 3 {
+		// Without path and query, which may hold a secret.
+		return fmt.Errorf("%s answered %s: redirects are not followed; url should name where it leads, on %s://%s", request.URL.Host, response.Status, to.Scheme, to.Host)
 	}
 	err = fmt.Errorf("%s answered %s: %q", request.URL.Host, response.Status, strings.TrimSpace(string(answer)))
 	if s := response.StatusCode; s >= 400 && s < 500 && s != http.StatusRequestTimeout && s != http.StatusTooManyRequests {

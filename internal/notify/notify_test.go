@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -400,4 +401,106 @@ func TestMistakesInTheSettingsOfMailAreTold(t *testing.T) {
 	f("to", func(m *Email) { m.To = []string{"b@example.net\r\nBcc: x"} })
 	f("security", func(m *Email) { m.Security = "ssl" })
 	f("password", func(m *Email) { m.Password = config.NewSecret("x") })
+}
+
+// talk is an SMTP server that says these lines, each after a line from the other side,
+// the first at once, and then nothing more.
+func talk(t *testing.T, hangUp bool, lines ...string) *Email {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+			go func() {
+				in := bufio.NewReader(conn)
+				for i, line := range lines {
+					for i > 0 {
+						said, err := in.ReadString('\n')
+						if err != nil {
+							return
+						}
+						if lines[i-1] != "354 go on" || said == ".\r\n" {
+							break
+						}
+					}
+					fmt.Fprintf(conn, "%s\r\n", line)
+				}
+				if hangUp {
+					conn.Close()
+				}
+			}()
+		}
+	}()
+	return &Email{Server: listener.Addr().String(), Security: NoTLS, From: "a@example.net", To: []string{"b@example.net"}, Timeout: 300 * time.Millisecond}
+}
+
+// accepting is what a mail server says that takes a mail: to EHLO, NOOP, MAIL, RCPT,
+// DATA and the mail.
+var accepting = []string{"220 here", "250 mail", "250 ok", "250 ok", "250 ok", "354 go on", "250 taken"}
+
+func TestAMailServerThatStandsStillKeepsNobodyLongerThanTheTimeout(t *testing.T) {
+	for n := range accepting {
+		m := talk(t, false, accepting[:n]...)
+		ended := make(chan error, 1)
+		go func() { ended <- m.Send(context.Background(), many(1)) }()
+		select {
+		case err := <-ended:
+			if err == nil || IsRefused(err) {
+				t.Errorf("after %d answers: %v", n, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("after %d answers it still waits", n)
+		}
+	}
+}
+
+func TestAMailThatWasTakenIsNotSentAgainBecauseOfTheGoodbye(t *testing.T) {
+	for _, hangUp := range []bool{true, false} {
+		m := talk(t, hangUp, accepting...)
+		m.Timeout = 3 * time.Second
+		if err := m.Send(context.Background(), many(1)); err != nil {
+			t.Errorf("hang up %t: %v", hangUp, err)
+		}
+	}
+}
+
+func TestAProgramThatLeavesAnotherBehindHasDoneItsWork(t *testing.T) {
+	x := script(t, `sleep 30 & exit 0`)
+	if err := x.Send(context.Background(), many(1)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARedirectIsNotFollowedAndNotTakenForSuccess(t *testing.T) {
+	var mu sync.Mutex
+	var got []string
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, r.Method+" "+r.Header.Get("X-Api-Key"))
+	}))
+	defer other.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		first := httptest.NewServer(http.RedirectHandler(other.URL+"/moved?key=hidden", status))
+		w := NewWebhook(HTTP{URL: first.URL, Headers: map[string]config.Secret{"X-Api-Key": config.NewSecret("secret")}})
+		err := w.Send(context.Background(), many(1))
+		if err == nil || IsRefused(err) || !strings.Contains(err.Error(), other.URL) || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%d: %v", status, err)
+		}
+		if err := w.Reach(context.Background()); err != nil {
+			t.Errorf("%d: %v", status, err)
+		}
+		first.Close()
+	}
+	if len(got) > 0 {
+		t.Errorf("the other server got %q", got)
+	}
 }

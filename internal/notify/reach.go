@@ -34,7 +34,9 @@ func (p *poster) Reach(ctx context.Context) error {
 
 // Reach implements Reacher: it logs in and out.
 func (m *Email) Reach(ctx context.Context) error {
-	client, err := m.client()
+	ctx, cancel := context.WithTimeout(ctx, m.timeout())
+	defer cancel()
+	client, err := m.client(ctx)
 	if err != nil {
 		return err
 	}
