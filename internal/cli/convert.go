@@ -130,6 +130,10 @@ func (dir included) each(pattern string, f func(name, text string)) error {
 	if err != nil {
 		return fmt.Errorf("include %s: %w", pattern, err)
 	}
+	// As with glob(3) an asterisk stands for no dot in front: what editors leave is not read.
+	if !strings.HasPrefix(filepath.Base(pattern), ".") {
+		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") })
+	}
 	if len(names) == 0 && !strings.ContainsAny(pattern, "*?[") {
 		return fmt.Errorf("include %s: %w", pattern, fs.ErrNotExist)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -133,6 +134,67 @@ func TestConvertNamesTheFileThatCannotBeRead(t *testing.T) {
 	}
 	if toml := draft.TOML(name); !strings.Contains(toml, `targets = ["192.0.2.7:514"]`) {
 		t.Errorf("what is included is missing:\n%s", toml)
+	}
+}
+
+// written writes files and returns the first of them, translated, with its notes.
+func written(t *testing.T, language string, files map[string]string, first string) (*convert.Draft, string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(dir, first)
+	draft, err := translate(language, name, files[first])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return draft, strings.Join(lost(draft), "\n")
+}
+
+func TestAConfigurationThatIncludesItselfIsReadOnce(t *testing.T) {
+	for language, text := range map[string]string{
+		"rsyslog":   "$IncludeConfig *.conf\n*.* @192.0.2.7\n",
+		"syslog-ng": "@include \"*.conf\"\nlog { source { udp(); }; destination { udp(\"192.0.2.7\"); }; };\n",
+	} {
+		draft, notes := written(t, language, map[string]string{"a.conf": text}, "a.conf")
+		if toml := draft.TOML("a.conf"); !strings.Contains(notes, "includes itself") || strings.Count(toml, `targets = ["192.0.2.7:514"]`) != 1 || len(draft.Lost) != 1 {
+			t.Errorf("%s: %s\n%s", language, notes, toml)
+		}
+	}
+}
+
+func TestFilesThatAreTooManyToBeReadAreTold(t *testing.T) {
+	for language, statement := range map[string]string{"rsyslog": "$IncludeConfig d*.conf", "syslog-ng": `@include "d*.conf"`} {
+		files := map[string]string{"a.conf": statement + "\n", ".d.conf": "an editor's\n"}
+		for i := range 250 {
+			files[fmt.Sprintf("d%03d.conf", i)] = "\n"
+		}
+		_, notes := written(t, language, files, "a.conf")
+		if strings.Count(notes, "\n") != 0 || !strings.Contains(notes, "more than 200 files") || !strings.Contains(notes, "/d199.conf") && !strings.Contains(notes, "/d200.conf") {
+			t.Errorf("%s: %s", language, notes)
+		}
+	}
+}
+
+func TestWhatIsNestedWithoutEndOrLargeIsReadInReasonableTime(t *testing.T) {
+	for name, text := range map[string]string{
+		"conditions":     strings.Repeat(`if $msg contains "a" then `, 100_000),
+		"not conditions": strings.Repeat("if a then ", 200_000),
+		"else":           strings.Repeat("if $msg contains \"a\" then stop\nelse ", 50_000),
+		"negations":      "if " + strings.Repeat("not (", 500_000),
+		"lines":          strings.Repeat("x\n", 500_000),
+	} {
+		begin := time.Now()
+		draft, err := translate("rsyslog", "/nowhere/the.conf", text)
+		if err != nil || len(draft.Lost) == 0 {
+			t.Errorf("%s: %v, %d notes", name, err, len(draft.Lost))
+		}
+		if took := time.Since(begin); took > 30*time.Second {
+			t.Errorf("%s took %s", name, took)
+		}
 	}
 }
 

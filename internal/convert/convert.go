@@ -19,7 +19,7 @@ type Place struct {
 	Line int
 }
 
-func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+func (p Place) String() string { return fmt.Sprintf("%s:%d", oneLine(p.File), p.Line) }
 
 // Note is said of one statement.
 type Note struct {

@@ -52,6 +52,9 @@ func (t *Table) Get(key string) any {
 	return nil
 }
 
+// Place returns what the table was made from.
+func (t *Table) Place() Place { return t.place }
+
 // Kind returns the type of an input or output.
 func (t *Table) Kind() string { return t.kind }
 

@@ -2,6 +2,7 @@ package rsyslog
 
 import (
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -14,6 +15,12 @@ func (t *translator) action(st *statement, when convert.Cond) {
 	t.queueSize(p)
 	kind := strings.ToLower(strings.TrimPrefix(p.text("type"), "builtin:"))
 	failover := p.on("action.execonlywhenpreviousissuspended")
+	before := t.before
+	t.before = nil
+	switch kind {
+	case "omfwd", "omrelp", "omfile", "omelasticsearch":
+		t.unknownParams(st, actionParams)
+	}
 	switch kind {
 	case "omfwd":
 		t.forward(st, when, forward{
@@ -21,17 +28,25 @@ func (t *translator) action(st *statement, when convert.Cond) {
 			template: p.text("template"), octets: strings.EqualFold(p.text("tcp_framing"), "octet-counted"),
 			tls: p.number("streamdrivermode") > 0, auth: p.text("streamdriverauthmode"), peers: p["streamdriverpermittedpeers"],
 			files:    certificates{p.text("streamdriver.cafile"), p.text("streamdriver.certfile"), p.text("streamdriver.keyfile")},
-			failover: failover,
+			failover: failover, before: before,
 		})
 		if p.text("compression.mode") != "" && !strings.EqualFold(p.text("compression.mode"), "none") || p.number("ziplevel") > 0 {
 			t.lose(st, "compression to syslog servers; the link between two Syslanes compresses: type = \"relp\"")
 		}
 	case "omrelp":
-		t.relp(st, when, p, failover)
+		t.relp(st, when, p, failover, before)
 	case "omfile":
+		if failover {
+			t.standsIn(st)
+			return
+		}
 		path, dynamic := p.text("file"), p.text("dynafile")
 		t.write(st, when, path, dynamic, or(p.text("template"), t.legacy.fileTemplate))
 	case "omelasticsearch":
+		if failover {
+			t.standsIn(st)
+			return
+		}
 		t.elasticsearch(st, when)
 	case "omusrmsg":
 		t.lose(st, "Syslane writes to nobody's terminal: syslane tail shows messages as they come")
@@ -64,6 +79,7 @@ type forward struct {
 	peers    []string
 	files    certificates
 	failover bool
+	before   *convert.Table // the output of the action before
 }
 
 func (t *translator) forward(st *statement, when convert.Cond, f forward) {
@@ -99,7 +115,8 @@ func (t *translator) forward(st *statement, when convert.Cond, f forward) {
 			o.Set("tls", t.clientTLS(st, f.files.or(t), f.auth, f.peers))
 		}
 	}
-	if f.failover && t.joins(st, targets, fill) {
+	if f.failover {
+		t.joins(st, f.before, "syslog", targets, fill)
 		return
 	}
 	out := t.draft.Output(st.at, "syslog", hostOf(targets[0]), fill)
@@ -112,32 +129,36 @@ func (t *translator) forward(st *statement, when convert.Cond, f forward) {
 	t.send(st, when, out)
 }
 
+// standsIn notes that an action is done only where the one before cannot be. To do it
+// always would be no translation.
+func (t *translator) standsIn(st *statement) {
+	t.lose(st, "it stands in for the action before where that fails: only targets do so, for targets of the same kind. What an output does not take waits in the log")
+}
+
 // joins adds targets to those of the action before, which they are to stand in for.
-func (t *translator) joins(st *statement, targets []string, fill func(*convert.Table)) bool {
-	if t.before == nil {
-		return false
+func (t *translator) joins(st *statement, before *convert.Table, kind string, targets []string, fill func(*convert.Table)) {
+	if before == nil || before.Kind() != kind {
+		t.standsIn(st)
+		return
 	}
+	t.before = before
 	like := &convert.Table{}
 	fill(like)
-	for _, key := range []string{"protocol", "format", "framing"} {
-		if like.Get(key) != t.before.Get(key) {
+	for _, key := range []string{"protocol", "format", "framing", "tls"} {
+		if !reflect.DeepEqual(like.Get(key), before.Get(key)) {
 			t.lose(st, "it stands in for the action before, which sends in another way: targets and mode = \"failover\" are of one kind")
-			return true
+			return
 		}
 	}
-	have, ok := t.before.Get("targets").([]string)
-	if !ok {
-		return false
-	}
+	have, _ := before.Get("targets").([]string)
 	for _, target := range targets {
 		if !slices.Contains(have, target) {
 			have = append(slices.Clone(have), target)
 		}
 	}
-	t.before.Set("targets", have)
-	t.before.Set("mode", "failover")
-	t.before.Comment("%s stands in for it", st.at)
-	return true
+	before.Set("targets", have)
+	before.Set("mode", "failover")
+	before.Comment("%s stands in for it", st.at)
 }
 
 // forwardFormat translates the name of a template for forwarding.
@@ -153,7 +174,7 @@ func forwardFormat(template string) (format, comment string) {
 	return "rfc5424", "the template " + template + " is not translated: messages go in the form of RFC 5424"
 }
 
-func (t *translator) relp(st *statement, when convert.Cond, p params, failover bool) {
+func (t *translator) relp(st *statement, when convert.Cond, p params, failover bool, before *convert.Table) {
 	targets := addresses(p["target"], or(p.text("port"), "514"))
 	if len(targets) == 0 || !validTargets(targets) {
 		t.lose(st, "it names no target with a port")
@@ -168,7 +189,8 @@ func (t *translator) relp(st *statement, when convert.Cond, p params, failover b
 			o.Set("tls", t.clientTLS(st, certificates{p.text("tls.cacert"), p.text("tls.mycert"), p.text("tls.myprivkey")}, p.text("tls.authmode"), p["tls.permittedpeer"]))
 		}
 	}
-	if failover && t.joins(st, targets, fill) {
+	if failover {
+		t.joins(st, before, "relp", targets, fill)
 		return
 	}
 	t.send(st, when, t.draft.Output(st.at, "relp", hostOf(targets[0]), fill))

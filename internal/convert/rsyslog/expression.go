@@ -3,12 +3,9 @@ package rsyslog
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/syslane/syslane/internal/convert"
-	"github.com/syslane/syslane/internal/syslog"
 )
 
 // operand is a part of an expression between operators.
@@ -25,7 +22,7 @@ type operand struct {
 // expression reads a condition of RainerScript, up to "then". Where it has no
 // translation it is read all the same, and the error says why.
 func (s *scanner) expression() (convert.Cond, error) {
-	c, err := s.or()
+	c, err := s.terms()
 	if err != nil {
 		s.skipToThen()
 	}
@@ -58,39 +55,46 @@ func (s *scanner) skipToThen() {
 	}
 }
 
-func (s *scanner) or() (convert.Cond, error) {
-	c, err := s.and()
-	for s.space(); err == nil && s.keyword("or"); s.space() {
+// terms reads what "and" and "or" join. To rsyslogd neither binds tighter: they are
+// joined from left to right.
+func (s *scanner) terms() (convert.Cond, error) {
+	c, err := s.comparison()
+	for err == nil {
+		s.space()
+		join := convert.Cond.And
+		if !s.keyword("and") {
+			if join = convert.Cond.Or; !s.keyword("or") {
+				break
+			}
+		}
 		var d convert.Cond
-		if d, err = s.and(); err == nil {
-			c = c.Or(d)
+		if d, err = s.comparison(); err == nil {
+			c = join(c, d)
+		}
+		if err == nil && c.TooLong() {
+			err = errors.New("the condition gets longer than anyone would read")
 		}
 	}
 	return c, err
 }
 
-func (s *scanner) and() (convert.Cond, error) {
-	c, err := s.not()
-	for s.space(); err == nil && s.keyword("and"); s.space() {
-		var d convert.Cond
-		if d, err = s.not(); err == nil {
-			c = c.And(d)
-		}
+// not reads what stands behind "not". To rsyslogd it binds tighter than a comparison:
+// not $msg contains "x" asks whether a number contains x.
+func (s *scanner) not() (operand, error) {
+	s.depth++
+	defer func() { s.depth-- }()
+	if s.depth > maxDepth {
+		return operand{}, errors.New("the condition is nested too deep")
 	}
-	return c, err
-}
-
-func (s *scanner) not() (convert.Cond, error) {
-	if s.space(); s.keyword("not") {
-		s.depth++
-		defer func() { s.depth-- }()
-		if s.depth > maxDepth {
-			return convert.Cond{}, errors.New("the condition is nested too deep")
-		}
-		c, err := s.not()
-		return c.Not(), err
+	o, err := s.operand()
+	if err != nil {
+		return o, err
 	}
-	return s.comparison()
+	if o.cond == nil {
+		return o, errors.New("rsyslogd takes \"not\" for a part of the value, and compares that: with parentheses, as not ($msg contains \"x\"), it has the meaning that was probably meant")
+	}
+	negated := o.cond.Not()
+	return operand{cond: &negated}, nil
 }
 
 func (s *scanner) comparison() (convert.Cond, error) {
@@ -142,7 +146,7 @@ func (s *scanner) operand() (operand, error) {
 		if s.depth > maxDepth {
 			return operand{}, errors.New("the condition is nested too deep")
 		}
-		cond, err := s.or()
+		cond, err := s.terms()
 		if err != nil {
 			return operand{}, err
 		}
@@ -168,6 +172,9 @@ func (s *scanner) operand() (operand, error) {
 		field, err := property(s.text[from+1 : s.pos])
 		return s.last(operand{field: field}, err)
 	case wordOctet(c):
+		if s.keyword("not") {
+			return s.not()
+		}
 		return s.function(s.word())
 	}
 	return operand{}, errors.New("an expression that is not known here")
@@ -210,14 +217,16 @@ func (s *scanner) function(name string) (operand, error) {
 	}
 	switch name = strings.ToLower(name); {
 	case (name == "re_match" || name == "re_match_i") && len(args) == 2 && args[0].field != "" && len(args[1].texts) == 1:
-		c, err := convert.Matches(args[0].field, args[1].texts[0], name == "re_match_i")
+		c, err := matches(args[0].field, args[1].texts[0], name == "re_match_i")
 		return operand{cond: &c}, err
 	case name == "prifilt" && len(args) == 1 && len(args[0].texts) == 1:
 		c, err := selectorCond(args[0].texts[0])
 		return operand{cond: &c}, err
-	case (name == "tolower" || name == "lower") && len(args) == 1 && args[0].field != "":
+	case (name == "tolower" || name == "lower") && len(args) == 1 && keyword(args[0].field):
+		return args[0], nil // names are in lower case
+	case (name == "tolower" || name == "lower") && len(args) == 1 && args[0].field != "" && args[0].field != syslogTag && args[0].field != behindPri:
 		return operand{field: "lower(" + args[0].field + ")"}, nil
-	case name == "strlen" && len(args) == 1 && args[0].field != "":
+	case name == "strlen" && len(args) == 1 && (args[0].field == "message" || args[0].field == "host" || args[0].field == "raw"):
 		return operand{field: "len(" + args[0].field + ")"}, nil
 	case (name == "cnum" || name == "cstr") && len(args) == 1:
 		return args[0], nil
@@ -230,14 +239,16 @@ func property(name string) (string, error) {
 	switch strings.ToLower(name) {
 	case "msg":
 		return "message", nil
-	case "rawmsg", "rawmsg-after-pri":
+	case "rawmsg":
 		return "raw", nil
+	case "rawmsg-after-pri":
+		return behindPri, nil
 	case "hostname", "source":
 		return "host", nil
 	case "fromhost-ip":
 		return "source", nil
 	case "programname", "app-name":
-		return "app", nil
+		return programName, nil
 	case "syslogtag":
 		return syslogTag, nil
 	case "procid":
@@ -257,105 +268,15 @@ func property(name string) (string, error) {
 	return "", fmt.Errorf("the property %s is none that messages have here", name)
 }
 
-// syslogTag stands for the tag, of which messages have app and procid here.
-const syslogTag = "tag"
+// What stands for properties that are no fields here.
+const (
+	// syslogTag is the tag, of which messages have app and procid.
+	syslogTag = "tag"
+	// programName is the app up to a slash: "postfix" of postfix/smtpd.
+	programName = "programname"
+	// behindPri is raw without the priority.
+	behindPri = "rawmsg-after-pri"
+)
 
-// compare puts a comparison together.
-func compare(left operand, op string, right operand) (convert.Cond, error) {
-	if left.field == "" && right.field != "" && (op == "==" || op == "!=") {
-		left, right = right, left
-	}
-	if left.field == "" || right.field != "" || len(right.texts) == 0 || left.cond != nil || right.cond != nil {
-		return convert.Cond{}, errors.New("only a property can be compared, and only with a text or number")
-	}
-	field := left.field
-	switch {
-	case field == "facility" || field == "severity":
-		return compareKeyword(field, op, right.texts)
-	case field == syslogTag:
-		// "cron[17]:" has the app "cron": what stands before bracket and colon.
-		field = "app"
-		for i, t := range right.texts {
-			if right.texts = slices.Clone(right.texts); strings.ContainsAny(strings.TrimSuffix(t, ":"), "[: ") {
-				return convert.Cond{}, errors.New("of a tag only the program's name can be compared: app, and procid beside it")
-			}
-			right.texts[i] = strings.TrimSuffix(t, ":")
-		}
-	}
-	return compareTexts(field, op, right.texts)
-}
-
-func compareTexts(field, op string, texts []string) (convert.Cond, error) {
-	literals := make([]string, len(texts))
-	for i, t := range texts {
-		// The text of a message begins behind the blank here, with rsyslog with it.
-		if field == "message" && op != "contains" && op != "contains_i" && op != "endswith" {
-			t = strings.TrimPrefix(t, " ")
-		}
-		if strings.HasSuffix(op, "_i") {
-			t = strings.ToLower(t)
-		}
-		literals[i] = convert.Text(t)
-		if strings.HasPrefix(field, "len(") {
-			if _, err := strconv.Atoi(t); err != nil {
-				return convert.Cond{}, fmt.Errorf("a length is compared with %q", t)
-			}
-			literals[i] = t
-		}
-	}
-	if base, fold := strings.CutSuffix(op, "_i"); fold {
-		field, op = "lower("+field+")", base
-	}
-	switch op {
-	case "==":
-		return convert.In(field, literals), nil
-	case "!=":
-		if len(literals) == 1 {
-			return convert.Atom("%s != %s", field, literals[0]), nil
-		}
-		return convert.In(field, literals).Not(), nil
-	case "contains", "startswith", "endswith":
-		word := map[string]string{"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}[op]
-		any := convert.Never
-		for _, l := range literals {
-			any = any.Or(convert.Atom("%s %s %s", field, word, l))
-		}
-		return any, nil
-	}
-	if strings.HasPrefix(field, "len(") {
-		return convert.Atom("%s %s %s", field, op, literals[0]), nil
-	}
-	return convert.Cond{}, fmt.Errorf("texts are not ordered by %s here", op)
-}
-
-// compareKeyword compares facility or severity: by number, or by name.
-func compareKeyword(field, op string, texts []string) (convert.Cond, error) {
-	names := make([]string, len(texts))
-	for i, t := range texts {
-		var err error
-		if field == "facility" {
-			var f syslog.Facility
-			f, err = syslog.ParseFacility(t)
-			names[i] = f.String()
-		} else {
-			var v syslog.Severity
-			v, err = syslog.ParseSeverity(t)
-			names[i] = v.String()
-		}
-		if err != nil {
-			return convert.Cond{}, err
-		}
-		if op == "startswith" || op == "contains" {
-			names[i] = t
-		}
-	}
-	switch op {
-	case "==":
-		return convert.In(field, names), nil
-	case "!=":
-		return convert.In(field, names).Not(), nil
-	case "<", "<=", ">", ">=":
-		return convert.Atom("%s %s %s", field, op, names[0]), nil
-	}
-	return convert.Cond{}, fmt.Errorf("%s is a number here: name the values with in [...]", field)
-}
+// keyword tells the fields whose values are words of conditions.
+func keyword(field string) bool { return field == "facility" || field == "severity" }

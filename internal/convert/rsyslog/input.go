@@ -12,7 +12,12 @@ import (
 
 func (t *translator) input(st *statement) {
 	p := st.params
-	switch kind := strings.ToLower(p.text("type")); kind {
+	kind := strings.ToLower(p.text("type"))
+	switch kind {
+	case "imudp", "imtcp", "imptcp", "imrelp", "imuxsock", "imfile":
+		t.unknownParams(st, inputParams)
+	}
+	switch kind {
 	case "imudp":
 		ports := p["port"]
 		if len(ports) == 0 {

@@ -85,7 +85,7 @@ func (t *translator) directive(st *statement, when convert.Cond) {
 	case "actionsendstreamdriverauthmode":
 		l.sendAuth = v
 	case "actionsendstreamdriverpermittedpeer":
-		l.sendPeers = []string{v}
+		l.sendPeers = append(l.sendPeers, v)
 	case "actionexeconlywhenpreviousissuspended":
 		l.standIn = isOn(v)
 	case "actionforwarddefaulttemplate":
@@ -154,11 +154,15 @@ func (t *translator) otherDirective(st *statement, name string) {
 func (t *translator) legacyAction(st *statement, when convert.Cond) {
 	text := st.value
 	path, template := cutTemplate(text)
+	before := t.before
+	t.before = nil
 	switch {
 	case text == "" || text == "continue":
 		t.lose(st, "a filter without an action")
 	case strings.HasPrefix(text, "@"):
-		t.legacyForward(st, when, text)
+		t.legacyForward(st, when, text, before)
+	case t.legacy.standIn && strings.IndexByte("/-?", text[0]) >= 0:
+		t.standsIn(st)
 	case strings.HasPrefix(text, "/") || strings.HasPrefix(text, "-/"):
 		t.write(st, when, strings.TrimPrefix(path, "-"), "", or(template, t.legacy.fileTemplate))
 	case strings.HasPrefix(text, "?") || strings.HasPrefix(text, "-?"):
@@ -170,7 +174,7 @@ func (t *translator) legacyAction(st *statement, when convert.Cond) {
 		if err != nil {
 			host, port = target, "514"
 		}
-		t.relp(st, when, params{"target": {host}, "port": {port}}, t.legacy.standIn)
+		t.relp(st, when, params{"target": {host}, "port": {port}}, t.legacy.standIn, before)
 	case strings.HasPrefix(text, ":omfile:$"), strings.HasPrefix(text, "$"):
 		t.lose(st, "output channels: max_size and keep of a file output rotate files")
 	case strings.HasPrefix(text, "|"), strings.HasPrefix(text, "^"):
@@ -189,8 +193,8 @@ func cutTemplate(text string) (action, template string) {
 }
 
 // legacyForward translates @host, @@host:port;template and @@(o,z9)[::1]:514.
-func (t *translator) legacyForward(st *statement, when convert.Cond, text string) {
-	f := forward{udp: true, failover: t.legacy.standIn}
+func (t *translator) legacyForward(st *statement, when convert.Cond, text string, before *convert.Table) {
+	f := forward{udp: true, failover: t.legacy.standIn, before: before}
 	text, tcp := strings.CutPrefix(strings.TrimPrefix(text, "@"), "@")
 	f.udp = !tcp
 	if rest, ok := strings.CutPrefix(text, "("); ok {
@@ -213,5 +217,8 @@ func (t *translator) legacyForward(st *statement, when convert.Cond, text string
 	}
 	f.targets, f.port = []string{host}, port
 	f.tls, f.auth, f.peers = t.legacy.sendMode == "1", t.legacy.sendAuth, t.legacy.sendPeers
+	if tcp { // they are those of the next action alone
+		t.legacy.sendPeers = nil
+	}
 	t.forward(st, when, f)
 }

@@ -71,10 +71,13 @@ func (s *scanner) block() []*statement {
 		if s.peek(0) == '&' { // one more action for the filter before
 			s.pos++
 			action := s.action()
-			if last := len(list) - 1; last >= 0 && list[last].kind == filtered {
-				list[last].body = append(list[last].body, action...)
-			} else {
+			switch last := len(list) - 1; {
+			case last >= 0 && list[last].kind == filtered:
+				list[last].more(action)
+			case last >= 0 && list[last].kind != unread:
 				list = append(list, action...)
+			default: // alone it would be done with every message
+				list = append(list, &statement{kind: unread, at: at, source: s.text[from:s.pos], whenErr: errors.New("it belongs to the statement before, which is not read")})
 			}
 			continue
 		}
@@ -86,6 +89,22 @@ func (s *scanner) block() []*statement {
 			st.at, st.source = at, s.text[from:s.pos]
 			list = append(list, st)
 		}
+	}
+}
+
+// more adds an action to the last one of a filter: that behind the innermost condition.
+func (st *statement) more(action []*statement) {
+	for {
+		list := &st.body
+		if len(st.otherwise) > 0 {
+			list = &st.otherwise
+		}
+		if last := len(*list) - 1; last >= 0 && (*list)[last].kind == filtered {
+			st = (*list)[last]
+			continue
+		}
+		*list = append(*list, action...)
+		return
 	}
 }
 
@@ -184,13 +203,23 @@ func (s *scanner) statementEnd() {
 }
 
 // selector reads facilities and priorities, as "mail,news.=info;*.none", that begin
-// at from; it returns "" where there is none.
+// at from; it returns "" where there is none. It may go on in the next line behind a
+// semicolon or comma.
 func (s *scanner) selector(from int) string {
 	s.pos = from
-	for !s.end() && (wordOctet(s.peek(0)) || strings.IndexByte("*,.;=!", s.peek(0)) >= 0) {
-		s.pos++
+	var text string
+	for {
+		start := s.pos
+		for !s.end() && (wordOctet(s.peek(0)) || strings.IndexByte("*,.;=!", s.peek(0)) >= 0) {
+			s.pos++
+		}
+		part := s.text[start:s.pos]
+		text += part
+		if c := s.peek(0); part == "" || c != '\\' || !strings.HasSuffix(text, ";") && !strings.HasSuffix(text, ",") {
+			break
+		}
+		s.blanks()
 	}
-	text := s.text[from:s.pos]
 	if c := s.peek(0); !strings.Contains(text, ".") || c != ' ' && c != '\t' && c != '\\' {
 		s.pos = from
 		return ""
@@ -207,6 +236,12 @@ func (s *scanner) filteredBy(when convert.Cond, err error) *statement {
 func (s *scanner) action() []*statement {
 	s.space()
 	at, from := s.place(), s.pos
+	s.actions++
+	defer func() { s.actions-- }()
+	if s.actions > maxActions {
+		s.pos = len(s.text)
+		return []*statement{{kind: unread, at: at, source: s.text[from:], whenErr: fmt.Errorf("conditions stand more than %d deep in one another", maxActions)}}
+	}
 	if s.peek(0) == '{' {
 		return s.braces()
 	}

@@ -55,6 +55,8 @@ func (s *scanner) literal() (string, error) {
 	var b strings.Builder
 	for s.pos++; !s.end(); s.pos++ {
 		switch c := s.peek(0); {
+		case c == '\n': // the filter is a line
+			return "", fmt.Errorf("the string that begins in line %d has no end", line)
 		case c == '"':
 			s.pos++
 			return b.String(), nil
@@ -82,9 +84,9 @@ func propertyCond(name, operation, value string) (convert.Cond, error) {
 	case "isempty":
 		return compare(operand{field: field}, "==", operand{texts: []string{""}})
 	case "ereregex":
-		return convert.Matches(field, value, false)
+		return matches(field, value, false)
 	case "regex":
-		return convert.Matches(field, basicRegexp(value), false)
+		return matches(field, basicRegexp(value), false)
 	}
 	return convert.Cond{}, fmt.Errorf("no comparison %q", operation)
 }

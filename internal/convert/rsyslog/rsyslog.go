@@ -8,6 +8,7 @@ package rsyslog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/syslane/syslane/internal/convert"
@@ -44,8 +45,10 @@ type translator struct {
 	templates map[string]string
 	// bound are the rulesets of inputs.
 	bound map[*convert.Table]string
-	// before is the output of the action before, for failover.
+	// before is the output of the action before, for failover; nil where it has none.
 	before *convert.Table
+	// reading are the files that include one another on the way here.
+	reading []string
 
 	legacy    legacySettings
 	global    params
@@ -81,7 +84,13 @@ func Translate(f File, source Source) *convert.Draft {
 
 func (t *translator) file(f File) {
 	t.included++
-	t.statements(parse(f.Name, f.Text), convert.Cond{})
+	t.read(f, convert.Cond{})
+}
+
+func (t *translator) read(f File, when convert.Cond) {
+	t.reading = append(t.reading, f.Name)
+	t.statements(parse(f.Name, f.Text), when)
+	t.reading = t.reading[:len(t.reading)-1]
 }
 
 func (t *translator) ruleset(name string) *ruleset {
@@ -146,8 +155,10 @@ func (t *translator) finish() {
 	of := map[*ruleset][]string{}
 	for _, in := range t.draft.Inputs() {
 		r := t.fallback
-		if name := t.bound[in]; name != "" {
+		if name := t.bound[in]; name != "" && t.rulesets[strings.ToLower(name)] != nil {
 			r = t.ruleset(name)
+		} else if name != "" { // as rsyslogd does
+			t.draft.Lose(in.Place(), "the input "+in.Name, "there is no ruleset %q: it goes by the default rules", name)
 		}
 		of[r] = append(of[r], convert.Text(in.Name))
 	}
@@ -199,10 +210,15 @@ func (t *translator) include(st *statement, pattern string, when convert.Cond) {
 		return
 	}
 	t.spare(st, "read: %d files", len(files))
-	for _, f := range files {
+	for i, f := range files {
+		if slices.Contains(t.reading, f.Name) {
+			t.lose(st, "%s includes itself", f.Name)
+			continue
+		}
 		if t.included++; t.included > maxIncludes {
+			t.lose(st, "more than %d files are included: %s and what comes behind is not read", maxIncludes, files[i].Name)
 			return
 		}
-		t.statements(parse(f.Name, f.Text), when)
+		t.read(f, when)
 	}
 }

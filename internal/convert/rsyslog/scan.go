@@ -9,14 +9,29 @@ import (
 type scanner struct {
 	file, text string
 	pos        int
-	// depth is how deep blocks and parentheses are nested here.
-	depth int
+	// depth is how deep blocks and parentheses are nested here, actions how deep
+	// statements without braces are.
+	depth, actions int
+	// counted is the place up to which lines were counted, feeds how many end before.
+	counted, feeds int
 }
 
-// maxDepth bounds the nesting of blocks and of parentheses.
-const maxDepth = 60
+// maxDepth bounds the nesting of blocks and of parentheses, maxActions that of
+// statements without braces, as "else if" behind "else if".
+const (
+	maxDepth   = 60
+	maxActions = 2000
+)
 
-func (s *scanner) line() int { return 1 + strings.Count(s.text[:s.pos], "\n") }
+func (s *scanner) line() int {
+	if s.pos >= s.counted {
+		s.feeds += strings.Count(s.text[s.counted:s.pos], "\n")
+	} else {
+		s.feeds -= strings.Count(s.text[s.pos:s.counted], "\n")
+	}
+	s.counted = s.pos
+	return 1 + s.feeds
+}
 
 func (s *scanner) end() bool { return s.pos >= len(s.text) }
 

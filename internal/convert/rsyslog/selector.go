@@ -44,8 +44,16 @@ func facilityList(text string) (list []int, err error) {
 			}
 			continue
 		}
+		switch name = strings.ToLower(name); name {
+		case "mark": // rsyslogd's own messages, of which there are none
+			continue
+		case "security": // to rsyslogd the old name of auth, not facility 13
+			name = "auth"
+		case "bsd_security":
+			name = "security"
+		}
 		f, err := syslog.ParseFacility(name)
-		if err != nil {
+		if err != nil || name[0] <= '9' {
 			return nil, fmt.Errorf("no facility %q", name)
 		}
 		list = append(list, int(f))

@@ -37,6 +37,8 @@ type translator struct {
 	draft    *convert.Draft
 	source   Source
 	included int
+	// reading are the files that include one another on the way here.
+	reading []string
 
 	statements []statement
 	// What statements define, by name.
@@ -72,6 +74,8 @@ func Translate(f File, source Source) *convert.Draft {
 // read splits a file into statements.
 func (t *translator) read(f File) {
 	t.included++
+	t.reading = append(t.reading, f.Name)
+	defer func() { t.reading = t.reading[:len(t.reading)-1] }()
 	s := &scanner{text: strings.ReplaceAll(f.Text, "\x00", " ")}
 	nodes, err := s.list(0)
 	if err != nil {
@@ -132,9 +136,15 @@ func (t *translator) annotation(at convert.Place, text string) {
 		}
 		t.draft.Spare(at, text, "read: %d files", len(files))
 		for _, f := range files {
-			if t.included <= maxIncludes {
-				t.read(f)
+			if slices.Contains(t.reading, f.Name) {
+				t.draft.Lose(at, text, "%s includes itself", f.Name)
+				continue
 			}
+			if t.included > maxIncludes {
+				t.draft.Lose(at, text, "more than %d files are included: %s and what comes behind is not read", maxIncludes, f.Name)
+				return
+			}
+			t.read(f)
 		}
 	default:
 		t.draft.Spare(at, text, "it is syslog-ng's own")
