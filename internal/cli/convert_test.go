@@ -179,6 +179,19 @@ func TestFilesThatAreTooManyToBeReadAreTold(t *testing.T) {
 	}
 }
 
+func TestFiltersThatNameEachOtherInManyWaysAreReadOnceEach(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("source s { udp(); };\nfilter f0 { filter(f0) and program(\"x\"); };\nfilter f50 { program(\"x\"); };\n")
+	for i := 1; i < 50; i++ {
+		fmt.Fprintf(&b, "filter f%d { filter(f%d) and filter(f%d); };\n", i, i+1, i+1)
+	}
+	b.WriteString("log { source(s); filter(f1); destination { file(\"/var/log/x\"); }; };\nlog { source(s); filter(f0); destination { file(\"/var/log/y\"); }; };\n")
+	draft, toml := converted(t, "syslog-ng", b.String())
+	if notes := strings.Join(lost(draft), "\n"); !strings.Contains(toml, `match = 'app matches "x"'`) || strings.Count(notes, "\n") != 0 || !strings.Contains(notes, "names itself") {
+		t.Errorf("%s\n%s", notes, toml)
+	}
+}
+
 func TestWhatIsNestedWithoutEndOrLargeIsReadInReasonableTime(t *testing.T) {
 	for name, text := range map[string]string{
 		"conditions":     strings.Repeat(`if $msg contains "a" then `, 100_000),

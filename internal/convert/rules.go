@@ -10,7 +10,8 @@ import (
 type Rule struct {
 	Place
 	When Cond
-	// To names outputs.
+	// To names outputs. Of a final rule none at all, nil, means that messages are
+	// thrown away, and an empty list that they are kept for themselves.
 	To []string
 	// Final keeps such messages from the rules behind. Without it they are asked as
 	// well.
@@ -53,7 +54,7 @@ func (d *Draft) routes() []route {
 	var routes []route
 	for i, r := range rules {
 		last := i == len(rules)-1 && r.When.Always()
-		routes = append(routes, route{Rule: r, drop: r.Final && len(r.To) == 0, goesOn: !r.Final && !last})
+		routes = append(routes, route{Rule: r, drop: r.Final && r.To == nil, goesOn: !r.Final && !last})
 	}
 	if n := len(routes); n == 0 || !routes[n-1].When.Always() || routes[n-1].goesOn {
 		at := Place{}
@@ -66,7 +67,7 @@ func (d *Draft) routes() []route {
 }
 
 func (r *route) write(b *strings.Builder) {
-	if len(r.To) == 0 && !r.drop {
+	if len(r.To) == 0 && !r.drop && r.When.Always() {
 		b.WriteString("\n# What no rule above takes was written nowhere.\n[[route]]\nto = []\n")
 		return
 	}

@@ -104,6 +104,7 @@ func (t *translator) ruleset(name string) *ruleset {
 
 // statements translates statements that are reached by what when says.
 func (t *translator) statements(list []*statement, when convert.Cond) {
+	lost := len(t.draft.Lost)
 	for _, st := range list {
 		switch st.kind {
 		case directive:
@@ -115,7 +116,11 @@ func (t *translator) statements(list []*statement, when convert.Cond) {
 		case legacy:
 			t.legacyAction(st, when)
 		case stop:
-			t.rule(rule{Rule: convert.Rule{Place: st.at, When: when, Final: true}})
+			r := convert.Rule{Place: st.at, When: when, Final: true}
+			if len(t.draft.Lost) > lost { // what was to be done before is missing: throw nothing away
+				r.To = []string{}
+			}
+			t.rule(rule{Rule: r})
 		case call:
 			t.rule(rule{Rule: convert.Rule{Place: st.at, When: when}, call: st.name})
 		case other:

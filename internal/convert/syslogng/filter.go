@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/syslane/syslane/internal/convert"
@@ -181,15 +182,28 @@ func (t *translator) function(n *node) (convert.Cond, error) {
 		}
 		return convert.Atom("cidr(source, %s)", convert.Text(prefix.String())), nil
 	case "filter":
-		st, ok := t.filters[first(args)]
-		if !ok {
-			return convert.Cond{}, fmt.Errorf("there is no filter %q", first(args))
-		}
-		return t.condition(st.nodes[len(st.nodes)-1].block)
+		return t.named(first(args))
 	case "source":
 		return t.from(args)
 	}
 	return convert.Cond{}, fmt.Errorf("the filter %s() has no translation", n.word())
+}
+
+// named translates a filter that has a name: once, for filters may name each other in
+// many ways.
+func (t *translator) named(name string) (convert.Cond, error) {
+	st, ok := t.filters[name]
+	if !ok {
+		return convert.Cond{}, fmt.Errorf("there is no filter %q", name)
+	}
+	done, ok := t.translated[name]
+	if !ok {
+		done.err = fmt.Errorf("the filter %q names itself", name)
+		t.translated[name] = done
+		done.cond, done.err = t.condition(st.nodes[len(st.nodes)-1].block)
+		t.translated[name] = done
+	}
+	return done.cond, done.err
 }
 
 // network reads 10.0.0.0/8 and 10.0.0.0/255.0.0.0.
@@ -301,7 +315,8 @@ func priorities(n *node, args []string) (convert.Cond, error) {
 // from is the condition that a message came by one of some sources.
 func (t *translator) from(names []string) (convert.Cond, error) {
 	var inputs []string
-	for _, name := range names {
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		list, known := t.inputs[name]
 		if !known {
 			return convert.Cond{}, fmt.Errorf("there is no source %q", name)

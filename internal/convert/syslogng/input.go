@@ -14,6 +14,12 @@ import (
 // input translates a driver of a source.
 func (t *translator) input(st statement, n *node, base string) []string {
 	switch n.word() {
+	case "udp", "udp6", "tcp", "tcp6", "network", "syslog", "default-network-drivers", "unix-dgram", "unix-stream":
+		t.unknownOptions(st, n, sourceOptions)
+	case "file", "wildcard-file":
+		t.unknownOptions(st, n, sourceOptions, fileOptions)
+	}
+	switch n.word() {
 	case "internal":
 		t.spare(st, "Syslane's own messages go to the journal")
 		return nil
@@ -72,7 +78,11 @@ func (t *translator) network(st statement, n *node, base, transport, port string
 		t.lose(st, "no input has the transport %q", transport)
 		return nil
 	}
-	in := t.listen(st, kind, base, or(option(n.args, "ip", "localip"), "0.0.0.0"), or(option(n.args, "port", "localport", "destport"), port))
+	any := "0.0.0.0"
+	if n.is("udp6") || n.is("tcp6") || option(n.args, "ip-protocol") == "6" {
+		any = "::"
+	}
+	in := t.listen(st, kind, base, or(option(n.args, "ip", "localip"), any), or(option(n.args, "port", "localport", "destport"), port))
 	if in == nil {
 		return nil
 	}

@@ -20,6 +20,10 @@ func (t *translator) output(st statement, n *node, base string) []string {
 		}
 	}
 	switch n.word() {
+	case "udp", "udp6", "tcp", "tcp6", "network", "syslog", "file", "elasticsearch-http", "elasticsearch-datastream", "opensearch":
+		t.unknownOptions(st, n, destinationOptions)
+	}
+	switch n.word() {
 	case "udp", "udp6":
 		return t.forward(st, n, base, "udp", "514", "rfc3164")
 	case "tcp", "tcp6":
@@ -106,16 +110,18 @@ var macros = map[string]string{
 	"C_YEAR": "{year}", "C_MONTH": "{month}", "C_DAY": "{day}", "C_HOUR": "{hour}",
 }
 
-var macro = regexp.MustCompile(`\$\{?([A-Za-z_.]+)(:-[^}]*)?\}?`)
+// macro is ${NAME}, or $NAME, which ends where no capital letter, digit or underscore is.
+var macro = regexp.MustCompile(`\$(?:\{([A-Za-z0-9_.]+)(?::-[^}]*)?\}|([A-Z0-9_]+))`)
 
 func (t *translator) write(st statement, n *node, base string) []string {
-	path := t.expand(first(texts(n.args)))
+	path := first(texts(n.args))
 	var unknown error
 	if strings.ContainsAny(strings.ReplaceAll(path, "${", ""), "{") {
 		unknown = fmt.Errorf("braces in a file name")
 	}
 	path = macro.ReplaceAllStringFunc(path, func(m string) string {
-		name := strings.ToUpper(macro.FindStringSubmatch(m)[1])
+		parts := macro.FindStringSubmatch(m)
+		name := strings.ToUpper(parts[1] + parts[2])
 		if macros[name] == "" {
 			unknown = fmt.Errorf("%s in a file name: there are {host} {app} {input} {source} {facility} {severity} {year} {month} {day} {hour}", m)
 		}
@@ -182,12 +188,4 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 // indexName translates the date in the name of an index.
 func indexName(name string) string {
 	return strings.NewReplacer("${YEAR}", "%Y", "${MONTH}", "%m", "${DAY}", "%d", "$YEAR", "%Y", "$MONTH", "%m", "$DAY", "%d").Replace(name)
-}
-
-// expand puts in what @define has named.
-func (t *translator) expand(text string) string {
-	for name, v := range t.defines {
-		text = strings.ReplaceAll(text, "`"+name+"`", v)
-	}
-	return text
 }

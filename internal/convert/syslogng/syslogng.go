@@ -8,6 +8,7 @@ package syslogng
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,7 +48,9 @@ type translator struct {
 	inputs  map[string][]string
 	outputs map[string][]string
 	defines map[string]string
-	options map[string]string
+	// translated are the filters that were asked for.
+	translated map[string]translated
+	options    map[string]string
 	// taken are the conditions of all log paths so far, for fallback.
 	taken convert.Cond
 	// inline are the names of sources that stand within log paths.
@@ -57,13 +60,19 @@ type translator struct {
 	listeners map[string]bool
 }
 
+// translated is what became of a filter.
+type translated struct {
+	cond convert.Cond
+	err  error
+}
+
 // Translate translates a configuration.
 func Translate(f File, source Source) *convert.Draft {
 	t := &translator{
 		draft: &convert.Draft{}, source: source, sources: map[string]statement{}, destinations: map[string]statement{},
 		filters: map[string]statement{}, inputs: map[string][]string{}, outputs: map[string][]string{}, defines: map[string]string{},
 		options: map[string]string{}, taken: convert.Never, listeners: map[string]bool{},
-		inline: map[*node]string{},
+		inline: map[*node]string{}, translated: map[string]translated{},
 	}
 	t.read(f)
 	t.define()
@@ -76,7 +85,12 @@ func (t *translator) read(f File) {
 	t.included++
 	t.reading = append(t.reading, f.Name)
 	defer func() { t.reading = t.reading[:len(t.reading)-1] }()
-	s := &scanner{text: strings.ReplaceAll(f.Text, "\x00", " ")}
+	text, err := t.substitute(strings.ReplaceAll(f.Text, "\x00", " "))
+	if err != nil {
+		t.draft.Lose(convert.Place{File: f.Name, Line: 1}, "", "%v", err)
+		return
+	}
+	s := &scanner{text: text}
 	nodes, err := s.list(0)
 	if err != nil {
 		t.draft.Lose(convert.Place{File: f.Name, Line: s.lines + 1}, "", "cannot be read further: %v", err)
@@ -99,6 +113,37 @@ func (t *translator) read(f File) {
 	t.add(f, now)
 }
 
+// maxText bounds a file with what @define has put in, in octets.
+const maxText = 16 << 20
+
+var backticks = regexp.MustCompile("`[A-Za-z0-9_.-]+`")
+
+// substitute puts in what @define has named, wherever it stands.
+func (t *translator) substitute(text string) (string, error) {
+	if !strings.Contains(text, "@define") && len(t.defines) == 0 {
+		return text, nil
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if define, ok := strings.CutPrefix(strings.TrimSpace(line), "@define"); ok {
+			key, v, _ := strings.Cut(strings.TrimSpace(define), " ")
+			t.defines[key] = strings.Trim(strings.TrimSpace(v), `"'`)
+		} else if strings.Contains(line, "`") {
+			line = backticks.ReplaceAllStringFunc(line, func(m string) string {
+				if v, known := t.defines[strings.Trim(m, "`")]; known {
+					return v
+				}
+				return m
+			})
+		}
+		if b.Len()+len(line) > maxText {
+			return "", fmt.Errorf("with what @define puts in the file is larger than %d octets", maxText)
+		}
+		b.WriteString(line)
+	}
+	return b.String(), nil
+}
+
 func (t *translator) add(f File, nodes []*node) {
 	if len(nodes) == 0 {
 		return
@@ -117,9 +162,7 @@ func (t *translator) annotation(at convert.Place, text string) {
 	name, value = strings.TrimSuffix(name, ":"), strings.Trim(strings.TrimSpace(value), `"'`)
 	switch name {
 	case "version":
-	case "define":
-		key, v, _ := strings.Cut(value, " ")
-		t.defines[key] = strings.Trim(strings.TrimSpace(v), `"'`)
+	case "define": // substitute has read it
 	case "include":
 		if value == "scl.conf" || strings.HasSuffix(value, "/scl.conf") || strings.HasPrefix(value, "scl/") {
 			t.draft.Spare(at, text, "syslog-ng's own library")
