@@ -44,6 +44,12 @@ type Email struct {
 	Timeout time.Duration
 	// Collector names this machine.
 	Collector string
+
+	// sending is the id of the mail that is being sent, told who has it already or never
+	// will, refused what was said of the latter.
+	sending string
+	told    map[string]bool
+	refused []error
 }
 
 // Validate tells what is wrong with the settings: with which key, and what.
@@ -78,9 +84,47 @@ func (m *Email) Validate() (key string, err error) {
 	return "", nil
 }
 
-// Send implements Sender: one mail tells of all notices.
+// Send implements Sender: one mail tells of all notices. Where the server does not take
+// it for one of several addresses the others get one each, and none a second.
 func (m *Email) Send(ctx context.Context, notices []Notice) error {
-	message, err := m.message(notices)
+	if id := mailID(notices); id != m.sending {
+		m.sending, m.told, m.refused = id, map[string]bool{}, nil
+	}
+	if len(m.told) == 0 {
+		err := m.deliver(ctx, notices, m.To)
+		var failed *mail.SendError
+		if err == nil || len(m.To) == 1 || !errors.As(err, &failed) || failed.Reason != mail.ErrSMTPRcptTo {
+			return err
+		}
+	}
+	var again []error
+	for _, to := range m.To {
+		if m.told[to] {
+			continue
+		}
+		err := m.deliver(ctx, notices, []string{to})
+		if err != nil && !IsRefused(err) {
+			again = append(again, err)
+			continue
+		}
+		m.told[to] = true
+		if err != nil {
+			m.refused = append(m.refused, fmt.Errorf("to %s: %w", to, err))
+		}
+	}
+	if len(again) > 0 {
+		return errors.Join(again...)
+	}
+	m.sending = ""
+	if len(m.refused) > 0 {
+		return &RefusedError{errors.Join(m.refused...)}
+	}
+	return nil
+}
+
+// deliver sends a mail to some addresses.
+func (m *Email) deliver(ctx context.Context, notices []Notice, to []string) error {
+	message, err := m.message(notices, to)
 	if err != nil {
 		return &RefusedError{err}
 	}
@@ -167,12 +211,17 @@ func (m *Email) client(ctx context.Context) (*mail.Client, error) {
 	return mail.NewClient(host, options...)
 }
 
-func (m *Email) message(notices []Notice) (*mail.Msg, error) {
+// mailID is the same for the same mail, so that mail programs can tell a second copy.
+func mailID(notices []Notice) string {
+	return notices[0].ID + "." + strconv.Itoa(len(notices)) + "@syslane"
+}
+
+func (m *Email) message(notices []Notice, to []string) (*mail.Msg, error) {
 	message := mail.NewMsg()
 	if err := message.From(m.From); err != nil {
 		return nil, err
 	}
-	if err := message.To(m.To...); err != nil {
+	if err := message.To(to...); err != nil {
 		return nil, err
 	}
 	first := &notices[0]
@@ -182,8 +231,7 @@ func (m *Email) message(notices []Notice) (*mail.Msg, error) {
 	}
 	message.Subject(oneLine(subject, 200))
 	message.SetDate()
-	// The same mail has the same id, so that mail programs can tell a second copy.
-	message.SetMessageIDWithValue(first.ID + "." + strconv.Itoa(len(notices)) + "@syslane")
+	message.SetMessageIDWithValue(mailID(notices))
 	message.SetGenHeader("Auto-Submitted", "auto-generated")
 	var b strings.Builder
 	for i := range notices {

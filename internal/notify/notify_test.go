@@ -237,6 +237,8 @@ type mailbox struct {
 	mails    []string
 	to       []string
 	failures []error // of RCPT, in turn
+	// perAddress are those of addresses.
+	perAddress map[string]error
 }
 
 func (m *mailbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &mailSession{m: m}, nil }
@@ -271,6 +273,9 @@ func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if len(s.m.failures) > 0 {
 		err := s.m.failures[0]
 		s.m.failures = s.m.failures[1:]
+		return err
+	}
+	if err := s.m.perAddress[to]; err != nil {
 		return err
 	}
 	s.m.to = append(s.m.to, to)
@@ -351,12 +356,13 @@ func TestAMailTellsOfAllNoticesAndNothingInThemBecomesAHeader(t *testing.T) {
 
 func TestAMailThatIsRefusedIsNotSentAgainAndOneThatIsPutOffIs(t *testing.T) {
 	box, m := startMail(t, false)
+	m.To = m.To[:1]
 	box.failures = []error{&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "later"}}
 	if err := m.Send(context.Background(), many(1)); err == nil || IsRefused(err) {
 		t.Error("put off: ", err)
 	}
 	no := &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "who?"}
-	box.failures = []error{no, no}
+	box.failures = []error{no}
 	if err := m.Send(context.Background(), many(1)); !IsRefused(err) {
 		t.Error("refused: ", err)
 	}
@@ -366,6 +372,28 @@ func TestAMailThatIsRefusedIsNotSentAgainAndOneThatIsPutOffIs(t *testing.T) {
 	}
 	if len(box.mails) != 0 {
 		t.Error(box.mails)
+	}
+}
+
+func TestAnAddressThatIsGoneKeepsNoOtherFromItsMail(t *testing.T) {
+	box, m := startMail(t, false)
+	gone := &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "who?"}
+	full := &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 2, 2}, Message: "full"}
+	box.perAddress = map[string]error{"ops@example.net": gone}
+	err := m.Send(context.Background(), many(1))
+	if !IsRefused(err) || !strings.Contains(err.Error(), "to ops@example.net") || len(box.mails) != 1 {
+		t.Error(err, box.mails)
+	}
+	// One whose box is full gets it later, and the other no second copy.
+	box.mails, box.perAddress = nil, map[string]error{"ops@example.net": full}
+	for range 2 {
+		if err := m.Send(context.Background(), many(2)); err == nil || IsRefused(err) {
+			t.Error(err)
+		}
+	}
+	box.perAddress = nil
+	if err := m.Send(context.Background(), many(2)); err != nil || len(box.mails) != 2 {
+		t.Error(err, len(box.mails))
 	}
 }
 
