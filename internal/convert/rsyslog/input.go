@@ -155,7 +155,9 @@ func (t *translator) serverTLS(st *statement, files certificates, auth string, p
 	if auth == "" || strings.EqualFold(auth, "anon") {
 		return append(out, convert.Pair{Key: "client_auth", Value: "none"})
 	}
-	if files.ca != "" {
+	// Said in words, so that nobody gets in where what tells peers apart is missing.
+	out = append(out, convert.Pair{Key: "client_auth", Value: "require"})
+	if files.ca != "" && !strings.HasSuffix(strings.ToLower(auth), "fingerprint") {
 		out = append(out, convert.Pair{Key: "ca_file", Value: files.ca})
 	}
 	if names := t.peers(st, auth, peers); len(names) > 0 {

@@ -187,6 +187,8 @@ func (t *translator) serverTLS(st statement, tls *node) convert.Inline {
 	if verify := option(tls.args, "peer-verify"); verify != "" && !strings.HasPrefix(verify, "required") && verify != "yes" {
 		return append(out, convert.Pair{Key: "client_auth", Value: "none"})
 	}
+	// Said in words, so that nobody gets in where what tells peers apart is missing.
+	out = append(out, convert.Pair{Key: "client_auth", Value: "require"})
 	return append(out, t.trusted(st, tls)...)
 }
 
