@@ -19,11 +19,14 @@ import (
 
 // moving is a configuration that is run by its own program, and by Syslane when it
 // has been converted. In text {DIR} is a folder of its own for files, {TCP}, {UDP}
-// ports that messages are sent to, {HOST}:{FWD} a TCP receiver and {UFWD} one of UDP.
+// ports that messages are sent to, {HOST}:{FWD} a TCP receiver and {UFWD} one of UDP,
+// {TICK} a backtick.
 type moving struct {
 	name, program, text string
 	// udp sends the messages that way too, to the same number.
 	udp bool
+	// programs are those of the messages, where they are others than usual.
+	programs []string
 }
 
 var movings = []moving{
@@ -41,7 +44,7 @@ local0.*                        @@127.0.0.1:{FWD}
 & stop
 *.crit                          {DIR}/crit
 *.*                             @127.0.0.1:{UFWD};RSYSLOG_SyslogProtocol23Format
-`, false},
+`, false, nil},
 	{"filters by property", "rsyslog", `
 module(load="imtcp")
 input(type="imtcp" port="{TCP}")
@@ -54,7 +57,7 @@ input(type="imtcp" port="{TCP}")
 :hostname, startswith, "web" {DIR}/web
 :syslogtag, isequal, "sshd[17]:" {DIR}/never-translated
 :msg, startswith, " fatal" {DIR}/starts
-`, false},
+`, false, nil},
 	{"rulesets and conditions", "rsyslog", `
 global(workDirectory="{DIR}")
 module(load="imtcp") module(load="imudp")
@@ -77,7 +80,37 @@ ruleset(name="late") {
     if re_match($msg, "fatal.*7\$") or $hostname == "db1" then { action(type="omfile" file="{DIR}/late") }
 }
 *.* {DIR}/by-udp
-`, true},
+`, true, nil},
+	{"what rsyslogd reads otherwise than it looks", "rsyslog", `
+module(load="imtcp")
+input(type="imtcp" port="{TCP}")
+*.=debug;\
+	auth,authpriv.none;\
+	news.none;mail.none	-{DIR}/debug
+mail.*;mark.none;security.err {DIR}/mail-and-auth
+*.err;local0.=info;local0.!crit {DIR}/mixed
+if $msg contains "UFW" or $msg contains "all" and $hostname == "web1" then {DIR}/left
+if not ($msg contains "UFW") and not re_match($msg, "^ *fatal") then {DIR}/not
+if $programname == ["postfix", "cron"] then {DIR}/program
+:programname, !isequal, "postfix" {DIR}/no-postfix
+:programname, contains, "smtpd" {DIR}/smtpd
+:programname, regex, "^post.*x$" {DIR}/regex
+:msg, regex, "^ [a-z]* an" {DIR}/blank
+:msg, contains, " all" {DIR}/all
+:rawmsg-after-pri, startswith, "Oct 1" {DIR}/raw
+if re_match($syslogfacility-text, "^local[01]") or $syslogseverity-text startswith "e" then {DIR}/words
+if tolower($syslogseverity-text) == "err" then {DIR}/lower
+if $msg contains "UFW" then {DIR}/if
+else if $msg contains "all" then {DIR}/else-if
+else {DIR}/else
+if prifilt("mail.info") then {
+    {DIR}/before
+    if $msg contains "fatal" then stop
+    {DIR}/behind
+}
+:msg, contains, "slow" ~
+*.* {DIR}/rest
+`, false, []string{"postfix/smtpd[88]", "cron", "su[17]", "prefix"}},
 	{"log paths of syslog-ng", "syslog-ng", `@version: 3.38
 options { keep-hostname(yes); use-dns(no); stats-freq(0); create-dirs(yes); };
 source s_net { network(ip("127.0.0.1") port({TCP}) transport("tcp")); };
@@ -100,7 +133,27 @@ log { source(s_net); if (host("^web")) { destination(d_web); } else { destinatio
 log { source(s_net); source(s_udp); filter { facility(kern); }; destination(d_rest); };
 log { source(s_udp); destination(d_udp); };
 log { source(s_net); filter { facility(user); }; log { filter { level(debug); }; destination(d_other); flags(final); }; log { destination(d_rest); }; };
-`, true},
+`, true, nil},
+	{"log paths of syslog-ng, in their order", "syslog-ng", `@version: 3.38
+@define dir "{DIR}"
+@define who "cron"
+options { keep-hostname(yes); use-dns(no); stats-freq(0); };
+source s { network(ip("127.0.0.1") port({TCP}) transport("tcp")); };
+filter f_sshd { program("sshd"); };
+filter f_cron { program("{TICK}who{TICK}"); };
+filter f_bad { program("haproxy") or level(err..emerg); };
+filter f_local { facility(mail, local0..local3) and not level(debug); };
+filter f_web { match("an error" value("MESSAGE")) and host("^web"); };
+log { source(s); destination { file("{TICK}dir{TICK}/all"); }; filter(f_web); destination { file("{TICK}dir{TICK}/behind-a-filter"); }; };
+log { source(s); log { filter(f_sshd); destination { file("{TICK}dir{TICK}/embedded-final"); }; flags(final); }; log { filter(f_bad); destination { file("{TICK}dir{TICK}/embedded"); }; }; log { destination { file("{TICK}dir{TICK}/embedded-fallback"); }; flags(fallback); }; };
+log { source(s); junction { channel { filter(f_sshd); flags(final); }; channel { filter(f_bad); }; }; destination { file("{TICK}dir{TICK}/junction"); }; };
+log { source(s); if (program("sshd")) { filter(f_bad); destination { file("{TICK}dir{TICK}/if"); }; } elif (host("db1")) { destination { file("{TICK}dir{TICK}/elif"); }; } else { destination { file("{TICK}dir{TICK}/else"); }; }; destination { file("{TICK}dir{TICK}/behind-if"); }; };
+log { source(s); if { filter(f_cron); destination { file("{TICK}dir{TICK}/filter"); }; } else { destination { file("{TICK}dir{TICK}/no-filter"); }; }; };
+log { source(s); filter(f_local); log { filter(f_cron); destination { file("{TICK}dir{TICK}/final-1"); }; }; log { filter(f_web); destination { file("{TICK}dir{TICK}/final-2"); }; }; flags(final); };
+log { source(s); filter(f_cron); destination { file("{TICK}dir{TICK}/$PROGRAM.log"); }; flags(final); };
+log { source(s); log { filter(f_sshd); destination { file("{TICK}dir{TICK}/late"); }; }; };
+log { source(s); destination { file("{TICK}dir{TICK}/fallback"); }; flags(fallback); };
+`, false, nil},
 }
 
 // placed fills the places of a configuration.
@@ -111,12 +164,14 @@ func (m *moving) in(p placed, tcp, udp *receiver) string {
 		_, port, _ := net.SplitHostPort(addr)
 		return port
 	}
-	return strings.NewReplacer("{DIR}", p.dir, "{TCP}", port(p.tcp), "{UDP}", port(p.udp), "{FWD}", port(tcp.addr), "{UFWD}", port(udp.addr)).Replace(m.text)
+	return strings.NewReplacer("{TICK}", "`", "{DIR}", p.dir, "{TCP}", port(p.tcp), "{UDP}", port(p.udp), "{FWD}", port(tcp.addr), "{UFWD}", port(udp.addr)).Replace(m.text)
 }
 
 // messages are of every facility and severity, of some programs and hosts.
-func messages() (list []string) {
-	programs := []string{"sshd", "cron", "su[17]", "app.x", "haproxy"}
+func messages(programs []string) (list []string) {
+	if programs == nil {
+		programs = []string{"sshd", "cron", "su[17]", "app.x", "haproxy"}
+	}
 	hosts := []string{"web1", "db1", "fw"}
 	texts := []string{"[UFW BLOCK] a packet", "fatal an error 7", "slow the query", "all is well"}
 	for nr := range 24 * 8 {
@@ -168,7 +223,7 @@ func (m *moving) observe(t *testing.T, start func(*testing.T, string, placed)) m
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, line := range messages() {
+		for _, line := range messages(m.programs) {
 			if way == "udp" {
 				line = strings.TrimSuffix(line, "\n")
 			}

@@ -41,6 +41,9 @@ func (t *translator) write(st *statement, when convert.Cond, path, dynamic, temp
 		base = dynamic
 	}
 	out := t.draft.Output(st.at, "file", "file-"+base, func(o *convert.Table) { o.Set("path", filepath.Clean(path)) })
+	if names := strings.ToLower(t.templates[dynamic]); strings.Contains(names, "%programname") || strings.Contains(names, "%app-name") {
+		out.Comment("the name of a program ended at a slash there: here {app} of postfix/smtpd has both, in another file than that of postfix")
+	}
 	switch template {
 	case "", "RSYSLOG_TraditionalFileFormat":
 		out.Comment("lines have the time with year and zone, as RSYSLOG_FileFormat has it")

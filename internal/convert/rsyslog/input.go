@@ -101,10 +101,7 @@ func (t *translator) listen(st *statement, kind, host, port, ruleset string) *co
 		return nil
 	}
 	if host == "" || host == "*" {
-		host = "0.0.0.0"
-		if kind != "udp" {
-			host = "::" // both families
-		}
+		host = "::" // both families
 	}
 	addr := net.JoinHostPort(strings.Trim(host, "[]"), port)
 	network := kind
