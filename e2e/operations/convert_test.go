@@ -81,6 +81,25 @@ ruleset(name="late") {
 }
 *.* {DIR}/by-udp
 `, true, nil},
+	{"rulesets with queues", "rsyslog", `
+global(workDirectory="{DIR}")
+module(load="imtcp")
+input(type="imtcp" port="{TCP}" ruleset="main")
+ruleset(name="queued" queue.type="LinkedList") {
+    if $msg contains "UFW" then {
+        action(type="omfile" file="{DIR}/stopped")
+        stop
+    }
+    call plain
+    action(type="omfile" file="{DIR}/queued")
+}
+ruleset(name="plain") { if $msg contains "slow" then stop }
+ruleset(name="main") {
+    call queued
+    if $hostname == "db1" then call plain
+    action(type="omfile" file="{DIR}/main")
+}
+`, false, nil},
 	{"what rsyslogd reads otherwise than it looks", "rsyslog", `
 module(load="imtcp")
 input(type="imtcp" port="{TCP}")

@@ -95,6 +95,9 @@ func (t *translator) directive(st *statement, when convert.Cond) {
 	case "actionqueuemaxdiskspace", "mainmsgqueuemaxdiskspace":
 		t.atLeast(v)
 		t.spare(st, "the log is the queue: [log] max_size bounds it")
+	case "rulesetcreatemainqueue":
+		t.current.queued = isOn(v)
+		t.spare(st, "the log is the queue")
 	case "repeatedmsgreduction":
 		if isOn(v) {
 			t.lose(st, "[dedupe] window = \"10s\" stores repeats as one event with their count (docs/RULES.md)")
@@ -111,12 +114,11 @@ func (t *translator) directive(st *statement, when convert.Cond) {
 // needlessDirectives are those that there is nothing to say about, by how their names
 // begin, and why; "" where they concern rsyslogd alone.
 var needlessDirectives = map[string]string{
-	"actionqueue":            "the log is the queue, on disk and synced before anything is acknowledged",
-	"mainmsgqueue":           "the log is the queue, on disk and synced before anything is acknowledged",
-	"rulesetcreatemainqueue": "the log is the queue",
-	"actionresume":           "an output tries until messages are taken; retry_min and retry_max bound the pauses",
-	"actionname":             "names are those of outputs",
-	"workdirectory":          "state = \"DIR\" is the folder of the log", "statefile": "places in files are kept in the log",
+	"actionqueue":   "the log is the queue, on disk and synced before anything is acknowledged",
+	"mainmsgqueue":  "the log is the queue, on disk and synced before anything is acknowledged",
+	"actionresume":  "an output tries until messages are taken; retry_min and retry_max bound the pauses",
+	"actionname":    "names are those of outputs",
+	"workdirectory": "state = \"DIR\" is the folder of the log", "statefile": "places in files are kept in the log",
 	"inputfilestatefile": "places in files are kept in the log", "inputfilepollinterval": "inotify tells of changes; scan_interval is how often else is looked",
 	"inputfilepersiststateinterval": "places in files are kept in the log", "inputfilereadmode": "",
 	"fileowner": "files belong to the user that Syslane runs as", "filegroup": "files belong to the user that Syslane runs as",

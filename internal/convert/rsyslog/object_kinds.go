@@ -24,6 +24,9 @@ func (t *translator) object(st *statement, when convert.Cond) {
 		t.statements(st.body, convert.Cond{})
 		t.current = before
 		t.queueSize(p)
+		if kind := p.text("queue.type"); kind != "" && !strings.EqualFold(kind, "direct") {
+			t.ruleset(p.text("name")).queued = true
+		}
 	case "template":
 		t.templates[p.text("name")] = p.text("string")
 	case "global":

@@ -61,6 +61,8 @@ type ruleset struct {
 	name  string
 	rules []rule
 	used  bool
+	// queued tells that it has a queue of its own: what calls it goes on at once.
+	queued bool
 }
 
 // rule is a rule, or the call of another ruleset.
@@ -170,9 +172,9 @@ func (t *translator) finish() {
 	for _, r := range t.order {
 		switch {
 		case len(of[r]) == len(t.draft.Inputs()) && (len(of[r]) > 0 || r == t.fallback):
-			t.inline(r, convert.Cond{}, 0)
+			t.inline(r, convert.Cond{}, 0, nil)
 		case len(of[r]) > 0:
-			t.inline(r, convert.In("input", of[r]), 0)
+			t.inline(r, convert.In("input", of[r]), 0, nil)
 		}
 	}
 	for _, r := range t.order {
@@ -183,11 +185,28 @@ func (t *translator) finish() {
 }
 
 // inline adds the rules of a ruleset, and in place of a call those of the called.
-// What a called ruleset stops goes no further in the calling one either.
-func (t *translator) inline(r *ruleset, when convert.Cond, depth int) {
+// What a called ruleset stops goes no further in the calling one either, unless the
+// called one has a queue: then stopped collects what is kept from its other rules only.
+func (t *translator) inline(r *ruleset, when convert.Cond, depth int, stopped *convert.Cond) {
 	r.used = true
+	if r.queued && depth > 0 {
+		none := convert.Never
+		stopped = &none
+	}
 	for _, rule := range r.rules {
 		rule.When = when.And(rule.When)
+		if stopped != nil {
+			final := rule.When
+			rule.When = rule.When.And(stopped.Not())
+			if rule.Final {
+				rule.Final = false
+				*stopped = stopped.Or(final)
+			}
+		}
+		if rule.When.TooLong() {
+			t.draft.Lose(rule.Place, "", "the condition gets longer than anyone would read")
+			continue
+		}
 		t.calls++
 		switch {
 		case rule.call == "":
@@ -195,7 +214,7 @@ func (t *translator) inline(r *ruleset, when convert.Cond, depth int) {
 		case depth > 8 || t.calls > maxCalls || t.rulesets[strings.ToLower(rule.call)] == nil:
 			t.draft.Lose(rule.Place, "call "+rule.call, "no such ruleset, or rulesets that call one another without end")
 		default:
-			t.inline(t.rulesets[strings.ToLower(rule.call)], rule.When, depth+1)
+			t.inline(t.rulesets[strings.ToLower(rule.call)], rule.When, depth+1, stopped)
 		}
 	}
 }
