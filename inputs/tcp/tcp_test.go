@@ -298,13 +298,16 @@ func TestTheLastLineWithoutALineFeedIsKeptAndFlagged(t *testing.T) {
 
 func TestWhatWasReceivedIsSubmittedAtTheEnd(t *testing.T) {
 	s := &sink{gate: make(chan struct{})}
-	in, stop := start(t, Config{}, s)
+	reg := prometheus.NewRegistry()
+	in, stop := start(t, Config{Registerer: reg}, s)
 	stream, want := mixed(1000)
 	var all sync.WaitGroup
 	for range 10 {
 		c := dial(t, in)
 		write(t, c, stream)
 	}
+	// What the system has accepted and the input not yet goes with the listener.
+	eventually(t, "all are accepted", func() bool { return metric(t, reg, "syslane_input_connections", "") == 10 })
 	all.Go(stop)
 	close(s.gate)
 	all.Wait()
