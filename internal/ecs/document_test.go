@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -195,6 +196,38 @@ func TestStructuredDataKeepsRepeatsAndDots(t *testing.T) {
 	f(`[]`, `{}`)
 	f(`[ x="1"][a ="2"]`, `{"a":{}}`)
 	f(`text`, `{}`)
+}
+
+func TestDistinctParametersAreWrittenAsGroupedOnesAre(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	keys := []string{"a", "b", "c.d", "x@1", "origin", "é", "\xff", "\x01"}
+	values := []string{"", "v", `\"quoted\"`, `back\\slash`, `a\]b`, `C:\dir`, "ünï", "\xff\xfe", "\t"}
+	few := 0
+	for range 20_000 {
+		var sd []byte
+		for range 1 + r.IntN(5) {
+			sd = append(append(sd, '['), keys[r.IntN(len(keys))]...)
+			for range r.IntN(10) {
+				sd = fmt.Appendf(sd, ` %s="%s"`, keys[r.IntN(len(keys))], values[r.IntN(len(values))])
+			}
+			sd = append(sd, ']')
+		}
+		got, ok, done := appendDistinct([]byte("before"), sd)
+		if !done {
+			if string(got) != "before" {
+				t.Fatalf("%q: %q is left behind", sd, got)
+			}
+			continue
+		}
+		few++
+		want, wantOK := appendGrouped([]byte("before"), sd)
+		if string(got) != string(want) || ok != wantOK {
+			t.Fatalf("%q:\n %s %v\n %s %v", sd, got, ok, want, wantOK)
+		}
+	}
+	if few < 500 {
+		t.Errorf("%d of the texts had distinct parameters", few)
+	}
 }
 
 func TestManyParametersAreGroupedAsFewAre(t *testing.T) {

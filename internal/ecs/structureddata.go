@@ -29,6 +29,11 @@ func appendStructuredData(dst, sd []byte) (_ []byte, ok bool) {
 	if dst, ok, done := appendDistinct(dst, sd); done {
 		return dst, ok
 	}
+	return appendGrouped(dst, sd)
+}
+
+// appendGrouped is appendStructuredData for whatever comes.
+func appendGrouped(dst, sd []byte) (_ []byte, ok bool) {
 	var inline [sdInline]sdParam
 	params := appendParams(inline[:0], sd)
 	if len(params) > sdScan {
