@@ -119,6 +119,7 @@ if $programname == ["postfix", "cron"] then {DIR}/program
 :rawmsg-after-pri, startswith, "Oct 1" {DIR}/raw
 if re_match($syslogfacility-text, "^local[01]") or $syslogseverity-text startswith "e" then {DIR}/words
 if tolower($syslogseverity-text) == "err" then {DIR}/lower
+if $msg contains "\x55FW" or $msg contains '\163low' then {DIR}/numbered
 if $msg contains "UFW" then {DIR}/if
 else if $msg contains "all" then {DIR}/else-if
 else {DIR}/else

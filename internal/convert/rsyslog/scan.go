@@ -2,6 +2,7 @@ package rsyslog
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -113,8 +114,8 @@ func wordOctet(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// quoted reads a string in the quotes it begins with. In double quotes a
-// backslash escapes; in single ones it stands for itself but before a quote.
+// quoted reads a string in the quotes it begins with. A backslash escapes in both
+// kinds.
 func (s *scanner) quoted() (string, error) {
 	quote := s.peek(0)
 	line := s.line()
@@ -127,6 +128,11 @@ func (s *scanner) quoted() (string, error) {
 		case c == quote:
 			return b.String(), nil
 		case c == '\\' && !s.end():
+			if o, n := numbered(s.rest()); n > 0 {
+				b.WriteByte(o)
+				s.pos += n
+				continue
+			}
 			e := s.peek(0)
 			s.pos++
 			switch {
@@ -136,6 +142,8 @@ func (s *scanner) quoted() (string, error) {
 				b.WriteByte('\t')
 			case e == 'r':
 				b.WriteByte('\r')
+			case e == 'b':
+				b.WriteByte('\b')
 			case e == '\\' || e == '"' || e == '\'' || e == '$' || e == '?':
 				b.WriteByte(e)
 			default: // as in the expressions of re_match
@@ -147,4 +155,22 @@ func (s *scanner) quoted() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("the string that begins in line %d has no end", line)
+}
+
+// numbered returns the octet of \ooo and \xhh, and how many octets of text behind the
+// backslash say it; 0 where none do.
+func numbered(text string) (byte, int) {
+	digits, base := text, 8
+	if strings.HasPrefix(text, "x") {
+		digits, base = text[1:], 16
+	}
+	n := map[int]int{8: 3, 16: 2}[base]
+	if len(digits) < n {
+		return 0, 0
+	}
+	v, err := strconv.ParseUint(digits[:n], base, 8)
+	if err != nil {
+		return 0, 0
+	}
+	return byte(v), len(text) - len(digits) + n
 }

@@ -1,8 +1,10 @@
 package syslogng
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -98,7 +100,7 @@ func (f *filter) one(n *node) (convert.Cond, error) {
 		return f.t.condition(n.args)
 	case n.called && !n.quoted:
 		return f.t.function(n)
-	case n.text != "" && f.pos+1 < len(f.list)+1:
+	case n.text != "":
 		op := comparisons[f.next().text]
 		if field, err := macroField(n.text); op != "" && err == nil && f.pos+1 < len(f.list) {
 			value := f.list[f.pos+1].text
@@ -216,16 +218,19 @@ func network(text string) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("%q is no network", text)
 	}
-	bits := a.BitLen()
-	if m, err := netip.ParseAddr(mask); err == nil && m.Is4() && a.Is4() {
-		bits = 0
-		for _, b := range m.As4() {
-			for ; b&0x80 != 0; b <<= 1 {
-				bits++
-			}
-		}
+	if mask == "" {
+		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
-	return netip.PrefixFrom(a, bits).Masked(), nil
+	m, err := netip.ParseAddr(mask)
+	if err != nil || !m.Is4() || !a.Is4() {
+		return netip.Prefix{}, fmt.Errorf("%q is no mask", mask)
+	}
+	b := m.As4()
+	ones := bits.LeadingZeros32(^binary.BigEndian.Uint32(b[:]))
+	if binary.BigEndian.Uint32(b[:])<<ones != 0 {
+		return netip.Prefix{}, fmt.Errorf("the mask %q has gaps", mask)
+	}
+	return netip.PrefixFrom(a, ones).Masked(), nil
 }
 
 // match translates a comparison with a pattern.

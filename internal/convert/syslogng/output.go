@@ -62,6 +62,9 @@ func (t *translator) forward(st statement, n *node, base, transport, port, forma
 		}
 		hosts = append(hosts, texts(list.args)...)
 	}
+	if flags := find(n.args, "flags"); flags != nil && slices.Contains(texts(flags.args), "syslog-protocol") {
+		format = "rfc5424"
+	}
 	var targets []string
 	for _, host := range hosts {
 		if host == "" || strings.ContainsAny(host, " /$`") || strings.Contains(host, ":") && net.ParseIP(strings.Trim(host, "[]")) == nil {
@@ -84,13 +87,16 @@ func (t *translator) forward(st statement, n *node, base, transport, port, forma
 		}
 		o.Set("protocol", transport)
 		o.Set("format", format)
-		if format == "rfc3164" && transport != "udp" {
+		if !n.is("syslog") && transport == "tcp" {
 			o.Set("framing", "lf")
 		}
 		if transport == "tls" {
 			o.Set("tls", t.clientTLS(st, find(n.args, "tls")))
 		}
 	})
+	if !n.is("syslog") && transport == "tls" {
+		out.Comment("over TLS octets are counted (RFC 5425 §4.3), where syslog-ng's network() ends messages with a line feed: in syslog-ng, a source syslog() receives that")
+	}
 	if find(n.args, "template") != nil {
 		t.lose(st, "template(): messages go in the form of %s", format)
 	}
@@ -144,13 +150,14 @@ func (t *translator) write(st statement, n *node, base string) []string {
 
 func (t *translator) elasticsearch(st statement, n *node, base string) []string {
 	var hosts []string
+	stream := ""
 	if urls := find(n.args, "url"); urls != nil {
 		for _, list := range texts(urls.args) {
 			for u := range strings.FieldsSeq(list) {
 				u = strings.TrimSuffix(strings.TrimSuffix(u, "/"), "/_bulk")
 				if i := strings.Index(u, "://"); i >= 0 {
 					if slash := strings.IndexByte(u[i+3:], '/'); slash >= 0 {
-						u = u[:i+3+slash]
+						u, stream = u[:i+3+slash], u[i+3+slash+1:]
 					}
 				}
 				hosts = append(hosts, u)
@@ -161,12 +168,22 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 		t.lose(st, "it has no url()")
 		return nil
 	}
-	index := option(n.args, "index")
+	index := indexName(option(n.args, "index"))
+	name := strings.Split(stream, "-") // type, dataset and namespace
 	out := t.draft.Output(st.at, "elasticsearch", base, func(o *convert.Table) {
 		o.Set("hosts", hosts)
-		if index != "" && !n.is("elasticsearch-datastream") && !strings.Contains(indexName(index), "$") {
+		switch {
+		case n.is("elasticsearch-datastream"):
+			if len(name) == 3 && !slices.Contains(name, "") {
+				o.Set("data_stream", convert.Inline{{Key: "type", Value: name[0]}, {Key: "dataset", Value: name[1]}, {Key: "namespace", Value: name[2]}})
+			} else if stream != "" {
+				t.lose(st, "the data stream %q: its name has three parts here, as logs-syslog-default", stream)
+			}
+		case strings.Contains(index, "$"):
+			t.lose(st, "index(%q): the name of an index may have a date, as name-%%Y.%%m.%%d; or let the fields of documents tell them apart", option(n.args, "index"))
+		case index != "":
 			o.Set("mode", "index")
-			o.Set("index", indexName(index))
+			o.Set("index", index)
 		}
 		if user := option(n.args, "user"); user != "" {
 			o.Set("username", user)
@@ -174,8 +191,8 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 		}
 		if ca := option(n.args, "ca-file"); ca != "" {
 			o.Set("tls", convert.Inline{{Key: "ca_file", Value: ca}})
-		} else if tls := find(n.args, "tls"); tls != nil && option(tls.args, "ca-file") != "" {
-			o.Set("tls", convert.Inline{{Key: "ca_file", Value: option(tls.args, "ca-file")}})
+		} else if tls := t.clientTLS(st, find(n.args, "tls")); len(tls) > 0 {
+			o.Set("tls", tls)
 		}
 	})
 	out.Comment("documents have the fields of the Elastic Common Schema")

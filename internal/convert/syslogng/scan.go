@@ -144,10 +144,7 @@ func (s *scanner) list(closing byte) ([]*node, error) {
 			}
 			n.text, n.quoted = text, c != '`'
 		case c == '@' && s.lineStart(): // @version, @include, @define
-			start := s.pos
 			n.text = strings.TrimSpace(s.toLineEnd())
-			n.line = s.lines + 1
-			_ = start
 		default:
 			start := s.pos
 			for !s.end() && strings.IndexByte(" \t\r\n,;(){}\"'`#", s.peek()) < 0 {
