@@ -32,9 +32,13 @@
 // The same peer is the same TLS identity, and without one the same address. A
 // session waits for those former connections of its peer that the kernel knows to
 // be ended, or that have octets to be read, or that have brought the message it
-// begins with, until they have ended and what they brought is stored or given up;
-// but no longer than settleTime. So workers of one rsyslog, and hosts behind one
-// address, do not take each other's live connections for their own former ones.
+// begins with, until they have ended and what they brought is stored or given up.
+// Where a network was cut nobody tells of the end: so the kernel of the peer is asked
+// whether it still knows such a connection, and one that in settleTime has not
+// confirmed the answers that it was sent is ended. Any other lives, and is not waited
+// for any longer; but one that holds that message while the log takes nothing is, for
+// the session could store it no sooner. So workers of one rsyslog, and hosts behind
+// one address, do not take each other's live connections for their own former ones.
 //
 // Doubt never costs a message. A message is stored twice
 //
@@ -42,8 +46,8 @@
 //     lines that repeat to the last octet;
 //   - where the shorter of two stretches was not the true one, as in a tail that
 //     ends with equal lines;
-//   - where the end of the former connection did not become known in time, or the
-//     peer comes back from another address;
+//   - where the end of the former connection did not become known in time, as behind
+//     a proxy that holds it, or the peer comes back from another address;
 //   - where it had more than inputs.MaxTail messages or maxHeld octets under way,
 //     or the tail was forgotten for those of too many other peers;
 //   - where it closed its session in order, and yet sends again.

@@ -38,9 +38,9 @@ const (
 	// sends again at once, with nothing between.
 	holdTime = 2 * time.Second
 
-	// settleTime is how long the first message of a session may wait for the end
-	// of connections that its peer may have left, and lookAgain after what time
-	// the session looks again whether one of them is at its end.
+	// settleTime is how long connections that a session's peer may have left are
+	// given to end or to show that they live, and lookAgain after what time the
+	// session looks again whether one of them is at its end.
 	settleTime = 5 * time.Second
 	lookAgain  = 10 * time.Millisecond
 

@@ -76,9 +76,9 @@ func (s *sessions) ended(c *conn) []inputs.Tail {
 	return slices.DeleteFunc(c.tails.Tails(c.tail.Sender), func(t inputs.Tail) bool { return s.live[t.ID] })
 }
 
-// settle waits, but not for long, until each former connection of c's peer that c
-// may have come to replace has ended and all it brought is stored or given up.
-// first is the hash of the first message of c. It returns false when c is to stop.
+// settle waits until each former connection of c's peer that c may have come to
+// replace has ended and all it brought is stored or given up. first is the hash of
+// the first message of c. It returns false when c is to stop.
 func (s *sessions) settle(c *conn, first uint64) bool {
 	s.mu.Lock()
 	conns := s.conns[c.tail.Sender]
@@ -87,7 +87,13 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 	if len(former) == 0 {
 		return true
 	}
-	patience := time.NewTimer(c.in.cfg.settleTime)
+	var asked []*conn
+	defer func() {
+		for _, o := range asked {
+			o.net.Probe(false)
+		}
+	}()
+	patience := time.NewTicker(c.in.cfg.settleTime)
 	defer patience.Stop()
 	for {
 		s.mu.Lock()
@@ -97,11 +103,17 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 		if len(former) == 0 {
 			return true
 		}
+		for _, o := range former {
+			if !slices.Contains(asked, o) && s.hasBrought(o, first) {
+				asked = append(asked, o)
+				o.net.Probe(true)
+			}
+		}
 		select {
 		case <-fewer:
 		case <-time.After(lookAgain):
 		case <-patience.C:
-			return true
+			former = slices.DeleteFunc(former, func(o *conn) bool { return !s.replace(o, first) })
 		case <-c.stopping:
 			return false
 		}
@@ -110,19 +122,44 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 
 // mayBeReplaced tells whether a connection is at its end, or may be where there
 // are octets to read before it shows, or where it has brought the message that a
-// later one begins with: then the news of its end may be late, behind a proxy.
+// later one begins with: then the news of its end may be late, or never come.
 func (s *sessions) mayBeReplaced(o *conn, first uint64) bool {
 	s.mu.Lock()
-	gone, leaving, tail := o.gone, o.leaving, o.tail
+	gone, leaving := o.gone, o.leaving
 	s.mu.Unlock()
 	if gone || leaving {
 		return !gone
 	}
 	octets, ended := o.net.Pending()
-	return octets || ended || o.hasUnderWay(first) ||
-		slices.ContainsFunc(o.tails.Tails(tail.Sender), func(t inputs.Tail) bool {
-			return t.ID == tail && slices.Contains(t.Hashes, first)
-		})
+	return octets || ended || s.hasBrought(o, first)
+}
+
+// hasBrought tells whether a connection has brought a message, stored or not.
+func (s *sessions) hasBrought(o *conn, hash uint64) bool {
+	s.mu.Lock()
+	tail := o.tail
+	s.mu.Unlock()
+	return o.hasUnderWay(hash) || slices.ContainsFunc(o.tails.Tails(tail.Sender), func(t inputs.Tail) bool {
+		return t.ID == tail && slices.Contains(t.Hashes, hash)
+	})
+}
+
+// replace ends a connection whose peer had time enough to confirm what it was
+// answered, and has not. It returns false where nothing says that it does not live:
+// it is not waited for any longer.
+func (s *sessions) replace(o *conn, first uint64) bool {
+	s.mu.Lock()
+	leaving := o.leaving
+	s.mu.Unlock()
+	switch {
+	case leaving || o.hasUnderWay(first): // the log is what it waits for, and c would as well
+		return true
+	case s.hasBrought(o, first) && o.net.Unconfirmed():
+		o.in.log.Debug().Str("peer", o.peer()).Msg("relp connection is given up: its peer has come back on another")
+		o.stop()
+		return true
+	}
+	return false
 }
 
 // hasUnderWay tells whether the connection has brought a message that is not

@@ -24,17 +24,18 @@ type Conn struct {
 	// without a client certificate.
 	Identity string
 
-	socket *socket
+	socket    *socket
+	keepAlive net.KeepAliveConfig
 }
 
-func newConn(tcp *net.TCPConn) (*Conn, error) {
+func newConn(tcp *net.TCPConn, keepAlive net.KeepAliveConfig) (*Conn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
 	s := &socket{TCPConn: tcp, raw: raw}
 	s.attempt, s.attemptBorrowed = s.tryRead, s.tryReadBorrowed
-	return &Conn{Conn: s, Source: addrPort(tcp), socket: s}, nil
+	return &Conn{Conn: s, Source: addrPort(tcp), socket: s, keepAlive: keepAlive}, nil
 }
 
 func addrPort(nc net.Conn) netip.AddrPort {

@@ -167,7 +167,7 @@ func (l *Listener) serve(ctx context.Context, nc net.Conn, handle func(context.C
 	defer l.metrics.connections.Dec()
 	defer l.limits.leave()
 
-	c, err := newConn(tcp)
+	c, err := newConn(tcp, l.cfg.keepAlive())
 	if err != nil {
 		l.repeats.Warn("connection cannot be prepared", nc.RemoteAddr().String(), err)
 		return
