@@ -153,6 +153,9 @@ func readLimited(path string) ([]byte, error) {
 // parseTree parses one document; order ranks its file among those merged.
 func parseTree(name string, data []byte, order int) (*node, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if isUTF16(data) {
+		return nil, &Error{Pos: Pos{File: name, Line: 1, Column: 1, order: order}, Text: "the file is UTF-16; save it as UTF-8"}
+	}
 	var values map[string]any
 	if _, err := toml.Decode(string(data), &values); err != nil {
 		var pe toml.ParseError
@@ -163,6 +166,12 @@ func parseTree(name string, data []byte, order int) (*node, error) {
 	}
 	b := builder{file: name, order: order}
 	return b.table(nil, "", values, scan(data)), nil
+}
+
+// isUTF16 tells whether the file says of itself that it is UTF-16. The decoder passes
+// over these two octets, and reads on.
+func isUTF16(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff"))
 }
 
 // syntaxPos turns the decoder's position into ours. Its line is that after the

@@ -142,6 +142,14 @@ func TestFilesInTestdata(t *testing.T) {
 	}
 }
 
+func TestUTF16IsTold(t *testing.T) {
+	for _, text := range []string{"\xff\xfeb = 1", "\xfe\xff\x00a\x00=\x001"} {
+		if _, err := Parse("a.toml", []byte(text)); err == nil || err.Error() != "a.toml:1:1: the file is UTF-16; save it as UTF-8" {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestMissingFileSaysWhichAndWhatToDo(t *testing.T) {
 	_, err := Load("testdata/none.toml")
 	if err == nil || !strings.Contains(err.Error(), "testdata/none.toml") || !strings.Contains(err.Error(), "--config") {
@@ -318,6 +326,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		scan(data) // ends on anything
 		data = bytes.TrimPrefix(data, []byte("\ufeff"))
+		if isUTF16(data) {
+			return
+		}
 		var values map[string]any
 		if _, err := toml.Decode(string(data), &values); err != nil {
 			return

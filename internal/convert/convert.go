@@ -8,6 +8,7 @@ package convert
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,6 +21,18 @@ type Place struct {
 }
 
 func (p Place) String() string { return fmt.Sprintf("%s:%d", oneLine(p.File), p.Line) }
+
+// IsNode tells whether a URL can be that of a node of Elasticsearch.
+func IsNode(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Hostname() != "" && (u.Scheme == "http" || u.Scheme == "https") && u.RawQuery == "" && u.Fragment == ""
+}
+
+// IsIndex tells whether a name can be that of an index, or a part of that of a data
+// stream, in Elasticsearch.
+func IsIndex(name string) bool {
+	return name != "" && len(name) <= 100 && name == strings.ToLower(name) && !strings.ContainsAny(name, `\/*?"<>| ,#:`) && !strings.ContainsAny(name[:1], "-_+.")
+}
 
 // Note is said of one statement.
 type Note struct {

@@ -229,6 +229,10 @@ func (t *translator) elasticsearch(st *statement, when convert.Cond) {
 		if _, _, err := net.SplitHostPort(host); err != nil {
 			s += ":" + port
 		}
+		if !convert.IsNode(s) {
+			t.lose(st, "server=%q is no address of a server", s)
+			return
+		}
 		hosts = append(hosts, s)
 	}
 	out := t.draft.Output(st.at, "elasticsearch", "elasticsearch", func(o *convert.Table) {
@@ -237,7 +241,11 @@ func (t *translator) elasticsearch(st *statement, when convert.Cond) {
 			o.Set("username", p.text("uid"))
 			o.Set("password", p.text("pwd"))
 		}
-		if index := p.text("searchindex"); index != "" && !p.on("dynsearchindex") {
+		switch index := p.text("searchindex"); {
+		case index == "" || p.on("dynsearchindex"):
+		case !convert.IsIndex(index) || strings.Contains(index, "%"):
+			t.lose(st, "searchIndex=%q: no index can have this name", index)
+		default:
 			o.Set("mode", "index")
 			o.Set("index", index)
 		}

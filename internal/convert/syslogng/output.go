@@ -160,6 +160,10 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 						u, stream = u[:i+3+slash], u[i+3+slash+1:]
 					}
 				}
+				if !convert.IsNode(u) {
+					t.lose(st, "url(%q) is no address of a server", u)
+					return nil
+				}
 				hosts = append(hosts, u)
 			}
 		}
@@ -168,19 +172,21 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 		t.lose(st, "it has no url()")
 		return nil
 	}
-	index := indexName(option(n.args, "index"))
+	index, allowed := indexName(option(n.args, "index"))
 	name := strings.Split(stream, "-") // type, dataset and namespace
 	out := t.draft.Output(st.at, "elasticsearch", base, func(o *convert.Table) {
 		o.Set("hosts", hosts)
 		switch {
 		case n.is("elasticsearch-datastream"):
-			if len(name) == 3 && !slices.Contains(name, "") {
+			if len(name) == 3 && !slices.ContainsFunc(name, func(part string) bool { return !convert.IsIndex(part) }) {
 				o.Set("data_stream", convert.Inline{{Key: "type", Value: name[0]}, {Key: "dataset", Value: name[1]}, {Key: "namespace", Value: name[2]}})
 			} else if stream != "" {
 				t.lose(st, "the data stream %q: its name has three parts here, as logs-syslog-default", stream)
 			}
 		case strings.Contains(index, "$"):
 			t.lose(st, "index(%q): the name of an index may have a date, as name-%%Y.%%m.%%d; or let the fields of documents tell them apart", option(n.args, "index"))
+		case index != "" && !allowed:
+			t.lose(st, "index(%q): no index can have this name", index)
 		case index != "":
 			o.Set("mode", "index")
 			o.Set("index", index)
@@ -202,7 +208,10 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 	return []string{out.Name}
 }
 
-// indexName translates the date in the name of an index.
-func indexName(name string) string {
-	return strings.NewReplacer("${YEAR}", "%Y", "${MONTH}", "%m", "${DAY}", "%d", "$YEAR", "%Y", "$MONTH", "%m", "$DAY", "%d").Replace(name)
+// indexName translates the date in the name of an index. allowed says that an index can
+// have that name.
+func indexName(name string) (pattern string, allowed bool) {
+	pattern = strings.NewReplacer("${YEAR}", "%Y", "${MONTH}", "%m", "${DAY}", "%d", "$YEAR", "%Y", "$MONTH", "%m", "$DAY", "%d").Replace(name)
+	dated := strings.NewReplacer("%Y", "0", "%m", "0", "%d", "0").Replace(pattern)
+	return pattern, convert.IsIndex(dated) && !strings.Contains(name, "%")
 }
