@@ -39,10 +39,12 @@ const (
 	holdTime = 2 * time.Second
 
 	// settleTime is how long connections that a session's peer may have left are
-	// given to end or to show that they live, and lookAgain after what time the
-	// session looks again whether one of them is at its end.
-	settleTime = 5 * time.Second
-	lookAgain  = 10 * time.Millisecond
+	// given to end or to show that they live. lookAgain is after what time the
+	// session first looks again whether one of them is at its end; each time it
+	// waits twice as long, up to lookAgainMost.
+	settleTime    = 5 * time.Second
+	lookAgain     = 10 * time.Millisecond
+	lookAgainMost = 500 * time.Millisecond
 
 	// maxStreamName is the longest name of a stream in octets.
 	maxStreamName = 200

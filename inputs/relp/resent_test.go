@@ -362,7 +362,8 @@ func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
 	})
 	t.Run("where what the former session brought waits for the disk for long", func(t *testing.T) {
 		l := &log{}
-		in := start(t, config{settle: 20 * time.Millisecond}, l.restart(t, -1, -1))
+		registry := prometheus.NewRegistry()
+		in := start(t, config{settle: 20 * time.Millisecond, registerer: registry}, l.restart(t, -1, -1))
 		l.full.Lock()
 		send := func(numbers ...int) *peer {
 			p := dial(t, in)
@@ -372,10 +373,20 @@ func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
 			}
 			return p
 		}
-		send(1, 2).Close()
-		time.Sleep(100 * time.Millisecond)
-		send(1, 2).Close()
-		time.Sleep(100 * time.Millisecond)
+		for range 5 {
+			send(1, 2).Close()
+			time.Sleep(50 * time.Millisecond)
+		}
+		// Those that came and went while nothing could be stored hold up nobody.
+		await.Until(t, 10*time.Second, "the end of all sessions but the first", func() error {
+			families, err := registry.Gather()
+			for _, family := range families {
+				if n := family.Metric[0].GetGauge().GetValue(); family.GetName() == "syslane_input_connections" && n != 1 {
+					err = fmt.Errorf("%v are there", n)
+				}
+			}
+			return err
+		})
 		p := send(1, 2, 3)
 		time.Sleep(100 * time.Millisecond)
 		l.full.Unlock()

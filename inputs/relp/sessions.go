@@ -78,7 +78,8 @@ func (s *sessions) ended(c *conn) []inputs.Tail {
 
 // settle waits until each former connection of c's peer that c may have come to
 // replace has ended and all it brought is stored or given up. first is the hash of
-// the first message of c. It returns false when c is to stop.
+// the first message of c. It returns false when c is to stop, or its own peer has
+// gone: what c holds is not stored then, and the peer keeps it.
 func (s *sessions) settle(c *conn, first uint64) bool {
 	s.mu.Lock()
 	conns := s.conns[c.tail.Sender]
@@ -95,7 +96,7 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 	}()
 	patience := time.NewTicker(c.in.cfg.settleTime)
 	defer patience.Stop()
-	for {
+	for pause := lookAgain; ; pause = min(2*pause, lookAgainMost) {
 		s.mu.Lock()
 		fewer := s.fewer
 		s.mu.Unlock()
@@ -111,8 +112,11 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 		}
 		select {
 		case <-fewer:
-		case <-time.After(lookAgain):
+		case <-time.After(pause):
 		case <-patience.C:
+			if _, ended := c.net.Pending(); ended {
+				return false
+			}
 			former = slices.DeleteFunc(former, func(o *conn) bool { return !s.replace(o, first) })
 		case <-c.stopping:
 			return false
