@@ -33,12 +33,13 @@
 // session waits for those former connections of its peer that the kernel knows to
 // be ended, or that have octets to be read, or that have brought the message it
 // begins with, until they have ended and what they brought is stored or given up.
-// Where a network was cut nobody tells of the end: so the kernel of the peer is asked
-// whether it still knows such a connection, and one that in settleTime has not
-// confirmed the answers that it was sent is ended. Any other lives, and is not waited
-// for any longer; but one that holds that message while the log takes nothing is, for
-// the session could store it no sooner. So workers of one rsyslog, and hosts behind
-// one address, do not take each other's live connections for their own former ones.
+// Where a network was cut nobody tells of the end. So the kernel of the peer is asked
+// whether it still knows a connection that has brought that message; and one is ended
+// from here for which it has confirmed nothing for settleTime of the answers it was
+// sent, or has not answered when asked. Any other lives, and is not waited for any
+// longer; but one that holds that message while the log takes nothing is, for the
+// session could store it no sooner. So workers of one rsyslog, and hosts behind one
+// address, do not take each other's live connections for their own former ones.
 //
 // Doubt never costs a message. A message is stored twice
 //
@@ -55,8 +56,8 @@
 // What a lone witness cannot tell is whether the peer sends its last message again
 // or, having read the answer to it, a new one that is the same to the last octet,
 // microsecond included, with the cut just between the two. The second is taken for
-// the first and lost; so may be the copy of it that two actions of a peer sent on
-// two connections. Nothing else is: a longer stretch would have to be written
+// the first and lost; so may be the copies of it that two actions of a peer sent on
+// two connections, of which one had ended. Nothing else is: a longer stretch would have to be written
 // anew whole and in its order, with the timestamps it had. TCP does not help here.
 // That an answer is confirmed does not say that the program, or anyone behind a
 // proxy, has read it; that it is not says something only as long as this process

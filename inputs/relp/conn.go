@@ -44,8 +44,10 @@ type conn struct {
 	resuming *resumption
 	seed     uint64
 	digest   xxhash.Digest
-	// leaving and gone are what the sessions know; guarded by their lock.
+	// leaving and gone are what the sessions know, and probing is how many later
+	// ones have the kernel of the peer asked; guarded by their lock.
 	leaving, gone bool
+	probing       int
 
 	mu sync.Mutex
 	// stopping is closed when nothing more shall be read; guarded by mu.

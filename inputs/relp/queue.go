@@ -42,6 +42,8 @@ type queue struct {
 	spare      []*work
 	// submitting is the work that was taken and has not been released.
 	submitting *work
+	// released is how many works were taken and given back.
+	released uint64
 	// closed: the reading side adds no more. failed: the submitting side takes no more.
 	closed, failed bool
 }
@@ -150,11 +152,24 @@ func (q *queue) holds(hash uint64) bool {
 	return q.submitting != nil && slices.Contains(q.submitting.tail.Hashes, hash)
 }
 
+// turn returns how many works will have been given back once all that is in the
+// queue now is stored, and how many have been.
+func (q *queue) turn() (will, have uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	will = q.released + uint64(len(q.waiting))
+	if q.submitting != nil {
+		will++
+	}
+	return will, q.released
+}
+
 // release gives back a work that was taken.
 func (q *queue) release(w *work) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.submitting = nil
+	q.released++
 	w.batch.Reset()
 	w.tail = inputs.TailPart{Hashes: w.tail.Hashes[:0]}
 	w.events = inputs.EventBatch{}

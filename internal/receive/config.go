@@ -27,6 +27,9 @@ const (
 	DefaultKeepAlive                = time.Minute
 )
 
+// maxKeepAlive is the most that Linux takes.
+const maxKeepAlive = 32767 * time.Second
+
 // Config says where to listen and whom to let in. Zero values are the defaults.
 type Config struct {
 	// Name is the input's name: the label of the metrics and an attribute of the log.
@@ -51,7 +54,8 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	// KeepAlive is how long a connection is silent before the system probes
 	// whether the peer still lives; it is given up after nine probes, a quarter
-	// of that time apart. Negative is never.
+	// of that time apart. At most 32767 seconds, as Linux has it. Negative is never,
+	// but where an input has reason to ask at once (Conn.Probe).
 	KeepAlive time.Duration
 
 	Logger     zerolog.Logger
@@ -79,6 +83,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.KeepAlive == 0 {
 		c.KeepAlive = DefaultKeepAlive
+	}
+	if c.KeepAlive > maxKeepAlive {
+		return fmt.Errorf("input %q: keep_alive %v: at most %v", c.Name, c.KeepAlive, maxKeepAlive)
 	}
 	return nil
 }

@@ -28,6 +28,16 @@ type Conn struct {
 	keepAlive net.KeepAliveConfig
 }
 
+// Receipt is what is known of the octets that were written to a connection.
+type Receipt struct {
+	// Octets are those that the peer's kernel has confirmed, from the beginning on;
+	// Waiting says that there are others.
+	Octets  uint64
+	Waiting bool
+	// Unanswered is how many probes in a row had no answer.
+	Unanswered int
+}
+
 func newConn(tcp *net.TCPConn, keepAlive net.KeepAliveConfig) (*Conn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {

@@ -24,17 +24,20 @@ func (c *Conn) Pending() (octets, ended bool) {
 	return fds[0].Revents&unix.POLLIN != 0, err != nil || fds[0].Revents&gone != 0
 }
 
-// Unconfirmed tells whether octets were written that the peer's kernel has not
-// confirmed to have received.
-func (c *Conn) Unconfirmed() bool {
-	octets := 0
-	c.socket.raw.Control(func(fd uintptr) { octets, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
-	return octets > 0
+// Receipt tells what the peer's kernel has confirmed to have received.
+func (c *Conn) Receipt() Receipt {
+	var r Receipt
+	c.socket.raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			r = Receipt{Octets: info.Bytes_acked, Waiting: info.Unacked > 0 || info.Notsent_bytes > 0, Unanswered: int(info.Probes)}
+		}
+	})
+	return r
 }
 
 // Probe has the peer's kernel asked within a second, and each second until it is
-// told to be off, whether the connection is alive. Where it is not, and the kernel
-// says so, the connection ends. Nothing is asked while octets are unconfirmed.
+// told to be off, whether the connection is alive, but not while octets wait to be
+// confirmed. Where the kernel says that it is not, or nine times nothing, it ends.
 func (c *Conn) Probe(on bool) {
 	k := c.keepAlive
 	if on {

@@ -5,9 +5,8 @@ package receive
 // Pending would tell what waits to be read; nothing is known on this system.
 func (c *Conn) Pending() (octets, ended bool) { return false, false }
 
-// Unconfirmed would tell whether octets are on their way; nothing is known on this
-// system.
-func (c *Conn) Unconfirmed() bool { return false }
+// Receipt would tell what has been confirmed; nothing is known on this system.
+func (c *Conn) Receipt() Receipt { return Receipt{} }
 
 // Probe does nothing on this system.
 func (c *Conn) Probe(bool) {}

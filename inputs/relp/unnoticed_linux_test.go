@@ -1,0 +1,148 @@
+package relp_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+
+	"github.com/syslane/syslane/e2e/await"
+	"github.com/syslane/syslane/e2e/peers"
+)
+
+// vanish ends a connection as if the peer's host were cut off while it closes: the
+// kernel forgets it, and tells nobody.
+func (p *peer) vanish() {
+	p.t.Helper()
+	raw, err := p.Conn.(*net.TCPConn).SyscallConn()
+	if err == nil {
+		var repair error
+		err = raw.Control(func(fd uintptr) { repair = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) })
+		err = errors.Join(err, repair)
+	}
+	if err != nil {
+		peers.LeaveOut(p.t, "a connection cannot be made to vanish: "+err.Error())
+	}
+	p.Close()
+}
+
+func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
+	t.Run("where its kernel knows nothing of the former session", func(t *testing.T) {
+		l := &log{}
+		in := start(t, config{settle: time.Minute}, l.restart(t, -1, -1))
+		former := dial(t, in)
+		former.open()
+		former.deliver(2, stamped(1), stamped(2))
+		time.Sleep(300 * time.Millisecond) // its kernel has confirmed the answers
+		former.vanish()
+		p := dial(t, in)
+		p.open()
+		p.deliver(2, stamped(1), stamped(2), stamped(3))
+		if got := l.stored(); !slices.Equal(got, []int{1, 2, 3}) {
+			t.Errorf("the log has %v", got)
+		}
+	})
+	t.Run("where it does not take the answers of the former session", func(t *testing.T) {
+		l := &log{}
+		in := start(t, config{settle: 300 * time.Millisecond}, l.restart(t, -1, -1))
+		former := dial(t, in)
+		if err := former.Conn.(*net.TCPConn).SetReadBuffer(1); err != nil {
+			t.Fatal(err)
+		}
+		former.open()
+		const many = 20_000 // their answers are more than its kernel takes
+		var frames strings.Builder
+		for i := range many {
+			fmt.Fprintf(&frames, "%d syslog %d %s\n", i+2, len(stamped(i)), stamped(i))
+		}
+		former.send(frames.String())
+		await.Until(t, 20*time.Second, "the messages in the log", func() error {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if n := len(l.messages); n < many {
+				return fmt.Errorf("%d are there", n)
+			}
+			return nil
+		})
+		p := dial(t, in)
+		p.open()
+		p.deliver(2, stamped(many-2), stamped(many-1), stamped(many))
+		if len(l.messages) != many+1 {
+			t.Errorf("the log has %d messages, want %d", len(l.messages), many+1)
+		}
+	})
+	t.Run("where what the former session brought waits for the disk for long", func(t *testing.T) {
+		l := &log{}
+		registry := prometheus.NewRegistry()
+		in := start(t, config{settle: 20 * time.Millisecond, registerer: registry}, l.restart(t, -1, -1))
+		l.full.Lock()
+		send := func(numbers ...int) *peer {
+			p := dial(t, in)
+			p.open()
+			for i, n := range numbers {
+				p.send(fmt.Sprintf("%d syslog %d %s\n", i+2, len(stamped(n)), stamped(n)))
+			}
+			return p
+		}
+		for range 5 {
+			send(1, 2).Close()
+			time.Sleep(50 * time.Millisecond)
+		}
+		// Those that came and went while nothing could be stored hold up nobody.
+		await.Until(t, 10*time.Second, "the end of all sessions but the first", func() error {
+			families, err := registry.Gather()
+			for _, family := range families {
+				if n := family.Metric[0].GetGauge().GetValue(); family.GetName() == "syslane_input_connections" && n != 1 {
+					err = fmt.Errorf("%v are there", n)
+				}
+			}
+			return err
+		})
+		p := send(1, 2, 3)
+		time.Sleep(100 * time.Millisecond)
+		l.full.Unlock()
+		p.expect("2 rsp 6 200 OK\n3 rsp 6 200 OK\n4 rsp 6 200 OK\n")
+		if got := l.stored(); !slices.Equal(got, []int{1, 2, 3}) {
+			t.Errorf("the log has %v", got)
+		}
+	})
+	t.Run("but one that lives is neither ended nor waited for", func(t *testing.T) {
+		l := &log{slow: 5 * time.Millisecond}
+		in := start(t, config{settle: 300 * time.Millisecond, quiet: true}, l.restart(t, -1, -1))
+		const same = "<13>Jan  2 03:04:05 host app: same"
+		former := dial(t, in)
+		former.open()
+		done, streamed := make(chan struct{}), make(chan int)
+		go func() {
+			n := 2
+			defer func() { streamed <- n }()
+			for ; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				fmt.Fprintf(former, "%d syslog %d %s\n", n, len(same), same)
+				if _, err := former.r.ReadString('\n'); err != nil {
+					t.Errorf("the first session ends after %d messages: %v", n, err)
+					return
+				}
+			}
+		}()
+		time.Sleep(100 * time.Millisecond)
+		p := dial(t, in)
+		p.open()
+		p.deliver(2, same, stamped(1))
+		time.Sleep(100 * time.Millisecond)
+		close(done)
+		if n := <-streamed; len(l.messages) != n {
+			t.Errorf("%d messages are stored, want %d", len(l.messages), n)
+		}
+	})
+}
