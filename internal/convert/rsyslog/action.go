@@ -101,14 +101,14 @@ func (t *translator) forward(st *statement, when convert.Cond, f forward) {
 	}
 	format, comment := forwardFormat(or(f.template, t.legacy.forwardTemplate))
 	framing := "octet-counting"
-	if !f.octets && !f.udp {
+	if !f.octets {
 		framing = "lf"
 	}
 	fill := func(o *convert.Table) {
 		o.Set("targets", targets)
 		o.Set("protocol", protocol)
 		o.Set("format", format)
-		if !f.udp {
+		if protocol == "tcp" { // TLS always counts octets, which imtcp takes as well
 			o.Set("framing", framing)
 		}
 		if protocol == "tls" {
