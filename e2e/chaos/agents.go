@@ -96,6 +96,7 @@ func journalAgent(t testing.TB, h *host, url string) *agent {
 	t.Helper()
 	j := peers.NewJournal(t)
 	j.Place = h.place()
+	alive := watch(t, j)
 	w, wait := journalWriter(t, filepath.Join(j.Dir, "host.journal"))
 	a := &agent{host: h, acknowledged: true, journal: true, render: appendJournal}
 	a.write = func(b []byte) error { _, err := w.Write(b); return err }
@@ -111,8 +112,13 @@ func journalAgent(t testing.TB, h *host, url string) *agent {
 				return
 			case <-time.After(time.Second):
 			}
-			if a.proc().Exited() != nil {
+			p := a.proc()
+			if p.Exited() == nil && time.Since(time.Unix(0, alive.Load())) > uploadWatchdog {
+				p.Kill()
+			}
+			if p.Exited() != nil {
 				mu.Lock()
+				alive.Store(time.Now().UnixNano())
 				upload = j.Follow(t, url)
 				mu.Unlock()
 			}
@@ -125,6 +131,39 @@ func journalAgent(t testing.TB, h *host, url string) *agent {
 		wait()
 	})
 	return a
+}
+
+// uploadWatchdog is after what time without a sign of life the unit has systemd kill
+// systemd-journal-upload, as "syslane setup" makes it: it waits for the answer of a
+// relay without end.
+const uploadWatchdog = 20 * time.Second
+
+// watch is where the upload of a journal gives its signs of life; it returns when the
+// last came, in nanoseconds since 1970.
+func watch(t testing.TB, j *peers.Journal) *atomic.Int64 {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	signs, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { signs.Close() })
+	j.Env = append(j.Env, "NOTIFY_SOCKET="+path, fmt.Sprintf("WATCHDOG_USEC=%d", uploadWatchdog.Microseconds()))
+	alive := &atomic.Int64{}
+	alive.Store(time.Now().UnixNano())
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := signs.Read(b)
+			if err != nil {
+				return
+			}
+			if bytes.Contains(b[:n], []byte("WATCHDOG=1")) {
+				alive.Store(time.Now().UnixNano())
+			}
+		}
+	}()
+	return alive
 }
 
 // journalWriter appends entries, in the export format, to a journal file.

@@ -10,7 +10,7 @@ import (
 
 // previous is the commit of the build that nodes are upgraded from: an older one
 // whose logs and links this one must go on with.
-const previous = "c6a74ea67fbd47b950e880365031fb6d2c34da56"
+const previous = "eb5bd1cc74aa2416d35c27ff20a9c8f3a7b3f56e"
 
 // root is the top of the source from here; git gives of a commit only what is beneath
 // the folder that it is asked in.

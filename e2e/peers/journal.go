@@ -18,6 +18,8 @@ type Journal struct {
 	Dir string
 	// Place is where the host is.
 	Place proc.Place
+	// Env is what the upload has in its environment besides.
+	Env   []string
 	state string
 	log   string
 }
@@ -60,6 +62,7 @@ func (j *Journal) start(t testing.TB, url string, more []string) *proc.Process {
 		Args:  append([]string{Find(t, JournalUpload), "--url=" + url, "--save-state=" + j.state, "--directory=" + j.Dir}, more...),
 		Log:   j.log,
 		Place: j.Place,
+		Env:   j.Env,
 	})
 }
 

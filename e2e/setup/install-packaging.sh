@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the tests of the packages need: rpm, lintian, rpmlint and
-# systemd-nspawn, and a small Debian with systemd, rsyslog and rpm, cached as
-# debian-root-2.tar, in which the packages are installed. Does nothing, quickly, where
+# systemd-nspawn, and a small Debian with systemd, its journal-upload, rsyslog and rpm, cached as
+# debian-root-3.tar, in which the packages are installed. Does nothing, quickly, where
 # it is there already.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./cache.sh
 
-root=$cache/debian-root-2.tar
+root=$cache/debian-root-3.tar
 tools_complete() { command -v rpm && command -v lintian && command -v rpmlint && command -v systemd-nspawn && command -v mmdebstrap; } >/dev/null
 
 if [ -e "$root" ] && tools_complete; then
@@ -31,7 +31,7 @@ trap 'rm -f "$new"' EXIT
 make_root() {
   rm -f "$new"
   mmdebstrap --quiet --variant=minbase \
-    --include=systemd,systemd-sysv,dbus,iproute2,procps,rsyslog,rsyslog-relp,rpm "$suite" "$new"
+    --include=systemd,systemd-sysv,dbus,iproute2,procps,systemd-journal-remote,rsyslog,rsyslog-relp,rpm "$suite" "$new"
 }
 retry make_root
 mv "$new" "$root"

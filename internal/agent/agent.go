@@ -55,31 +55,33 @@ type Options struct {
 // again.
 const Marker = "# Made by \"syslane setup"
 
-// Snippet returns the configuration for a program.
-func Snippet(program string, o Options) (string, error) {
+// File is one file of a configuration.
+type File struct {
+	// Path is where the program looks for it.
+	Path, Text string
+}
+
+// Files returns the configuration for a program: its own file first, then, of
+// journald, what its unit needs.
+func Files(program string, o Options) ([]File, error) {
 	if err := o.setDefaults(program); err != nil {
-		return "", err
+		return nil, err
 	}
 	switch program {
 	case Rsyslog:
+		text := o.rsyslogRELP()
 		if o.Protocol == TCP {
-			return o.rsyslogTCP(), nil
+			text = o.rsyslogTCP()
 		}
-		return o.rsyslogRELP(), nil
+		return []File{{"/etc/rsyslog.d/50-syslane.conf", text}}, nil
 	case SyslogNG:
-		return o.syslogNG(), nil
+		return []File{{"/etc/syslog-ng/conf.d/50-syslane.conf", o.syslogNG()}}, nil
 	default:
-		return o.journald(), nil
+		return []File{
+			{"/etc/systemd/journal-upload.conf.d/50-syslane.conf", o.journald()},
+			{"/etc/systemd/system/systemd-journal-upload.service.d/50-syslane.conf", uploadUnit},
+		}, nil
 	}
-}
-
-// File returns where a program looks for such a configuration.
-func File(program string) string {
-	return map[string]string{
-		Rsyslog:  "/etc/rsyslog.d/50-syslane.conf",
-		SyslogNG: "/etc/syslog-ng/conf.d/50-syslane.conf",
-		Journald: "/etc/systemd/journal-upload.conf.d/50-syslane.conf",
-	}[program]
 }
 
 func (o *Options) setDefaults(program string) error {
@@ -239,8 +241,24 @@ func (o *Options) journald() string {
 	}
 	return o.head(Journald, "Needs the package systemd-journal-remote, and on the relay an [[input]] of the type journal.",
 		"The journal is the queue: it says how long the relay may be away (journald.conf).",
-		"Then: systemctl enable --now systemd-journal-upload") + fmt.Sprintf(`
+		"Then: systemctl daemon-reload; systemctl enable systemd-journal-upload; systemctl restart systemd-journal-upload") + fmt.Sprintf(`
 [Upload]
 URL=%s://%s
 %s`, scheme, net.JoinHostPort(o.Relay, strconv.Itoa(o.Port)), tls)
 }
+
+// uploadUnit has systemd keep systemd-journal-upload running.
+const uploadUnit = Marker + ` journald": keeps the upload running, whatever becomes of the relay.
+
+[Unit]
+# It ends whenever the relay does not answer, and as shipped is started five times
+# within a second and then never again.
+StartLimitIntervalSec=0
+
+[Service]
+Restart=on-failure
+RestartSec=2s
+# It waits for an answer without end, also from a relay that has vanished meanwhile.
+WatchdogSec=20s
+WatchdogSignal=SIGKILL
+`

@@ -18,25 +18,29 @@ const (
 var shipped = []struct {
 	file, program string
 	options       Options
+	// part is which of its files it is.
+	part int
 }{
-	{"rsyslog/syslane-relp.conf", Rsyslog, Options{}},
-	{"rsyslog/syslane-relp-tls.conf", Rsyslog, Options{CA: ca, Cert: cert, Key: key}},
-	{"rsyslog/syslane-tcp.conf", Rsyslog, Options{Protocol: TCP}},
-	{"rsyslog/syslane-tls.conf", Rsyslog, Options{Protocol: TCP, CA: ca, Cert: cert, Key: key}},
-	{"syslog-ng/syslane.conf", SyslogNG, Options{}},
-	{"syslog-ng/syslane-tls.conf", SyslogNG, Options{CA: ca, Cert: cert, Key: key}},
-	{"journald/syslane.conf", Journald, Options{}},
-	{"journald/syslane-tls.conf", Journald, Options{CA: ca, Cert: cert, Key: key}},
+	{"rsyslog/syslane-relp.conf", Rsyslog, Options{}, 0},
+	{"rsyslog/syslane-relp-tls.conf", Rsyslog, Options{CA: ca, Cert: cert, Key: key}, 0},
+	{"rsyslog/syslane-tcp.conf", Rsyslog, Options{Protocol: TCP}, 0},
+	{"rsyslog/syslane-tls.conf", Rsyslog, Options{Protocol: TCP, CA: ca, Cert: cert, Key: key}, 0},
+	{"syslog-ng/syslane.conf", SyslogNG, Options{}, 0},
+	{"syslog-ng/syslane-tls.conf", SyslogNG, Options{CA: ca, Cert: cert, Key: key}, 0},
+	{"journald/syslane.conf", Journald, Options{}, 0},
+	{"journald/syslane-tls.conf", Journald, Options{CA: ca, Cert: cert, Key: key}, 0},
+	{"journald/systemd-journal-upload.service.d.conf", Journald, Options{}, 1},
 }
 
 func TestFilesInEtcAreWhatSetupMakes(t *testing.T) {
 	want := map[string]bool{}
 	for _, s := range shipped {
 		s.options.Relay = "relay.example.net"
-		text, err := Snippet(s.program, s.options)
+		files, err := Files(s.program, s.options)
 		if err != nil {
 			t.Fatal(err)
 		}
+		text := files[s.part].Text
 		path := filepath.Join("../../etc", s.file)
 		want[path] = true
 		if os.Getenv("UPDATE") != "" {
@@ -68,8 +72,8 @@ func TestFilesInEtcAreWhatSetupMakes(t *testing.T) {
 func TestSetupRefusesWhatCannotBeMeant(t *testing.T) {
 	f := func(program string, o Options, want string) {
 		t.Helper()
-		if text, err := Snippet(program, o); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s %+v: %v, want %q\n%s", program, o, err, want, text)
+		if files, err := Files(program, o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s %+v: %v, want %q\n%s", program, o, err, want, files)
 		}
 	}
 	f("rsyslogd", Options{Relay: "r"}, "there are rsyslog, syslog-ng, journald")
@@ -90,12 +94,15 @@ func TestSetupRefusesWhatCannotBeMeant(t *testing.T) {
 
 func TestInstallKeepsWhatWasThereAndLeavesForeignFilesAlone(t *testing.T) {
 	root, now := t.TempDir(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	first, err := Snippet(Journald, Options{Relay: "one"})
+	first, err := Files(Journald, Options{Relay: "one"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := strings.ReplaceAll(first, "one", "two")
-	file := filepath.Join(root, File(Journald))
+	second, err := Files(Journald, Options{Relay: "two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, unit := filepath.Join(root, first[0].Path), filepath.Join(root, first[1].Path)
 	read := func(path string) string {
 		t.Helper()
 		b, err := os.ReadFile(path)
@@ -105,20 +112,21 @@ func TestInstallKeepsWhatWasThereAndLeavesForeignFilesAlone(t *testing.T) {
 		return string(b)
 	}
 
-	if done, err := Install(root, Journald, first, now); err != nil || done.File != file || done.Backup != "" || read(file) != first {
+	done, err := Install(root, Journald, first, now)
+	if err != nil || done[0].File != file || done[0].Backup != "" || read(file) != first[0].Text || read(unit) != first[1].Text {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	if done, err := Install(root, Journald, first, now); err != nil || !done.Unchanged {
+	if done, err := Install(root, Journald, first, now); err != nil || !done[0].Unchanged || !done[1].Unchanged {
 		t.Fatalf("again: %+v, %v", done, err)
 	}
-	done, err := Install(root, Journald, second, now)
-	if err != nil || read(file) != second || read(done.Backup) != first || !strings.HasSuffix(done.Backup, ".conf.before-20260102-030405") {
+	done, err = Install(root, Journald, second, now)
+	if err != nil || read(file) != second[0].Text || read(done[0].Backup) != first[0].Text || !strings.HasSuffix(done[0].Backup, ".conf.before-20260102-030405") || !done[1].Unchanged {
 		t.Fatalf("another: %+v, %v", done, err)
 	}
-	if err := os.WriteFile(file, []byte("[Upload]\nURL=mine\n"), 0o644); err != nil {
+	if err := os.WriteFile(unit, []byte("[Service]\nNice=1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Install(root, Journald, first, now); err == nil || !strings.Contains(err.Error(), "move it away") || !strings.Contains(read(file), "mine") {
+	if _, err := Install(root, Journald, first, now); err == nil || !strings.Contains(err.Error(), "move it away") || read(file) != second[0].Text {
 		t.Fatalf("a foreign file: %v", err)
 	}
 }

@@ -22,23 +22,54 @@ type Installed struct {
 	Checked string
 }
 
-// Install writes a configuration for a program beneath root ("/"). What the program's
-// own check refuses is not written, and a file that Snippet did not make is not
-// written over.
-func Install(root, program, text string, now time.Time) (Installed, error) {
-	done := Installed{File: filepath.Join(root, File(program))}
-	before, err := os.ReadFile(done.File)
+// Install writes the files of a program's configuration beneath root ("/"). Where the
+// program's own check refuses the first nothing is written, and a file that Files did
+// not make is not written over.
+func Install(root, program string, files []File, now time.Time) ([]Installed, error) {
+	for _, f := range files {
+		if _, err := replaceable(filepath.Join(root, f.Path)); err != nil {
+			return nil, err
+		}
+	}
+	checked, err := Check(program, files[0].Text)
+	if err != nil {
+		return nil, err
+	}
+	var list []Installed
+	for _, f := range files {
+		done, err := install(filepath.Join(root, f.Path), f.Text, now)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, done)
+	}
+	list[0].Checked = checked
+	return list, nil
+}
+
+// replaceable returns what is in a file, "" where there is none. It fails where the
+// file is somebody else's.
+func replaceable(file string) (string, error) {
+	before, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
 	case err != nil:
-		return done, err
+		return "", err
 	case !strings.HasPrefix(string(before), Marker):
-		return done, fmt.Errorf("%s is not of \"syslane setup\": move it away, or put the configuration elsewhere by hand", done.File)
+		return "", fmt.Errorf("%s is not of \"syslane setup\": move it away, or put the configuration elsewhere by hand", file)
 	}
-	if done.Checked, err = Check(program, text); err != nil {
+	return string(before), nil
+}
+
+// install writes one file.
+func install(file, text string, now time.Time) (Installed, error) {
+	done := Installed{File: file}
+	before, err := replaceable(file)
+	if err != nil {
 		return done, err
 	}
-	if string(before) == text {
+	if before == text {
 		done.Unchanged = true
 		return done, nil
 	}
@@ -47,7 +78,7 @@ func Install(root, program, text string, now time.Time) (Installed, error) {
 	}
 	if len(before) > 0 {
 		done.Backup = done.File + ".before-" + now.Format("20060102-150405")
-		if err := os.WriteFile(done.Backup, before, 0o644); err != nil {
+		if err := os.WriteFile(done.Backup, []byte(before), 0o644); err != nil {
 			return done, fmt.Errorf("keep what was there: %w", err)
 		}
 	}

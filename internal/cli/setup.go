@@ -26,7 +26,7 @@ func newSetupCommand() *cobra.Command {
 sends everything to a relay, with a queue on disk for the time that the relay is away.
 
 With --write it is put where the program looks for it (/etc/rsyslog.d, /etc/syslog-ng/conf.d,
-/etc/systemd/journal-upload.conf.d), after the program itself has read it, where it is
+/etc/systemd/journal-upload.conf.d and the unit's .d), after the program itself has read it, where it is
 installed. A file there that this command has not made is left alone; one that it has
 made is kept beside the new one. Nothing is restarted.
 
@@ -40,15 +40,14 @@ made is kept beside the new one. Nothing is restarted.
 				return fmt.Errorf("--max-disk: %w", err)
 			}
 			o.MaxDisk = int64(size)
-			text, err := agent.Snippet(args[0], o)
+			files, err := agent.Files(args[0], o)
 			if err != nil {
 				return err
 			}
 			if !write {
-				_, err = io.WriteString(cmd.OutOrStdout(), text)
-				return err
+				return printFiles(cmd.OutOrStdout(), files)
 			}
-			done, err := agent.Install(root, args[0], text, time.Now())
+			done, err := agent.Install(root, args[0], files, time.Now())
 			if err != nil {
 				return err
 			}
@@ -70,28 +69,45 @@ made is kept beside the new one. Nothing is restarted.
 	return cmd
 }
 
-func sayInstalled(w io.Writer, program string, done agent.Installed) {
-	switch {
-	case done.Unchanged:
-		fmt.Fprintf(w, "%s is there already, and the same\n", done.File)
-		return
-	case done.Backup != "":
-		fmt.Fprintf(w, "wrote %s; what was there is %s\n", done.File, done.Backup)
-	default:
-		fmt.Fprintf(w, "wrote %s\n", done.File)
+// printFiles prints the first file as it is, to be taken into one, and others as
+// comments.
+func printFiles(w io.Writer, files []agent.File) error {
+	var b strings.Builder
+	b.WriteString(files[0].Text)
+	for _, f := range files[1:] {
+		fmt.Fprintf(&b, "\n# And in %s:\n#\n", f.Path)
+		for line := range strings.Lines(f.Text) {
+			b.WriteString(strings.TrimRight("# "+line, " \n") + "\n")
+		}
 	}
-	if done.Checked != "" {
-		fmt.Fprintf(w, "%s has found it good\n", done.Checked)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func sayInstalled(w io.Writer, program string, list []agent.Installed) {
+	changed := false
+	for _, done := range list {
+		switch {
+		case done.Unchanged:
+			fmt.Fprintf(w, "%s is there already, and the same\n", done.File)
+		case done.Backup != "":
+			fmt.Fprintf(w, "wrote %s; what was there is %s\n", done.File, done.Backup)
+		default:
+			fmt.Fprintf(w, "wrote %s\n", done.File)
+		}
+		changed = changed || !done.Unchanged
+	}
+	if !changed {
+		return
+	}
+	if checked := list[0].Checked; checked != "" {
+		fmt.Fprintf(w, "%s has found it good\n", checked)
 	} else if program != agent.Journald {
 		fmt.Fprintf(w, "not checked: %s is not installed here\n", program)
 	}
-	service := map[string]string{agent.Journald: "systemd-journal-upload"}[program]
-	if service == "" {
-		service = program
-	}
-	verb := "restart"
 	if program == agent.Journald {
-		verb = "enable --now"
+		fmt.Fprintln(w, "now: systemctl daemon-reload; systemctl enable systemd-journal-upload; systemctl restart systemd-journal-upload")
+		return
 	}
-	fmt.Fprintf(w, "now: %s\n", strings.Join([]string{"systemctl", verb, service}, " "))
+	fmt.Fprintf(w, "now: systemctl restart %s\n", program)
 }
