@@ -23,6 +23,12 @@ type peers struct {
 
 func (p *peers) empty() bool { return len(p.names) == 0 && len(p.fingerprints) == 0 }
 
+// CheckPeer tells what is wrong with an entry of permitted_peers.
+func CheckPeer(entry string) error {
+	_, err := parsePeers([]string{entry})
+	return err
+}
+
 // parsePeers reads permitted_peers.
 func parsePeers(list []string) (*peers, error) {
 	p := &peers{fingerprints: make(map[[sha256.Size]byte]bool)}

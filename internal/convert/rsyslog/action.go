@@ -204,7 +204,7 @@ func (t *translator) clientTLS(st *statement, files certificates, auth string, p
 			out = append(out, f)
 		}
 	}
-	if names := t.peers(st, auth, peers); len(names) > 0 {
+	if names, _ := t.peers(st, auth, peers); len(names) > 0 {
 		out = append(out, convert.Pair{Key: "permitted_peers", Value: names})
 	}
 	return out

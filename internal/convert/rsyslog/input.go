@@ -8,6 +8,7 @@ import (
 
 	"github.com/syslane/syslane/internal/convert"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/internal/tlsconf"
 )
 
 func (t *translator) input(st *statement) {
@@ -154,32 +155,43 @@ func (t *translator) serverTLS(st *statement, files certificates, auth string, p
 	}
 	// Said in words, so that nobody gets in where what tells peers apart is missing.
 	out = append(out, convert.Pair{Key: "client_auth", Value: "require"})
-	if files.ca != "" && !strings.HasSuffix(strings.ToLower(auth), "fingerprint") {
+	names, known := t.peers(st, auth, peers)
+	if files.ca != "" && known && !strings.HasSuffix(strings.ToLower(auth), "fingerprint") {
 		out = append(out, convert.Pair{Key: "ca_file", Value: files.ca})
 	}
-	if names := t.peers(st, auth, peers); len(names) > 0 {
+	if len(names) > 0 {
 		out = append(out, convert.Pair{Key: "permitted_peers", Value: names})
 	}
 	return out
 }
 
-// peers returns the peers that may connect, or be connected to.
-func (t *translator) peers(st *statement, auth string, peers []string) (names []string) {
+// peers returns the peers that may connect, or be connected to; none where any may
+// that has a good certificate. known is false where none of those named has a translation.
+func (t *translator) peers(st *statement, auth string, peers []string) (names []string, known bool) {
 	if strings.EqualFold(auth, "x509/certvalid") || strings.EqualFold(auth, "certvalid") {
-		return nil
+		return nil, true
 	}
+	known = true
 	for _, p := range peers {
 		for name := range strings.SplitSeq(p, ",") {
 			switch name = strings.TrimSpace(name); {
 			case name == "":
+			case name == "*":
+				return nil, true
 			case strings.HasPrefix(strings.ToUpper(name), "SHA1:"):
+				known = false
 				t.lose(st, "the fingerprint %.60s…: only those by SHA-256 are taken; syslane cert and openssl x509 -sha256 print them", name)
 			default:
+				if err := tlsconf.CheckPeer(name); err != nil {
+					known = false
+					t.lose(st, "%v", err)
+					continue
+				}
 				names = append(names, name)
 			}
 		}
 	}
-	return names
+	return names, known || len(names) > 0
 }
 
 // socket adds a unix input.
