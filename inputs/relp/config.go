@@ -24,7 +24,10 @@
 // tail of an ended connection of the same peer. Where the stretch goes on to the
 // very end of the tail, and witnesses show that it cannot but be the same, all of
 // it is acknowledged and not stored again, and the session goes on with that tail,
-// which then is no other's. In every other case all is stored. A witness is a
+// which then is no other's. Where the peer stops before the end, as rsyslogd does
+// until it has an answer, two messages and a witness are enough to acknowledge what
+// has come, and what comes then is held in its turn. In every other case what is held
+// is stored. A witness is a
 // message that stands once in the tail and whose header has its own fraction of a
 // second: one to the microsecond is enough, of coarser ones it takes two that
 // differ. Of several stretches the shortest counts.

@@ -76,6 +76,8 @@ func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warni
 		}
 		r.run = newRun(c.in.sessions.ended(c), hash)
 		r.until = time.Now().Add(c.in.cfg.holdTime)
+	} else if len(r.held) == 1 { // the ones before are answered
+		r.until = time.Now().Add(c.in.cfg.holdTime)
 	}
 	reached := r.run.add(hash, stampOf(data))
 	switch {
@@ -87,10 +89,16 @@ func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warni
 	return nil
 }
 
-// acknowledgeHeld has the messages held answered: they are stored.
+// acknowledgeHeld has the messages held answered: they are stored, and are all that
+// was sent again.
 func (c *conn) acknowledgeHeld() error {
 	r := c.resuming
 	c.resuming = nil
+	return c.answerHeld(r)
+}
+
+// answerHeld has the messages held answered.
+func (c *conn) answerHeld(r *resumption) error {
 	start := 0
 	for _, h := range r.held {
 		w := c.queue.messages(0)
@@ -106,6 +114,7 @@ func (c *conn) acknowledgeHeld() error {
 		}
 		start = h.end
 	}
+	r.data, r.held = r.data[:0], r.held[:0]
 	return nil
 }
 
@@ -126,11 +135,16 @@ func (c *conn) storeHeld() error {
 	return nil
 }
 
-// giveUpHolding stores the messages held, since the run does not go on.
+// giveUpHolding ends the waiting for the run to go on. rsyslogd sends again what
+// librelp has no answer for, and then waits for one before it sends what it still has
+// of its own batch: a part of a tail is answered, and the run may go on.
 func (c *conn) giveUpHolding() error {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	defer c.queue.more.Signal()
+	if c.resuming.run.isPart() {
+		return c.answerHeld(c.resuming)
+	}
 	return c.storeHeld()
 }
 

@@ -280,6 +280,20 @@ func TestWhatASecondSessionBringsIsStored(t *testing.T) {
 		session(t, in, 1, 2, 3).Close()
 		session(t, in, 2)
 	}, 1, 2, 3, 2)
+	f("once, where the peer waits for answers within what it sends again", config{hold: 100 * time.Millisecond}, func(t *testing.T, in *relp.Input) {
+		session(t, in, 1, 2, 3, 4, 5).Close()
+		p := dial(t, in)
+		p.open()
+		p.deliver(2, stamped(2), stamped(3))
+		p.deliver(4, stamped(4), stamped(5), stamped(6))
+	}, 1, 2, 3, 4, 5, 6)
+	f("once, where the peer does not go on after them", config{hold: 100 * time.Millisecond}, func(t *testing.T, in *relp.Input) {
+		session(t, in, 1, 2, 3, 4).Close()
+		p := dial(t, in)
+		p.open()
+		p.deliver(2, stamped(1), stamped(2))
+		p.deliver(4, stamped(7), stamped(8))
+	}, 1, 2, 3, 4, 7, 8)
 	f("in doubt, where the first was closed in order", config{}, func(t *testing.T, in *relp.Input) {
 		p := session(t, in, 1)
 		p.send("3 close 0\n")

@@ -75,6 +75,12 @@ func (r *run) open() bool {
 	return slices.ContainsFunc(r.tails, func(t candidate) bool { return len(t.starts) > 0 })
 }
 
+// isPart tells whether the run cannot but be a stretch of a tail, though it has not
+// come to its end.
+func (r *run) isPart() bool {
+	return r != nil && r.length > 1 && slices.ContainsFunc(r.tails, func(t candidate) bool { return t.witnessed && len(t.starts) > 0 })
+}
+
 // witness takes into account what the next message of the run proves: one that
 // has its microsecond for itself, or two that have each their own fraction of a
 // second, do not come a second time.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,10 +50,27 @@ type files struct {
 	failing           prometheus.Gauge
 }
 
+// errNoPair: the key is not that of the certificate.
+var errNoPair = errors.New("private key does not match public key")
+
+// At the start files that are no pair are read so many times more, after such a pause.
+const (
+	pairAttempts = 5
+	pairPause    = 100 * time.Millisecond
+)
+
 func newFiles(o Options, build func(*material)) (*files, error) {
 	f := &files{paths: [3]string{o.CertFile, o.KeyFile, o.CAFile}, build: build,
 		log: o.Logger.With().Str("endpoint", o.Name).Logger()}
 	m, err := f.load()
+	// Who renews a certificate replaces its files one after the other.
+	for range pairAttempts {
+		if !errors.Is(err, errNoPair) {
+			break
+		}
+		time.Sleep(pairPause)
+		m, err = f.load()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +188,9 @@ func keyPair(certPath, keyPath string, certText, keyText []byte) (*tls.Certifica
 		return nil, fmt.Errorf("key_file %s: is encrypted; take the passphrase off it (openssl pkey) and keep the file readable for the service only", keyPath)
 	}
 	cert, err := tls.X509KeyPair(certText, keyText)
+	if err != nil && strings.HasSuffix(err.Error(), errNoPair.Error()) { // crypto/tls has no value for it
+		err = errNoPair
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cert_file %s and key_file %s: %w", certPath, keyPath, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -438,6 +439,29 @@ func TestASymbolicLinkThatIsSwungIsAChange(t *testing.T) {
 	checkNow(f)
 	if got := f.current().cert.Leaf.DNSNames[0]; got != "two" {
 		t.Errorf("certificate %s, want two", got)
+	}
+}
+
+func TestFilesThatAreJustBeingReplacedAreReadOnceTheyAreAPair(t *testing.T) {
+	dir := t.TempDir()
+	ca := newAuthority(t)
+	ca.issue(t, dir+"/v1", names("one"))
+	ca.issue(t, dir+"/v2", names("two"))
+	key, err := os.ReadFile(dir + "/v2/key.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{CertFile: dir + "/v2/cert.pem", KeyFile: dir + "/v1/key.pem"}
+	if _, err := newFiles(o, func(*material) {}); !errors.Is(err, errNoPair) {
+		t.Fatalf("files that are no pair: %v", err)
+	}
+	replaced := time.AfterFunc(pairPause/2, func() {
+		os.WriteFile(dir+"/v1/key.new", key, 0o600)
+		os.Rename(dir+"/v1/key.new", dir+"/v1/key.pem")
+	})
+	defer replaced.Stop()
+	if _, err := newFiles(o, func(*material) {}); err != nil {
+		t.Error(err)
 	}
 }
 
