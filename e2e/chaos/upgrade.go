@@ -10,7 +10,7 @@ import (
 
 // previous is the commit of the build that nodes are upgraded from: an older one
 // whose logs and links this one must go on with.
-const previous = "eb5bd1cc74aa2416d35c27ff20a9c8f3a7b3f56e"
+const previous = "628675f40d262567461ec5bb8dae438336e2fc3b"
 
 // root is the top of the source from here; git gives of a commit only what is beneath
 // the folder that it is asked in.
