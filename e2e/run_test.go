@@ -64,6 +64,11 @@ func TestNewcomerSendsAndFindsAMessageAsMakeRunSaysAndCtrlCEndsItInOrder(t *test
 		}
 		return string(out)
 	}
+	second := exec.Command("scripts/run.sh", filepath.Join(dir, "second"))
+	second.Dir, second.Env = "..", append(os.Environ(), "SYSLANE_BINARY="+binary)
+	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "something listens on 127.0.0.1:8514 already") {
+		t.Errorf("a second make run: %v: %s", err, out)
+	}
 	const hello = "hello from newcomer"
 	shell(command("send"))
 	await.Until(t, time.Minute, "the message to be found", func() error {

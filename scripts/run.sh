@@ -56,6 +56,14 @@ await() {
   done
 }
 
+# What answers there already would be taken for what is started here.
+for address in "$collector_http" "$relay_http"; do
+  if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then
+    echo "something listens on $address already, perhaps another make run: end it first" >&2
+    exit 1
+  fi
+done
+
 "$syslane" collector --config etc/collector.toml --state "$state/collector" &
 collector=$!
 await collector "$collector" healthy "$collector_http"

@@ -9,7 +9,8 @@ import (
 )
 
 // The agent gives its session up while the network is cut, with a window of messages
-// that the collector takes in only then, and that it cannot answer.
+// that the collector takes in only then, and that it cannot answer. rsyslogd gives up
+// after ten seconds without an answer, here some two before the network is mended.
 func TestARELPAgentThatIsCutOffWhileItGivesUpIsKnownAgain(t *testing.T) {
 	requirements(t)
 	network := newNetwork(t)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Installed tells what Install has done.
+// Installed tells what Install has done with one file.
 type Installed struct {
 	// File is where the configuration is now; Backup the one that was there before,
 	// "" where there was none or it is the same.

@@ -167,7 +167,7 @@ func (d *Draft) TOML(source string) string {
 		b.WriteString("# Queues are one log here, which holds what an output has not taken yet.\n")
 		size = 10 << 30
 	}
-	size = max(size, 1<<20) // less is refused
+	size = max(size, 1<<20) // a bound of less is refused, or of no use
 	fmt.Fprintf(&b, "max_size = %s\n\n# Metrics and health.\n[http]\nlisten = \"127.0.0.1:8515\"\n", quote(config.Size(size).String()))
 	if len(d.Needless) > 0 {
 		fmt.Fprintf(&b, "\n# Needs no translation, %s:\n", plural(len(d.Needless), "statement"))

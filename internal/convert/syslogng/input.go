@@ -189,7 +189,11 @@ func (t *translator) serverTLS(st statement, tls *node) convert.Inline {
 	}
 	// Said in words, so that nobody gets in where what tells peers apart is missing.
 	out = append(out, convert.Pair{Key: "client_auth", Value: "require"})
-	return append(out, t.trusted(st, tls)...)
+	trusted := t.trusted(st, tls)
+	if find(tls.args, "trusted-keys", "trusted-dn") != nil {
+		return out // the authority alone would let in more
+	}
+	return append(out, trusted...)
 }
 
 // clientTLS makes the tls table of an output.
