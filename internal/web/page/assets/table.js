@@ -100,6 +100,11 @@ export class Table {
     return Math.floor((y - extra) / h);
   }
 
+  /** offset is how far the list is scrolled, in pixels. */
+  get offset() {
+    return this.scroller.scrollTop;
+  }
+
   get atEnd() {
     const s = this.scroller;
     return s.scrollTop + s.clientHeight >= s.scrollHeight - 4;

@@ -13,7 +13,7 @@ const waitingMost = 50_000; // that wait; beyond it the oldest are passed over, 
 
 export class Tail {
   constructor({ table, say, fail, clearFailure }) {
-    Object.assign(this, { table, say, fail, clearFailure, paused: false, waiting: [], left: 0, received: 0 });
+    Object.assign(this, { table, say, fail, clearFailure, paused: false, waiting: [], left: 0, received: 0, end: 0 });
     by("pause").addEventListener("click", () => this.pause());
     by("waiting").addEventListener("click", () => this.resume());
     by("clear-tail").addEventListener("click", () => {
@@ -37,7 +37,7 @@ export class Tail {
     this.stop();
     this.abort = new AbortController();
     const { signal } = this.abort;
-    Object.assign(this, { waiting: [], left: 0, received: 0, follow: true });
+    Object.assign(this, { waiting: [], left: 0, received: 0, end: 0 });
     this.table.clear();
     this.table.total = null;
     by("tail-tools").hidden = false;
@@ -94,18 +94,23 @@ export class Tail {
   }
 
   add(rows) {
-    this.moving = true;
     this.table.append(rows);
     if (this.table.rows.length > kept) this.table.trim(this.table.rows.length - kept);
     this.table.toEnd();
-    requestAnimationFrame(() => (this.moving = false));
+    this.end = this.table.offset;
   }
 
-  /** scrolled pauses where one scrolls up to read, and goes on at the end. */
+  /**
+   * scrolled pauses where one scrolls up to read, and goes on at the end. That it was
+   * the reader is seen by where the list stands, not by when it moved: a reader's
+   * movement and the tail's own are told by one and the same event where they fall
+   * between two frames, as they do all the time while much comes.
+   */
   scrolled() {
-    if (!this.running || this.moving) return;
-    if (!this.table.atEnd && !this.paused) this.setPaused(true, true);
-    else if (this.table.atEnd && this.paused && this.byScrolling) this.resume();
+    if (!this.running) return;
+    if (this.table.atEnd) {
+      if (this.paused && this.byScrolling) this.resume();
+    } else if (!this.paused && Math.abs(this.table.offset - this.end) > 1) this.setPaused(true, true);
   }
 
   pause() {
