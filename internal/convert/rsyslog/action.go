@@ -220,6 +220,10 @@ func (t *translator) elasticsearch(st *statement, when convert.Cond) {
 	if len(servers) == 0 {
 		servers = []string{"localhost"}
 	}
+	if p.text("uid") == "" && p.text("pwd") != "" {
+		t.lose(st, "pwd without uid: rsyslogd takes no such action either")
+		return
+	}
 	var hosts []string
 	for _, s := range servers {
 		if !strings.Contains(s, "://") {
@@ -237,9 +241,12 @@ func (t *translator) elasticsearch(st *statement, when convert.Cond) {
 	}
 	out := t.draft.Output(st.at, "elasticsearch", "elasticsearch", func(o *convert.Table) {
 		o.Set("hosts", hosts)
-		if p.text("uid") != "" {
+		switch {
+		case p.text("pwd") != "":
 			o.Set("username", p.text("uid"))
 			o.Set("password", p.text("pwd"))
+		case p.text("uid") != "":
+			t.lose(st, "uid without pwd: a user has a password here; until one is given the output shows no user")
 		}
 		switch index := p.text("searchindex"); {
 		case index == "" || p.on("dynsearchindex"):

@@ -191,9 +191,12 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 			o.Set("mode", "index")
 			o.Set("index", index)
 		}
-		if user := option(n.args, "user"); user != "" {
+		switch user, password := option(n.args, "user"), option(n.args, "password"); {
+		case user != "" && password != "":
 			o.Set("username", user)
-			o.Set("password", option(n.args, "password"))
+			o.Set("password", password)
+		case user != "" || password != "":
+			t.lose(st, "user() and password() belong together here; until both are given the output shows no user")
 		}
 		if ca := option(n.args, "ca-file"); ca != "" {
 			o.Set("tls", convert.Inline{{Key: "ca_file", Value: ca}})
@@ -202,7 +205,7 @@ func (t *translator) elasticsearch(st statement, n *node, base string) []string 
 		}
 	})
 	out.Comment("documents have the fields of the Elastic Common Schema")
-	if option(n.args, "password") != "" {
+	if option(n.args, "user") != "" && option(n.args, "password") != "" {
 		out.Comment("password = \"file:PATH\" keeps it out of this file")
 	}
 	return []string{out.Name}
