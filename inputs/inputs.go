@@ -176,6 +176,32 @@ type EventBatch struct {
 	Origin Origin
 }
 
+// AddDatagram appends a message that came as a datagram of size octets, of which data
+// are those that were received. A trailer (syslog.TrimTrailer) is no part of the message;
+// what is longer than limit octets is cut and flagged, and an empty one is left out, both
+// counted in stats. It returns the message's frame, the origin of which is for the caller
+// to set, or nil where it was left out.
+func (b *Batch) AddDatagram(data []byte, size, limit int, stats *syslog.FramingStats) *Frame {
+	var w syslog.Warnings
+	msg := data
+	if size == len(data) {
+		msg = syslog.TrimTrailer(data)
+	}
+	if size > len(data) || len(msg) > limit {
+		msg, w = msg[:min(limit, len(msg))], syslog.WarnTruncated
+		stats.Truncated++
+		stats.Discarded += size - len(msg)
+	}
+	if len(msg) == 0 {
+		stats.Empty++
+		return nil
+	}
+	start := uint32(len(b.Data))
+	b.Data = append(b.Data, msg...)
+	b.Frames = append(b.Frames, Frame{Span: syslog.Span{Start: start, End: uint32(len(b.Data))}, Warnings: w})
+	return &b.Frames[len(b.Frames)-1]
+}
+
 // Reset empties b for the next use and keeps its memory.
 func (b *Batch) Reset() {
 	b.Data, b.Frames, b.Origins = b.Data[:0], b.Frames[:0], b.Origins[:0]

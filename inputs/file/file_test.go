@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -104,7 +104,7 @@ func newTester(t *testing.T) *tester { return &tester{T: t, dir: t.TempDir(), si
 // start follows *.log, or what cfg names, until stop is called or the test ends.
 func (t *tester) start(cfg Config) {
 	t.Helper()
-	cfg.Name, cfg.Host, cfg.Logger = "files", "here", zerolog.New(zerolog.NewTestWriter(t))
+	cfg.Name, cfg.Host, cfg.Logger = "files", "here", inputtest.Logger(t.T)
 	for i, p := range cfg.Include {
 		cfg.Include[i] = filepath.Join(t.dir, p)
 	}
@@ -118,16 +118,7 @@ func (t *tester) start(cfg Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- in.Run(ctx, t.sink) }()
-	t.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	t.Cleanup(t.stop)
+	t.stop = inputtest.Run(t, in, t.sink)
 }
 
 func (t *tester) path(name string) string { return filepath.Join(t.dir, name) }

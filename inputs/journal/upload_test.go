@@ -20,10 +20,10 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/parser"
@@ -85,25 +85,12 @@ func (s *sink) all() []string {
 func start(t testing.TB, cfg Config, s inputs.Sink) (in *Input, stop func()) {
 	t.Helper()
 	cfg.Name, cfg.Listen = "journal", "127.0.0.1:0"
-	cfg.Logger = zerolog.New(zerolog.NewTestWriter(t))
+	cfg.Logger = inputtest.Logger(t)
 	in, err := New(cfg)
-	if err == nil {
-		err = in.Listen()
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- in.Run(ctx, s) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run returned %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	return in, stop
+	return in, inputtest.Run(t, in, s)
 }
 
 func client(t testing.TB, conf *tls.Config) *http.Client {
@@ -142,33 +129,6 @@ func post(t testing.TB, c *http.Client, r *http.Request) (status int, text strin
 	return resp.StatusCode, strings.TrimSpace(string(b)), resp.Header
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-func metric(t testing.TB, g prometheus.Gatherer, name, label string) float64 {
-	t.Helper()
-	families, err := g.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if f.GetName() == name && l.GetValue() == label {
-					return m.GetCounter().GetValue()
-				}
-			}
-		}
-	}
-	return 0
-}
-
 func zstdOf(t testing.TB, parts ...string) string {
 	t.Helper()
 	enc, err := zstd.NewWriter(nil)
@@ -191,7 +151,7 @@ func TestEveryAnswerHasItsStatus(t *testing.T) {
 	stored := 0
 	f := func(status int, want string, entries int, body string, edit func(*http.Request)) {
 		t.Helper()
-		before := metric(t, registry, "syslane_input_http_requests_total", fmt.Sprint(status))
+		before := inputtest.Metric(t, registry, "syslane_input_http_requests_total", fmt.Sprint(status))
 		got, text, header := post(t, c, request(t, in, strings.NewReader(body), edit))
 		if got != status || !strings.Contains(text, want) {
 			t.Errorf("answered %d %q, want %d %q", got, text, status, want)
@@ -206,7 +166,7 @@ func TestEveryAnswerHasItsStatus(t *testing.T) {
 		if n := len(s.all()); n != stored {
 			t.Errorf("after %d %q: %d entries are stored, want %d", got, text, n, stored)
 		}
-		if n := metric(t, registry, "syslane_input_http_requests_total", fmt.Sprint(status)); n != before+1 {
+		if n := inputtest.Metric(t, registry, "syslane_input_http_requests_total", fmt.Sprint(status)); n != before+1 {
 			t.Errorf("%v answers %d are counted, want %v", n, status, before+1)
 		}
 	}
@@ -249,7 +209,7 @@ func TestEntriesAreStoredWhileTheUploadRunsAndAcknowledgedAfterTheLast(t *testin
 	}()
 	for i := range 3 {
 		io.WriteString(w, export(kv{"MESSAGE", fmt.Sprint(i)}))
-		eventually(t, "an entry", func() bool { return len(s.all()) == i+1 })
+		inputtest.Eventually(t, "an entry", func() bool { return len(s.all()) == i+1 })
 	}
 	s.mu.Lock()
 	s.gate = make(chan struct{})
@@ -281,7 +241,7 @@ func TestASlowDiskHoldsTheClientBack(t *testing.T) {
 		broken <- err
 	}()
 	last := int64(-1)
-	eventually(t, "the client to stand still", func() bool {
+	inputtest.Eventually(t, "the client to stand still", func() bool {
 		n := body.count()
 		still := n == last && n > maxBatchOctets
 		last = n
@@ -297,7 +257,7 @@ func TestASlowDiskHoldsTheClientBack(t *testing.T) {
 		t.Error("the upload was answered")
 	}
 	close(s.gate)
-	eventually(t, "what was received to be stored", func() bool { return len(s.all()) > 0 })
+	inputtest.Eventually(t, "what was received to be stored", func() bool { return len(s.all()) > 0 })
 }
 
 // counted counts what was read.
@@ -345,10 +305,10 @@ func TestAnUploadThatBreaksOffKeepsWhatWasReceived(t *testing.T) {
 	in, _ := start(t, Config{Registerer: registry}, s)
 	two := export(kv{"MESSAGE", "1"}) + export(kv{"MESSAGE", "2"})
 	c := raw(t, in, chunkedHeader+chunk(two+"MESSAGE=half"))
-	eventually(t, "the entries", func() bool { return len(s.all()) == 2 })
+	inputtest.Eventually(t, "the entries", func() bool { return len(s.all()) == 2 })
 	c.Close()
-	eventually(t, "the end", func() bool {
-		return metric(t, registry, "syslane_input_http_requests_total", "400") == 1
+	inputtest.Eventually(t, "the end", func() bool {
+		return inputtest.Metric(t, registry, "syslane_input_http_requests_total", "400") == 1
 	})
 	if got := s.all(); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("stored %q", got)
@@ -393,13 +353,13 @@ func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {
 	for range 2 {
 		raw(t, in, chunkedHeader)
 	}
-	eventually(t, "a refusal", func() bool {
+	inputtest.Eventually(t, "a refusal", func() bool {
 		c := raw(t, in, "")
 		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 		_, err := c.Read(make([]byte, 1))
 		return err == io.EOF
 	})
-	if n := metric(t, registry, "syslane_input_refused_connections_total", "connections_per_address"); n < 1 {
+	if n := inputtest.Metric(t, registry, "syslane_input_refused_connections_total", "connections_per_address"); n < 1 {
 		t.Errorf("%v refusals are counted", n)
 	}
 }
@@ -419,7 +379,7 @@ func TestAtTheEndWhatWasReceivedIsStoredAndTheClientToldToRepeat(t *testing.T) {
 	in, stop := start(t, Config{}, s)
 	idle := raw(t, in, "")
 	c := raw(t, in, chunkedHeader+chunk(export(kv{"MESSAGE", "1"})+"MESSAGE=ha"))
-	eventually(t, "the entry", func() bool { return len(s.all()) == 1 })
+	inputtest.Eventually(t, "the entry", func() bool { return len(s.all()) == 1 })
 	stop()
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
@@ -455,7 +415,7 @@ func TestAFailingSinkEndsTheUploadAtOnce(t *testing.T) {
 			t.Errorf("answered %d", resp.StatusCode)
 		}
 	}
-	if n := metric(t, registry, "syslane_input_http_requests_total", "503"); n != 1 {
+	if n := inputtest.Metric(t, registry, "syslane_input_http_requests_total", "503"); n != 1 {
 		t.Errorf("%v answers 503 are counted", n)
 	}
 }
@@ -492,8 +452,8 @@ func TestTruncatedEntriesAreFlaggedAndCounted(t *testing.T) {
 	s := &sink{}
 	in, _ := start(t, Config{MaxFieldSize: 100, Registerer: registry}, s)
 	post(t, client(t, nil), request(t, in, strings.NewReader(export(kv{"MESSAGE", strings.Repeat("x", 150)})), nil))
-	if s.warnings != syslog.WarnTruncated || metric(t, registry, "syslane_input_discarded_octets_total", "truncated") != 50 ||
-		metric(t, registry, "syslane_input_framing_errors_total", "truncated") != 1 {
+	if s.warnings != syslog.WarnTruncated || inputtest.Metric(t, registry, "syslane_input_discarded_octets_total", "truncated") != 50 ||
+		inputtest.Metric(t, registry, "syslane_input_framing_errors_total", "truncated") != 1 {
 		t.Errorf("warnings %v", s.warnings.Names(nil))
 	}
 }

@@ -1,31 +1,16 @@
 package tcp
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 )
-
-// countingSink counts messages and takes a while for each batch, as an fsync does.
-type countingSink struct {
-	delay             time.Duration
-	messages, batches atomic.Int64
-}
-
-func (s *countingSink) Submit(_ context.Context, b *inputs.Batch) error {
-	time.Sleep(s.delay)
-	s.messages.Add(int64(len(b.Frames)))
-	s.batches.Add(1)
-	return nil
-}
 
 // BenchmarkReceive sends b.N messages of 311 octets over some connections into a
 // sink that takes two milliseconds for a batch.
@@ -47,7 +32,7 @@ func BenchmarkReceive(b *testing.B) {
 }
 
 func benchmark(b *testing.B, cfg Config, conns int, dialer func(string) (net.Conn, error)) {
-	s := &countingSink{delay: 2 * time.Millisecond}
+	s := &inputtest.Counter{Delay: 2 * time.Millisecond}
 	in, stop := start(b, cfg, s)
 	msg := "<134>1 2024-05-01T12:00:00.123456Z host.example.net app 1234 ID47 - " + strings.Repeat("m", 242)
 	const block = 200
@@ -77,11 +62,11 @@ func benchmark(b *testing.B, cfg Config, conns int, dialer func(string) (net.Con
 		})
 	}
 	all.Wait()
-	for s.messages.Load() < int64(b.N) && time.Since(begin) < time.Minute {
+	for s.Messages.Load() < int64(b.N) && time.Since(begin) < time.Minute {
 		time.Sleep(time.Millisecond)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "msgs/s")
-	b.ReportMetric(float64(s.messages.Load())/float64(s.batches.Load()), "msgs/submit")
+	b.ReportMetric(float64(s.Messages.Load())/float64(s.Batches.Load()), "msgs/submit")
 	b.StopTimer()
 	stop()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -34,7 +35,7 @@ func TestACompressedStreamGivesItsMessagesHoweverItIsSplit(t *testing.T) {
 	for _, withTLS := range []bool{false, true} {
 		for _, flush := range []int{100, 40_000, len(stream)} {
 			for _, size := range []int{1000, 1 << 20} {
-				s := &sink{}
+				s := &inputtest.Sink{}
 				cfg := Config{Compression: CompressionZlib}
 				if withTLS {
 					cfg.TLS = site.server(t, false)
@@ -47,12 +48,12 @@ func TestACompressedStreamGivesItsMessagesHoweverItIsSplit(t *testing.T) {
 				for part := range slices.Chunk(deflate(t, stream, flush, true), size) {
 					write(t, c, part)
 				}
-				eventually(t, "all messages", func() bool { return len(s.all()) == len(want) })
+				inputtest.Eventually(t, "all messages", func() bool { return s.Count() == len(want) })
 				// another stream may follow on the same connection
 				write(t, c, deflate(t, []byte("<13>second stream\n"), 100, false))
-				eventually(t, "the second stream", func() bool { return s.has("<13>second stream") })
+				inputtest.Eventually(t, "the second stream", func() bool { return s.Has("<13>second stream") })
 				stop()
-				if !slices.Equal(s.all()[:len(want)], want) {
+				if !slices.Equal(s.All()[:len(want)], want) {
 					t.Errorf("flushed each %d, pieces of %d: other messages than were sent", flush, size)
 				}
 			}
@@ -61,7 +62,7 @@ func TestACompressedStreamGivesItsMessagesHoweverItIsSplit(t *testing.T) {
 }
 
 func TestFlushedMessagesOfACompressedStreamDoNotWait(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{Compression: CompressionZlib, IdleTimeout: 20 * time.Second}, s)
 	c := dial(t, in)
 	var b bytes.Buffer
@@ -75,40 +76,40 @@ func TestFlushedMessagesOfACompressedStreamDoNotWait(t *testing.T) {
 		return all[len(all)-hold:]
 	}
 	send("<13>a\n", 0)
-	eventually(t, "the first", func() bool { return s.has("<13>a") })
+	inputtest.Eventually(t, "the first", func() bool { return s.Has("<13>a") })
 	rest := send("<13>b\n", 2)
 	// longer than the time after which a silent connection gives its buffer back
 	time.Sleep(silence + 200*time.Millisecond)
 	write(t, c, rest)
-	eventually(t, "the second, which came in two parts", func() bool { return s.has("<13>b") })
+	inputtest.Eventually(t, "the second, which came in two parts", func() bool { return s.Has("<13>b") })
 	send("<13>c", 0)
 	c.Close()
-	eventually(t, "the last, which was cut", func() bool { return len(s.all()) == 3 })
-	if got := s.all()[2]; got != (message{"<13>c", syslog.WarnUnterminated}) {
+	inputtest.Eventually(t, "the last, which was cut", func() bool { return s.Count() == 3 })
+	if got := s.All()[2]; got != (inputtest.Message{Text: "<13>c", Warnings: syslog.WarnUnterminated}) {
 		t.Errorf("got %v", got)
 	}
 }
 
 func TestACompressedStreamCannotMakeMemoryGrow(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	reg := prometheus.NewRegistry()
 	in, stop := start(t, Config{Compression: CompressionZlib, Registerer: reg}, s)
 	c := dial(t, in)
 	bomb := deflate(t, bytes.Repeat([]byte("x"), 32<<20), 32<<20, true)
 	write(t, c, bomb)
 	write(t, c, deflate(t, []byte("\n<13>after\n"), 100, true))
-	eventually(t, "the message after", func() bool { return s.has("<13>after") })
+	inputtest.Eventually(t, "the message after", func() bool { return s.Has("<13>after") })
 	stop()
-	if got := s.all(); len(got) != 2 || len(got[0].text) != syslog.DefaultMaxMessageSize || got[0].warnings != syslog.WarnTruncated {
+	if got := s.All(); len(got) != 2 || len(got[0].Text) != syslog.DefaultMaxMessageSize || got[0].Warnings != syslog.WarnTruncated {
 		t.Errorf("%d messages", len(got))
 	}
-	if got := metric(t, reg, "syslane_input_discarded_octets_total", ""); got != 32<<20-syslog.DefaultMaxMessageSize+1 {
+	if got := inputtest.Metric(t, reg, "syslane_input_discarded_octets_total", ""); got != 32<<20-syslog.DefaultMaxMessageSize+1 {
 		t.Errorf("%v octets discarded", got)
 	}
 }
 
 func TestAStreamThatIsNotCompressedAsConfiguredIsClosedAndCounted(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	reg := prometheus.NewRegistry()
 	in, _ := start(t, Config{Compression: CompressionZlib, Registerer: reg}, s)
 	good := deflate(t, []byte(strings.Repeat("<13>good\n", 100)), 1000, true)
@@ -119,11 +120,11 @@ func TestAStreamThatIsNotCompressedAsConfiguredIsClosedAndCounted(t *testing.T) 
 		if _, err := c.Read(make([]byte, 1)); err == nil {
 			t.Errorf("stream %d: connection stayed open", i)
 		}
-		eventually(t, "it in the metric", func() bool {
-			return metric(t, reg, "syslane_input_framing_errors_total", "lost") == float64(i+1)
+		inputtest.Eventually(t, "it in the metric", func() bool {
+			return inputtest.Metric(t, reg, "syslane_input_framing_errors_total", "lost") == float64(i+1)
 		})
 	}
-	if s.has("<13>plain") {
+	if s.Has("<13>plain") {
 		t.Error("a plain message was taken")
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/pires/go-proxyproto"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/syslane/syslane/inputs/inputtest"
 )
 
 var fromLoopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -37,7 +39,7 @@ func TestTheSourceBehindALoadBalancerSurvives(t *testing.T) {
 				if withTLS {
 					cfg.TLS = site.server(t, false)
 				}
-				s := &sink{}
+				s := &inputtest.Sink{}
 				in, stop := start(t, cfg, s)
 				c := dial(t, in)
 				if withTLS {
@@ -48,9 +50,9 @@ func TestTheSourceBehindALoadBalancerSurvives(t *testing.T) {
 				} else {
 					write(t, c, append(header(t, version, source), "<13>a\n"...))
 				}
-				eventually(t, "the message", func() bool { return s.has("<13>a") })
+				inputtest.Eventually(t, "the message", func() bool { return s.Has("<13>a") })
 				stop()
-				if got := s.origins[0].Source.String(); got != source {
+				if got := s.Origins()[0].Source.String(); got != source {
 					t.Errorf("version %d, TLS %v: source %s, want %s", version, withTLS, got, source)
 				}
 			}
@@ -59,7 +61,7 @@ func TestTheSourceBehindALoadBalancerSurvives(t *testing.T) {
 }
 
 func TestHealthChecksOfALoadBalancerAreNoMessages(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	reg := prometheus.NewRegistry()
 	in, stop := start(t, Config{Proxies: fromLoopback, Registerer: reg}, s)
 	dial(t, in).Close()
@@ -67,20 +69,20 @@ func TestHealthChecksOfALoadBalancerAreNoMessages(t *testing.T) {
 	write(t, local, []byte("\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00<13>local\n"))
 	unknown := dial(t, in)
 	write(t, unknown, []byte("PROXY UNKNOWN\r\n<13>unknown\n"))
-	eventually(t, "both messages", func() bool { return s.has("<13>local") && s.has("<13>unknown") })
+	inputtest.Eventually(t, "both messages", func() bool { return s.Has("<13>local") && s.Has("<13>unknown") })
 	stop()
-	for i, o := range s.origins {
+	for i, o := range s.Origins() {
 		if o.Source.Addr().String() != "127.0.0.1" {
 			t.Errorf("source of message %d is %v", i, o.Source)
 		}
 	}
-	if n := metric(t, reg, "syslane_input_refused_connections_total", ""); n != 0 {
+	if n := inputtest.Metric(t, reg, "syslane_input_refused_connections_total", ""); n != 0 {
 		t.Errorf("%v refused", n)
 	}
 }
 
 func TestATrustedLoadBalancerWithoutAGoodHeaderIsRefused(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	reg := prometheus.NewRegistry()
 	in, _ := start(t, Config{Proxies: fromLoopback, HandshakeTimeout: 300 * time.Millisecond, Registerer: reg}, s)
 	for _, stream := range []string{
@@ -94,36 +96,36 @@ func TestATrustedLoadBalancerWithoutAGoodHeaderIsRefused(t *testing.T) {
 			t.Errorf("%q: connection stayed open", stream)
 		}
 	}
-	eventually(t, "refusals in the metric", func() bool {
-		return metric(t, reg, "syslane_input_refused_connections_total", "proxy_header") == 7
+	inputtest.Eventually(t, "refusals in the metric", func() bool {
+		return inputtest.Metric(t, reg, "syslane_input_refused_connections_total", "proxy_header") == 7
 	})
-	if got := s.all(); len(got) > 0 {
+	if got := s.All(); len(got) > 0 {
 		t.Errorf("messages: %v", got)
 	}
 }
 
 func TestAHeaderFromAnybodyElseIsText(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, stop := start(t, Config{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, s)
 	write(t, dial(t, in), append(header(t, 1, "198.51.100.7:4321"), "<13>a\n"...))
-	eventually(t, "the message", func() bool { return s.has("<13>a") })
+	inputtest.Eventually(t, "the message", func() bool { return s.Has("<13>a") })
 	stop()
-	if s.origins[0].Source.Addr().String() != "127.0.0.1" {
-		t.Errorf("forged source %v was believed", s.origins[0].Source)
+	if s.Origins()[0].Source.Addr().String() != "127.0.0.1" {
+		t.Errorf("forged source %v was believed", s.Origins()[0].Source)
 	}
 }
 
 func TestTheLimitPerAddressIsThatOfTheSourceBehindTheLoadBalancer(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{Proxies: fromLoopback, MaxConnectionsPerAddress: 1}, s)
 	for _, source := range []string{"198.51.100.1:1", "198.51.100.2:1", "198.51.100.3:1"} {
 		write(t, dial(t, in), append(header(t, 2, source), "<13>from "+source+"\n"...))
-		eventually(t, "its message", func() bool { return s.has("<13>from " + source) })
+		inputtest.Eventually(t, "its message", func() bool { return s.Has("<13>from " + source) })
 	}
 	c := dial(t, in)
 	write(t, c, append(header(t, 2, "198.51.100.1:2"), "<13>one too many\n"...))
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); err == nil || s.has("<13>one too many") {
+	if _, err := c.Read(make([]byte, 1)); err == nil || s.Has("<13>one too many") {
 		t.Errorf("read %v", err)
 	}
 }

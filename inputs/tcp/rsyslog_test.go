@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
@@ -48,7 +49,7 @@ func TestRsyslogDeliversEachMessageOnceInEveryWayThatItHas(t *testing.T) {
 	} {
 		for _, form := range []string{"RSYSLOG_SyslogProtocol23Format", "RSYSLOG_TraditionalForwardFormat"} {
 			t.Run(c.name+" "+form, func(t *testing.T) {
-				s := &sink{}
+				s := &inputtest.Sink{}
 				in, stopInput := start(t, c.cfg, s)
 				globals := ""
 				if c.cfg.TLS != nil {
@@ -67,20 +68,20 @@ func TestRsyslogDeliversEachMessageOnceInEveryWayThatItHas(t *testing.T) {
 				}
 				write(t, c1, b)
 				c1.Close()
-				eventually(t, "all messages", func() bool { return len(s.all()) >= n })
+				inputtest.Eventually(t, "all messages", func() bool { return s.Count() >= n })
 				if err := rsyslog.Stop(30 * time.Second); err != nil {
 					t.Error(err)
 				}
 				stopInput()
-				for i, m := range s.all() {
-					if !strings.HasPrefix(m.text, "<134>") || !strings.HasSuffix(m.text, fmt.Sprintf("message number %08d", i)) || m.warnings != 0 {
-						t.Fatalf("message %d is %q, warnings %v", i, m.text, m.warnings.Names(nil))
+				for i, m := range s.All() {
+					if !strings.HasPrefix(m.Text, "<134>") || !strings.HasSuffix(m.Text, fmt.Sprintf("message number %08d", i)) || m.Warnings != 0 {
+						t.Fatalf("message %d is %q, warnings %v", i, m.Text, m.Warnings.Names(nil))
 					}
 				}
-				if got := len(s.all()); got != n {
+				if got := s.Count(); got != n {
 					t.Errorf("%d messages, want %d", got, n)
 				}
-				if got := s.origins[0].Identity; got != c.identity {
+				if got := s.Origins()[0].Identity; got != c.identity {
 					t.Errorf("identity is %q, want %q", got, c.identity)
 				}
 			})

@@ -13,59 +13,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// message is a message as a sink sees it.
-type message struct {
-	text     string
-	warnings syslog.Warnings
-}
-
-// sink keeps what it is given. Its gate, if set, is waited for in each Submit.
-type sink struct {
-	mu       sync.Mutex
-	messages []message
-	origins  []inputs.Origin
-	gate     chan struct{}
-	err      error
-}
-
-func (s *sink) Submit(ctx context.Context, b *inputs.Batch) error {
-	if s.gate != nil {
-		select {
-		case <-s.gate:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return s.err
-	}
-	for _, f := range b.Frames {
-		s.messages = append(s.messages, message{string(f.Of(b.Data)), f.Warnings})
-		s.origins = append(s.origins, b.Origins[f.Origin])
-	}
-	return nil
-}
-
-func (s *sink) all() []message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.messages)
-}
-
-func (s *sink) has(text string) bool {
-	return slices.ContainsFunc(s.all(), func(m message) bool { return m.text == text })
-}
 
 // start runs an input and returns the function that stops it and waits.
 func start(t testing.TB, cfg Config, s inputs.Sink) (in *Input, stop func()) {
@@ -74,37 +29,17 @@ func start(t testing.TB, cfg Config, s inputs.Sink) (in *Input, stop func()) {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	if _, ok := t.(*testing.T); ok {
-		cfg.Logger = zerolog.New(zerolog.NewTestWriter(t))
-	}
+	cfg.Logger = inputtest.Logger(t)
 	in, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := in.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- in.Run(ctx, s) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	return in, stop
+	return in, inputtest.Run(t, in, s)
 }
 
 func dial(t testing.TB, in *Input) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", in.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
+	return inputtest.Dial(t, "tcp", in.Addr().String())
 }
 
 func write(t testing.TB, c net.Conn, b []byte) {
@@ -114,42 +49,8 @@ func write(t testing.TB, c net.Conn, b []byte) {
 	}
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-// metric returns the value of a counter or gauge with the given label value, or
-// the only one where label is "".
-func metric(t testing.TB, g prometheus.Gatherer, name, label string) float64 {
-	t.Helper()
-	families, err := g.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			match := label == ""
-			for _, l := range m.GetLabel() {
-				match = match || l.GetValue() == label
-			}
-			if match {
-				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
-			}
-		}
-	}
-	return 0
-}
-
 // mixed returns a stream of n messages in all framings, and the messages.
-func mixed(n int) (stream []byte, want []message) {
+func mixed(n int) (stream []byte, want []inputtest.Message) {
 	for i := range n {
 		msg := fmt.Sprintf("<13>message %d %s", i, strings.Repeat("x", i*37%2000))
 		switch i % 4 {
@@ -162,7 +63,7 @@ func mixed(n int) (stream []byte, want []message) {
 		case 3:
 			stream = append(stream, msg+"\x00"...)
 		}
-		want = append(want, message{msg, 0})
+		want = append(want, inputtest.Message{Text: msg})
 	}
 	return stream, want
 }
@@ -170,59 +71,59 @@ func mixed(n int) (stream []byte, want []message) {
 func TestEverySplitOfAMixedStreamGivesTheSameMessages(t *testing.T) {
 	stream, want := mixed(300)
 	for _, size := range []int{1000, 4 << 10, 64 << 10, len(stream)} {
-		s := &sink{}
+		s := &inputtest.Sink{}
 		in, stop := start(t, Config{}, s)
 		c := dial(t, in)
 		for part := range slices.Chunk(stream, size) {
 			write(t, c, part)
 		}
 		c.Close()
-		eventually(t, "all messages", func() bool { return len(s.all()) == len(want) })
+		inputtest.Eventually(t, "all messages", func() bool { return s.Count() == len(want) })
 		stop()
-		if !slices.Equal(s.all(), want) {
+		if !slices.Equal(s.All(), want) {
 			t.Errorf("pieces of %d: other messages than were sent", size)
 		}
 	}
 	// octet by octet, each in a segment of its own
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{}, s)
 	c := dial(t, in)
 	stream, want = mixed(20)
 	for i := range stream {
 		write(t, c, stream[i:i+1])
 	}
-	eventually(t, "all messages", func() bool { return len(s.all()) == len(want) })
-	if !slices.Equal(s.all(), want) {
+	inputtest.Eventually(t, "all messages", func() bool { return s.Count() == len(want) })
+	if !slices.Equal(s.All(), want) {
 		t.Error("octet by octet: other messages than were sent")
 	}
 }
 
 func TestCompleteMessagesDoNotWaitForTheRest(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{}, s)
 	c := dial(t, in)
 	write(t, c, []byte("<13>a\n<13>b\n<13>begun"))
-	eventually(t, "two messages", func() bool { return len(s.all()) == 2 })
+	inputtest.Eventually(t, "two messages", func() bool { return s.Count() == 2 })
 	write(t, c, []byte(" and ended\n"))
-	eventually(t, "the third", func() bool { return s.has("<13>begun and ended") })
+	inputtest.Eventually(t, "the third", func() bool { return s.Has("<13>begun and ended") })
 }
 
 func TestTheSourceOfAConnectionIsOnItsMessages(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
-		s := &sink{}
+		s := &inputtest.Sink{}
 		in, stop := start(t, Config{Listen: listen}, s)
 		c := dial(t, in)
 		write(t, c, []byte("<13>a\n"))
-		eventually(t, "the message", func() bool { return len(s.all()) == 1 })
+		inputtest.Eventually(t, "the message", func() bool { return s.Count() == 1 })
 		stop()
-		if got, want := s.origins[0].Source.String(), strings.ReplaceAll(c.LocalAddr().String(), "::ffff:", ""); got != want {
+		if got, want := s.Origins()[0].Source.String(), strings.ReplaceAll(c.LocalAddr().String(), "::ffff:", ""); got != want {
 			t.Errorf("source is %s, want %s", got, want)
 		}
 	}
 }
 
 func TestALineOfTenMegabytesIsCutAndTheConnectionKept(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	reg := prometheus.NewRegistry()
 	in, _ := start(t, Config{Registerer: reg}, s)
 	c := dial(t, in)
@@ -232,35 +133,35 @@ func TestALineOfTenMegabytesIsCutAndTheConnectionKept(t *testing.T) {
 	write(t, c, fmt.Appendf(nil, "%d <13>", len(long)+4))
 	write(t, c, long)
 	write(t, c, []byte("9 <13>after"))
-	eventually(t, "all messages", func() bool { return len(s.all()) == 4 })
-	for i, m := range s.all() {
-		if i%2 == 0 && (len(m.text) != syslog.DefaultMaxMessageSize || m.warnings != syslog.WarnTruncated) || i%2 == 1 && m != (message{"<13>after", 0}) {
-			t.Errorf("message %d: %d octets, warnings %v", i, len(m.text), m.warnings.Names(nil))
+	inputtest.Eventually(t, "all messages", func() bool { return s.Count() == 4 })
+	for i, m := range s.All() {
+		if i%2 == 0 && (len(m.Text) != syslog.DefaultMaxMessageSize || m.Warnings != syslog.WarnTruncated) || i%2 == 1 && m != (inputtest.Message{Text: "<13>after"}) {
+			t.Errorf("message %d: %d octets, warnings %v", i, len(m.Text), m.Warnings.Names(nil))
 		}
 	}
 	// Both long messages have 4 + 10 MiB octets, and one a line feed.
 	want := float64(2*(10<<20+4-syslog.DefaultMaxMessageSize) + 1)
-	eventually(t, "the discarded octets", func() bool {
-		return metric(t, reg, "syslane_input_discarded_octets_total", "truncated") == want
+	inputtest.Eventually(t, "the discarded octets", func() bool {
+		return inputtest.Metric(t, reg, "syslane_input_discarded_octets_total", "truncated") == want
 	})
-	if got := metric(t, reg, "syslane_input_framing_errors_total", "truncated"); got != 2 {
+	if got := inputtest.Metric(t, reg, "syslane_input_framing_errors_total", "truncated"); got != 2 {
 		t.Errorf("truncated = %v, want 2", got)
 	}
 }
 
 func TestAnImpossibleOctetCountCostsNoOtherMessage(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{}, s)
 	c := dial(t, in)
 	write(t, c, []byte("99999999999 <13>a\n<13>b\n"))
-	eventually(t, "both messages", func() bool { return len(s.all()) == 2 })
-	if got := s.all(); got[0] != (message{"99999999999 <13>a", syslog.WarnBadCount}) || got[1] != (message{"<13>b", 0}) {
+	inputtest.Eventually(t, "both messages", func() bool { return s.Count() == 2 })
+	if got := s.All(); got[0] != (inputtest.Message{Text: "99999999999 <13>a", Warnings: syslog.WarnBadCount}) || got[1] != (inputtest.Message{Text: "<13>b"}) {
 		t.Errorf("got %v", got)
 	}
 }
 
 func TestABlockedSinkHoldsTheSenderBack(t *testing.T) {
-	s := &sink{gate: make(chan struct{})}
+	s := &inputtest.Sink{Gate: make(chan struct{})}
 	in, stop := start(t, Config{}, s)
 	c := dial(t, in)
 	line := []byte("<13>" + strings.Repeat("x", 995) + "\n")
@@ -275,29 +176,29 @@ func TestABlockedSinkHoldsTheSenderBack(t *testing.T) {
 	if sent >= 64<<20 {
 		t.Errorf("%d octets were taken while nothing was stored", sent)
 	}
-	close(s.gate)
+	close(s.Gate)
 	c.Close()
-	eventually(t, "all that was sent", func() bool { return len(s.all()) >= sent/1000 })
+	inputtest.Eventually(t, "all that was sent", func() bool { return s.Count() >= sent/1000 })
 	stop()
-	if got, want := len(s.all()), (sent+999)/1000; got != want {
+	if got, want := s.Count(), (sent+999)/1000; got != want {
 		t.Errorf("%d messages, want %d", got, want)
 	}
 }
 
 func TestTheLastLineWithoutALineFeedIsKeptAndFlagged(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{}, s)
 	c := dial(t, in)
 	write(t, c, []byte("<13>a\n<13>b"))
 	c.Close()
-	eventually(t, "both", func() bool { return len(s.all()) == 2 })
-	if got := s.all()[1]; got != (message{"<13>b", syslog.WarnUnterminated}) {
+	inputtest.Eventually(t, "both", func() bool { return s.Count() == 2 })
+	if got := s.All()[1]; got != (inputtest.Message{Text: "<13>b", Warnings: syslog.WarnUnterminated}) {
 		t.Errorf("got %v", got)
 	}
 }
 
 func TestWhatWasReceivedIsSubmittedAtTheEnd(t *testing.T) {
-	s := &sink{gate: make(chan struct{})}
+	s := &inputtest.Sink{Gate: make(chan struct{})}
 	reg := prometheus.NewRegistry()
 	in, stop := start(t, Config{Registerer: reg}, s)
 	stream, want := mixed(1000)
@@ -307,21 +208,21 @@ func TestWhatWasReceivedIsSubmittedAtTheEnd(t *testing.T) {
 		write(t, c, stream)
 	}
 	// What the system has accepted and the input not yet goes with the listener.
-	eventually(t, "all are accepted", func() bool { return metric(t, reg, "syslane_input_connections", "") == 10 })
+	inputtest.Eventually(t, "all are accepted", func() bool { return inputtest.Metric(t, reg, "syslane_input_connections", "") == 10 })
 	all.Go(stop)
-	close(s.gate)
+	close(s.Gate)
 	all.Wait()
-	if got := len(s.all()); got != 10*len(want) {
+	if got := s.Count(); got != 10*len(want) {
 		t.Errorf("%d messages, want %d", got, 10*len(want))
 	}
 }
 
 func TestAPeerSeesTheEndOfTheInputAsAnOrderlyClose(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, stop := start(t, Config{}, s)
 	c := dial(t, in)
 	write(t, c, []byte("<13>a\n"))
-	eventually(t, "the message", func() bool { return s.has("<13>a") })
+	inputtest.Eventually(t, "the message", func() bool { return s.Has("<13>a") })
 	ended := make(chan error, 1)
 	go func() {
 		_, err := c.Read(make([]byte, 1))
@@ -333,7 +234,7 @@ func TestAPeerSeesTheEndOfTheInputAsAnOrderlyClose(t *testing.T) {
 	if err := <-ended; err == nil || err.Error() != "EOF" {
 		t.Errorf("the peer read %v, want EOF", err)
 	}
-	if !s.has("<13>last") {
+	if !s.Has("<13>last") {
 		t.Error("what the peer sent while the input ended is missing")
 	}
 }
@@ -341,29 +242,29 @@ func TestAPeerSeesTheEndOfTheInputAsAnOrderlyClose(t *testing.T) {
 func TestConnectionsBeyondTheLimitsAreRefusedAndCounted(t *testing.T) {
 	f := func(cfg Config, reason string) {
 		t.Helper()
-		s := &sink{}
+		s := &inputtest.Sink{}
 		reg := prometheus.NewRegistry()
 		cfg.Registerer = reg
 		in, _ := start(t, cfg, s)
 		first, second := dial(t, in), dial(t, in)
 		write(t, first, []byte("<13>first\n"))
 		write(t, second, []byte("<13>second\n"))
-		eventually(t, "messages of the permitted ones", func() bool { return s.has("<13>first") && s.has("<13>second") })
+		inputtest.Eventually(t, "messages of the permitted ones", func() bool { return s.Has("<13>first") && s.Has("<13>second") })
 		third := dial(t, in)
 		if _, err := third.Read(make([]byte, 1)); err == nil {
 			t.Error("a third connection stayed open")
 		}
-		eventually(t, "the refusal in the metric", func() bool {
-			return metric(t, reg, "syslane_input_refused_connections_total", reason) == 1
+		inputtest.Eventually(t, "the refusal in the metric", func() bool {
+			return inputtest.Metric(t, reg, "syslane_input_refused_connections_total", reason) == 1
 		})
 		first.Close()
-		eventually(t, "a free place", func() bool {
+		inputtest.Eventually(t, "a free place", func() bool {
 			c := dial(t, in)
 			defer c.Close()
 			c.Write([]byte("<13>later\n"))
 			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			_, err := c.Read(make([]byte, 1))
-			return s.has("<13>later") && err != nil
+			return s.Has("<13>later") && err != nil
 		})
 	}
 	f(Config{MaxConnections: 2}, "connections")
@@ -371,7 +272,7 @@ func TestConnectionsBeyondTheLimitsAreRefusedAndCounted(t *testing.T) {
 }
 
 func TestAnIdleConnectionIsClosed(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{IdleTimeout: 500 * time.Millisecond}, s)
 	c := dial(t, in)
 	write(t, c, []byte("<13>a\n<13>b"))
@@ -379,25 +280,21 @@ func TestAnIdleConnectionIsClosed(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); err == nil || err.Error() != "EOF" {
 		t.Errorf("read %v, want EOF", err)
 	}
-	eventually(t, "the cut message", func() bool { return s.has("<13>b") })
+	inputtest.Eventually(t, "the cut message", func() bool { return s.Has("<13>b") })
 }
 
 func TestAClosedSinkEndsTheConnectionsAndOthersErrorsDoNot(t *testing.T) {
-	s := &sink{err: errors.New("too large")}
+	s := &inputtest.Sink{}
+	s.Fail(errors.New("too large"))
 	in, _ := start(t, Config{}, s)
 	c := dial(t, in)
-	setErr := func(err error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.err = err
-	}
 	write(t, c, []byte("<13>lost\n"))
-	setErr(nil)
-	eventually(t, "a later message", func() bool {
+	s.Fail(nil)
+	inputtest.Eventually(t, "a later message", func() bool {
 		write(t, c, []byte("<13>kept\n"))
-		return s.has("<13>kept")
+		return s.Has("<13>kept")
 	})
-	setErr(inputs.ErrClosed)
+	s.Fail(inputs.ErrClosed)
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	write(t, c, []byte("<13>never\n"))
 	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
@@ -406,7 +303,7 @@ func TestAClosedSinkEndsTheConnectionsAndOthersErrorsDoNot(t *testing.T) {
 }
 
 func TestRandomOctetsHarmNoOtherConnection(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{}, s)
 	for seed := range 20 {
 		c := dial(t, in)
@@ -422,7 +319,7 @@ func TestRandomOctetsHarmNoOtherConnection(t *testing.T) {
 		c.Close()
 	}
 	write(t, dial(t, in), []byte("<13>good\n"))
-	eventually(t, "the good message", func() bool { return s.has("<13>good") })
+	inputtest.Eventually(t, "the good message", func() bool { return s.Has("<13>good") })
 }
 
 func TestBuffersForSpeedAreBoundedAndThoseForAMessageAreNot(t *testing.T) {

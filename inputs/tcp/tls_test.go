@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
@@ -106,18 +107,18 @@ func dialTLS(t testing.TB, in *Input, c *tls.Config) *tls.Conn {
 
 func TestTLSCarriesMixedFramesAndTheIdentityOfThePeer(t *testing.T) {
 	site := newSite(t)
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, stop := start(t, Config{TLS: site.server(t, true)}, s)
 	c := dialTLS(t, in, site.client(t, "relay"))
 	stream, want := mixed(1000)
 	write(t, c, stream)
 	c.Close()
-	eventually(t, "all messages", func() bool { return len(s.all()) == len(want) })
+	inputtest.Eventually(t, "all messages", func() bool { return s.Count() == len(want) })
 	stop()
-	if !slices.Equal(s.all(), want) {
+	if !slices.Equal(s.All(), want) {
 		t.Error("other messages than were sent")
 	}
-	for _, o := range s.origins {
+	for _, o := range s.Origins() {
 		if o.Identity != "relay1.example.net" || o.Source.String() != c.LocalAddr().String() {
 			t.Fatalf("origin is %v", o)
 		}
@@ -126,13 +127,13 @@ func TestTLSCarriesMixedFramesAndTheIdentityOfThePeer(t *testing.T) {
 
 func TestTLSWithoutClientCertificatesHasNoIdentity(t *testing.T) {
 	site := newSite(t)
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, stop := start(t, Config{TLS: site.server(t, false)}, s)
 	write(t, dialTLS(t, in, site.client(t, "")), []byte("<13>a\n"))
-	eventually(t, "the message", func() bool { return s.has("<13>a") })
+	inputtest.Eventually(t, "the message", func() bool { return s.Has("<13>a") })
 	stop()
-	if s.origins[0].Identity != "" {
-		t.Errorf("identity is %q", s.origins[0].Identity)
+	if s.Origins()[0].Identity != "" {
+		t.Errorf("identity is %q", s.Origins()[0].Identity)
 	}
 }
 
@@ -142,7 +143,7 @@ func TestAThousandHalfHandshakesAndStoppedClientsHoldNobodyUp(t *testing.T) {
 		t.Skip("opens a thousand connections")
 	}
 	site := newSite(t)
-	s := &sink{}
+	s := &inputtest.Sink{}
 	reg := prometheus.NewRegistry()
 	// A client that one half handshake held up would wait this long.
 	const handshake = 6 * time.Second
@@ -164,17 +165,17 @@ func TestAThousandHalfHandshakesAndStoppedClientsHoldNobodyUp(t *testing.T) {
 		c := dialTLS(t, in, config)
 		text := fmt.Sprintf("<13>message %d", i)
 		write(t, c, []byte(text+"\n"))
-		eventually(t, "the message of a good client", func() bool { return s.has(text) })
+		inputtest.Eventually(t, "the message of a good client", func() bool { return s.Has(text) })
 		took := time.Since(begin)
 		if most = max(most, took); took > handshake-time.Second {
 			t.Errorf("a good client waited %v", took)
 		}
 	}
 	t.Logf("a good client waited at most %v", most.Round(time.Millisecond))
-	eventually(t, "the ends of the half handshakes", func() bool {
-		return metric(t, reg, "syslane_input_tls_handshake_failures_total", "timeout") == 1000
+	inputtest.Eventually(t, "the ends of the half handshakes", func() bool {
+		return inputtest.Metric(t, reg, "syslane_input_tls_handshake_failures_total", "timeout") == 1000
 	})
-	if n := metric(t, reg, "syslane_input_connections", ""); n != 120 {
+	if n := inputtest.Metric(t, reg, "syslane_input_connections", ""); n != 120 {
 		t.Errorf("%v connections open, want 120", n)
 	}
 	stop()
@@ -197,11 +198,13 @@ func clientHello(t *testing.T) []byte {
 
 func TestFailedHandshakesAreCountedByReason(t *testing.T) {
 	site, other := newSite(t), newSite(t)
-	s := &sink{}
+	s := &inputtest.Sink{}
 	reg := prometheus.NewRegistry()
 	in, _ := start(t, Config{TLS: site.server(t, true), HandshakeTimeout: 2 * time.Second, Registerer: reg}, s)
 	count := func(reason string) func() bool {
-		return func() bool { return metric(t, reg, "syslane_input_tls_handshake_failures_total", reason) == 1 }
+		return func() bool {
+			return inputtest.Metric(t, reg, "syslane_input_tls_handshake_failures_total", reason) == 1
+		}
 	}
 	// attempt makes a handshake, which the server may refuse only after the client is done.
 	attempt := func(c *tls.Config) {
@@ -212,33 +215,33 @@ func TestFailedHandshakesAreCountedByReason(t *testing.T) {
 		}
 	}
 	write(t, dial(t, in), []byte("<13>plain text\n"))
-	eventually(t, "not_tls", count("not_tls"))
+	inputtest.Eventually(t, "not_tls", count("not_tls"))
 	dial(t, in)
-	eventually(t, "timeout", count("timeout"))
+	inputtest.Eventually(t, "timeout", count("timeout"))
 	dial(t, in).Close()
-	eventually(t, "closed", count("closed"))
+	inputtest.Eventually(t, "closed", count("closed"))
 	attempt(site.client(t, ""))
-	eventually(t, "no_certificate", count("no_certificate"))
+	inputtest.Eventually(t, "no_certificate", count("no_certificate"))
 	foreign := other.client(t, "relay")
 	foreign.RootCAs = site.client(t, "").RootCAs
 	attempt(foreign)
-	eventually(t, "bad_certificate", count("bad_certificate"))
+	inputtest.Eventually(t, "bad_certificate", count("bad_certificate"))
 	site.issue(t, "stranger", "stranger.example.com")
 	attempt(site.client(t, "stranger"))
-	eventually(t, "not_permitted", count("not_permitted"))
+	inputtest.Eventually(t, "not_permitted", count("not_permitted"))
 	attempt(other.client(t, "relay"))
-	eventually(t, "refused_by_peer", count("refused_by_peer"))
+	inputtest.Eventually(t, "refused_by_peer", count("refused_by_peer"))
 	attempt(&tls.Config{RootCAs: foreign.RootCAs, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
-	eventually(t, "protocol", count("protocol"))
+	inputtest.Eventually(t, "protocol", count("protocol"))
 	// and after all of them a good one
 	write(t, dialTLS(t, in, site.client(t, "relay")), []byte("<13>good\n"))
-	eventually(t, "the good message", func() bool { return s.has("<13>good") })
+	inputtest.Eventually(t, "the good message", func() bool { return s.Has("<13>good") })
 }
 
 // A renewal of certificates must need no restart.
 func TestCertificatesRotateUnderLoad(t *testing.T) {
 	site := newSite(t)
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, stop := start(t, Config{TLS: site.server(t, false)}, s)
 	serial := func(c *tls.Conn) string { return c.ConnectionState().PeerCertificates[0].SerialNumber.String() }
 	config := site.client(t, "")
@@ -264,7 +267,7 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 		}
 	})
 	site.issue(t, "server", "server.example.net", "127.0.0.1")
-	eventually(t, "a handshake with the new certificate", func() bool {
+	inputtest.Eventually(t, "a handshake with the new certificate", func() bool {
 		c := dialTLS(t, in, config)
 		defer c.Close()
 		return serial(c) != serial(old)
@@ -282,13 +285,13 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 	close(done)
 	load.Wait()
 	write(t, old, []byte("<13>the old connection lives\n"))
-	eventually(t, "all messages", func() bool { return len(s.all()) == sent+1 })
+	inputtest.Eventually(t, "all messages", func() bool { return s.Count() == sent+1 })
 	stop()
 }
 
 func TestManyRecordsBecomeOneBatch(t *testing.T) {
 	site := newSite(t)
-	s := &sink{gate: make(chan struct{})}
+	s := &inputtest.Sink{Gate: make(chan struct{})}
 	in, stop := start(t, Config{TLS: site.server(t, false)}, s)
 	c := dialTLS(t, in, site.client(t, ""))
 	write(t, c, []byte("<13>first\n"))
@@ -297,14 +300,14 @@ func TestManyRecordsBecomeOneBatch(t *testing.T) {
 		write(t, c, line)
 	}
 	submits := 0
-	for len(s.all()) < 1001 {
+	for s.Count() < 1001 {
 		select {
-		case s.gate <- struct{}{}:
+		case s.Gate <- struct{}{}:
 			submits++
 		case <-time.After(time.Millisecond):
 		}
 	}
-	close(s.gate)
+	close(s.Gate)
 	stop()
 	// A record for each line would be 1,001 submits; the buffer grows from 4 KiB.
 	if submits > 60 {
@@ -314,11 +317,11 @@ func TestManyRecordsBecomeOneBatch(t *testing.T) {
 
 func TestATLSPeerSeesTheEndOfTheInputAsAnOrderlyClose(t *testing.T) {
 	site := newSite(t)
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, stop := start(t, Config{TLS: site.server(t, false)}, s)
 	c := dialTLS(t, in, site.client(t, ""))
 	write(t, c, []byte("<13>a\n"))
-	eventually(t, "the message", func() bool { return s.has("<13>a") })
+	inputtest.Eventually(t, "the message", func() bool { return s.Has("<13>a") })
 	ended := make(chan error, 1)
 	go func() {
 		_, err := c.Read(make([]byte, 1))
@@ -330,23 +333,23 @@ func TestATLSPeerSeesTheEndOfTheInputAsAnOrderlyClose(t *testing.T) {
 	if err := <-ended; !errors.Is(err, io.EOF) {
 		t.Errorf("the peer read %v, want EOF", err)
 	}
-	if !s.has("<13>last") {
+	if !s.Has("<13>last") {
 		t.Error("what the peer sent while the input ended is missing")
 	}
 }
 
 func TestATLSStreamIsCutAtItsEndOnly(t *testing.T) {
 	site := newSite(t)
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{TLS: site.server(t, false)}, s)
 	c := dialTLS(t, in, site.client(t, ""))
 	for _, b := range []byte("<13>a\n7 <13>abc<13>cut") {
 		write(t, c, []byte{b}) // a record for each octet
 	}
 	c.Close()
-	eventually(t, "three messages", func() bool { return len(s.all()) == 3 })
-	want := []message{{"<13>a", 0}, {"<13>abc", 0}, {"<13>cut", syslog.WarnUnterminated}}
-	if !slices.Equal(s.all(), want) {
-		t.Errorf("got %v", s.all())
+	inputtest.Eventually(t, "three messages", func() bool { return s.Count() == 3 })
+	want := []inputtest.Message{{Text: "<13>a"}, {Text: "<13>abc"}, {Text: "<13>cut", Warnings: syslog.WarnUnterminated}}
+	if !slices.Equal(s.All(), want) {
+		t.Errorf("got %v", s.All())
 	}
 }

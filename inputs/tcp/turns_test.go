@@ -7,23 +7,25 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/syslane/syslane/inputs/inputtest"
 )
 
 func TestMoreConnectionsThanTurnsAreAllHeardWhileTheLogIsSlow(t *testing.T) {
-	s := &sink{gate: make(chan struct{})}
+	s := &inputtest.Sink{Gate: make(chan struct{})}
 	in, _ := start(t, Config{}, s)
 	const conns = 3 * atOnce
 	for i := range conns {
 		write(t, dial(t, in), fmt.Appendf(nil, "<13>from %d\n", i))
 	}
-	eventually(t, "all turns to be taken", func() bool { return len(in.buffers.turns) == atOnce })
-	close(s.gate)
-	eventually(t, "the messages of all", func() bool { return len(s.all()) == conns })
-	eventually(t, "the end of all turns", func() bool { return len(in.buffers.turns) == 0 })
+	inputtest.Eventually(t, "all turns to be taken", func() bool { return len(in.buffers.turns) == atOnce })
+	close(s.Gate)
+	inputtest.Eventually(t, "the messages of all", func() bool { return s.Count() == conns })
+	inputtest.Eventually(t, "the end of all turns", func() bool { return len(in.buffers.turns) == 0 })
 }
 
 func TestAConnectionThatWaitsForTheRestOfAMessageHasNoTurn(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	in, _ := start(t, Config{}, s)
 	var waiting []net.Conn
 	for i := range atOnce + 1 {
@@ -31,17 +33,17 @@ func TestAConnectionThatWaitsForTheRestOfAMessageHasNoTurn(t *testing.T) {
 		write(t, c, fmt.Appendf(nil, "<13>first of %d\n<13>second ", i))
 		waiting = append(waiting, c)
 	}
-	eventually(t, "the first messages", func() bool { return len(s.all()) == atOnce+1 })
+	inputtest.Eventually(t, "the first messages", func() bool { return s.Count() == atOnce+1 })
 	for i, c := range waiting {
 		write(t, c, fmt.Appendf(nil, "of %d\n", i))
 	}
 	for i := range waiting {
-		eventually(t, "the second message of each", func() bool { return s.has(fmt.Sprintf("<13>second of %d", i)) })
+		inputtest.Eventually(t, "the second message of each", func() bool { return s.Has(fmt.Sprintf("<13>second of %d", i)) })
 	}
 }
 
 func TestConnectionsWithMoreThanTheyCanReadAtOnceGiveWayToOthers(t *testing.T) {
-	s := &sink{gate: make(chan struct{})}
+	s := &inputtest.Sink{Gate: make(chan struct{})}
 	in, stop := start(t, Config{}, s)
 	flood := []byte(strings.Repeat("<13>"+strings.Repeat("x", 1<<10)+"\n", 2*largest>>10))
 	var flooding sync.WaitGroup
@@ -52,16 +54,16 @@ func TestConnectionsWithMoreThanTheyCanReadAtOnceGiveWayToOthers(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "all turns to be taken", func() bool { return len(in.buffers.turns) == atOnce })
+	inputtest.Eventually(t, "all turns to be taken", func() bool { return len(in.buffers.turns) == atOnce })
 	write(t, dial(t, in), []byte("<13>lone\n"))
-	eventually(t, "the lone message", func() bool {
+	inputtest.Eventually(t, "the lone message", func() bool {
 		select {
-		case s.gate <- struct{}{}: // lets one batch through
+		case s.Gate <- struct{}{}: // lets one batch through
 		case <-time.After(time.Second):
 		}
-		return s.has("<13>lone")
+		return s.Has("<13>lone")
 	})
-	close(s.gate)
+	close(s.Gate)
 	stop()
 	flooding.Wait()
 }

@@ -4,28 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/net/ipv4"
 
-	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 )
-
-// countingSink counts messages and takes a while for each batch, as an fsync does.
-type countingSink struct {
-	delay    time.Duration
-	messages atomic.Int64
-	batches  atomic.Int64
-}
-
-func (s *countingSink) Submit(_ context.Context, b *inputs.Batch) error {
-	time.Sleep(s.delay)
-	s.messages.Add(int64(len(b.Frames)))
-	s.batches.Add(1)
-	return nil
-}
 
 // BenchmarkReceive200k sends b.N datagrams of 311 octets at 200,000 a second from
 // eight senders and reports how many were lost. Run it for ten seconds with
@@ -44,7 +29,7 @@ func benchmarkReceive(b *testing.B, sockets, rate int) {
 	if err := in.Listen(); err != nil {
 		b.Fatal(err)
 	}
-	s := &countingSink{delay: time.Millisecond}
+	s := &inputtest.Counter{Delay: time.Millisecond}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- in.Run(ctx, s) }()
@@ -87,6 +72,6 @@ func benchmarkReceive(b *testing.B, sockets, rate int) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.N)/sent.Seconds(), "sent/s")
-	b.ReportMetric(float64(int64(b.N)-s.messages.Load()), "lost")
-	b.ReportMetric(float64(s.messages.Load())/float64(s.batches.Load()), "msgs/submit")
+	b.ReportMetric(float64(int64(b.N)-s.Messages.Load()), "lost")
+	b.ReportMetric(float64(s.Messages.Load())/float64(s.Batches.Load()), "msgs/submit")
 }

@@ -157,26 +157,9 @@ func (s *socket) add(n int, more bool) bool {
 	for i := range n {
 		data, size := s.receiver.Datagram(i)
 		s.pace.came(len(data))
-		var w syslog.Warnings
-		msg := data
-		if size == len(data) {
-			msg = syslog.TrimTrailer(data)
+		if f := b.AddDatagram(data, size, s.in.cfg.MaxMessageSize, &stats); f != nil {
+			f.Origin = origin(b, s.receiver.Source(i))
 		}
-		if limit := s.in.cfg.MaxMessageSize; size > len(data) || len(msg) > limit {
-			msg, w = msg[:min(limit, len(msg))], syslog.WarnTruncated
-			stats.Truncated++
-			stats.Discarded += size - len(msg)
-		}
-		if len(msg) == 0 {
-			stats.Empty++
-			continue
-		}
-		start := uint32(len(b.Data))
-		b.Data = append(b.Data, msg...)
-		b.Frames = append(b.Frames, inputs.Frame{
-			Span:   syslog.Span{Start: start, End: uint32(len(b.Data))},
-			Origin: origin(b, s.receiver.Source(i)), Warnings: w,
-		})
 	}
 	s.in.framing.Add(&stats)
 	s.gather.Done(more)

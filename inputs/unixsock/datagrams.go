@@ -105,26 +105,9 @@ func (s *datagramSocket) add(n int) bool {
 	}
 	for i := range n {
 		data, size := s.receiver.Datagram(i)
-		var w syslog.Warnings
-		msg := data
-		if size == len(data) {
-			msg = syslog.TrimTrailer(data)
+		if f := b.AddDatagram(data, size, s.in.cfg.MaxMessageSize, &stats); f != nil {
+			f.Origin = s.origin(b, s.receiver.Credentials(i))
 		}
-		if limit := s.in.cfg.MaxMessageSize; size > len(data) || len(msg) > limit {
-			msg, w = msg[:min(limit, len(msg))], syslog.WarnTruncated
-			stats.Truncated++
-			stats.Discarded += size - len(msg)
-		}
-		if len(msg) == 0 {
-			stats.Empty++
-			continue
-		}
-		start := uint32(len(b.Data))
-		b.Data = append(b.Data, msg...)
-		b.Frames = append(b.Frames, inputs.Frame{
-			Span:   syslog.Span{Start: start, End: uint32(len(b.Data))},
-			Origin: s.origin(b, s.receiver.Credentials(i)), Warnings: w,
-		})
 	}
 	s.in.framing.Add(&stats)
 	s.gather.Done(false)

@@ -15,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 	event "github.com/syslane/syslane/internal/syslog"
 )
 
@@ -33,53 +33,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// message is a message as a sink sees it.
-type message struct {
-	text     string
-	warnings event.Warnings
-	origin   inputs.Origin
-}
-
-// sink keeps what it is given. Its gate, if set, is waited for in each Submit.
-type sink struct {
-	mu       sync.Mutex
-	messages []message
-	gate     chan struct{}
-	err      error
-}
-
-func (s *sink) Submit(ctx context.Context, b *inputs.Batch) error {
-	if s.gate != nil {
-		select {
-		case <-s.gate:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return s.err
-	}
-	for _, f := range b.Frames {
-		s.messages = append(s.messages, message{string(f.Of(b.Data)), f.Warnings, b.Origins[f.Origin]})
-	}
-	return nil
-}
-
-func (s *sink) all() []message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.messages)
-}
-
-func (s *sink) texts() (texts []string) {
-	for _, m := range s.all() {
-		texts = append(texts, m.text)
-	}
-	return texts
-}
-
 // start runs an input and returns its path and the function that stops it and waits.
 func start(t *testing.T, cfg Config, s inputs.Sink) (path string, stop func()) {
 	t.Helper()
@@ -87,50 +40,18 @@ func start(t *testing.T, cfg Config, s inputs.Sink) (path string, stop func()) {
 	if cfg.Path == "" {
 		cfg.Path = filepath.Join(t.TempDir(), "log")
 	}
-	cfg.Logger = zerolog.New(zerolog.NewTestWriter(t))
+	cfg.Logger = inputtest.Logger(t)
 	in, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := in.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- in.Run(ctx, s) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	return cfg.Path, stop
+	return cfg.Path, inputtest.Run(t, in, s)
 }
 
-func dial(t *testing.T, network, path string) net.Conn {
+func expect(t *testing.T, s *inputtest.Sink, want ...string) {
 	t.Helper()
-	c, err := net.Dial(network, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
-func expect(t *testing.T, s *sink, want ...string) {
-	t.Helper()
-	eventually(t, fmt.Sprint(len(want), " messages"), func() bool { return len(s.all()) >= len(want) })
-	if got := s.texts(); !slices.Equal(got, want) {
+	inputtest.Eventually(t, fmt.Sprint(len(want), " messages"), func() bool { return s.Count() >= len(want) })
+	if got := s.Texts(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -140,9 +61,9 @@ func self() event.Credentials {
 }
 
 func TestEachDatagramIsOneMessageWithTheSendersCredentials(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	path, _ := start(t, Config{MaxMessageSize: 100}, s)
-	c := dial(t, "unixgram", path)
+	c := inputtest.Dial(t, "unixgram", path)
 	long := strings.Repeat("x", 100)
 	for _, d := range []string{"<13>one", "<13>two\n", "<13>three\x00", "", "<13>a\nb\n\n", long + "\n", long + "yz\r\n"} {
 		if _, err := c.Write([]byte(d)); err != nil {
@@ -150,20 +71,20 @@ func TestEachDatagramIsOneMessageWithTheSendersCredentials(t *testing.T) {
 		}
 	}
 	expect(t, s, "<13>one", "<13>two", "<13>three", "<13>a\nb\n", long, long)
-	for i, m := range s.all() {
-		if want := (inputs.Origin{Host: "here", Local: true, Credentials: self()}); m.origin != want {
-			t.Errorf("%q is from %+v, want %+v", m.text, m.origin, want)
+	for i, m := range s.All() {
+		if want := (inputs.Origin{Host: "here", Local: true, Credentials: self()}); s.Origins()[i] != want {
+			t.Errorf("%q is from %+v, want %+v", m.Text, s.Origins()[i], want)
 		}
-		if (m.warnings == event.WarnTruncated) != (i == 5) {
-			t.Errorf("message %d has warnings %v", i, m.warnings.Names(nil))
+		if (m.Warnings == event.WarnTruncated) != (i == 5) {
+			t.Errorf("message %d has warnings %v", i, m.Warnings.Names(nil))
 		}
 	}
 }
 
 func TestEachProcessIsToldApart(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	path, _ := start(t, Config{}, s)
-	c := dial(t, "unixgram", path)
+	c := inputtest.Dial(t, "unixgram", path)
 	fmt.Fprint(c, "<13>first")
 	other := exec.Command(os.Args[0])
 	other.Env = append(os.Environ(), "UNIXSOCK_TEST_SEND="+path)
@@ -173,7 +94,7 @@ func TestEachProcessIsToldApart(t *testing.T) {
 	fmt.Fprint(c, "<13>last")
 	expect(t, s, "<13>first", "<13>other", "<13>last")
 	for i, pid := range []int{os.Getpid(), other.Process.Pid, os.Getpid()} {
-		if got := s.all()[i].origin.Credentials.PID; got != uint32(pid) {
+		if got := s.Origins()[i].Credentials.PID; got != uint32(pid) {
 			t.Errorf("message %d is from process %d, want %d", i, got, pid)
 		}
 	}
@@ -193,9 +114,9 @@ func sendOther(path string) int {
 }
 
 func TestFilesThatASenderPassesAreNotTaken(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	path, _ := start(t, Config{}, s)
-	raw, err := dial(t, "unixgram", path).(*net.UnixConn).SyscallConn()
+	raw, err := inputtest.Dial(t, "unixgram", path).(*net.UnixConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,11 +130,11 @@ func TestFilesThatASenderPassesAreNotTaken(t *testing.T) {
 			t.Fatal(err, sendErr)
 		}
 	}
-	eventually(t, "the messages", func() bool { return len(s.all()) == 100 })
+	inputtest.Eventually(t, "the messages", func() bool { return s.Count() == 100 })
 	if now := openFiles(t); now > before {
 		t.Errorf("%d files are open, %d were", now, before)
 	}
-	if s.all()[99].origin.Credentials != self() {
+	if s.Origins()[99].Credentials != self() {
 		t.Error("the credentials are missing")
 	}
 }
@@ -227,26 +148,26 @@ func openFiles(t *testing.T) int {
 }
 
 func TestMessagesOnAStreamEndWithNULOrLineFeed(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	path, stop := start(t, Config{Stream: true, MaxMessageSize: 8000}, s)
-	c := dial(t, "unix", path)
+	c := inputtest.Dial(t, "unix", path)
 	long := strings.Repeat("x", 8000)
 	fmt.Fprint(c, "<13>one\x00<13>two\n\n9 <13>3\n456", long, "yz\n", "<13>last")
 	c.Close()
-	eventually(t, "5 messages", func() bool { return len(s.all()) == 5 })
+	inputtest.Eventually(t, "5 messages", func() bool { return s.Count() == 5 })
 	stop()
 	expect(t, s, "<13>one", "<13>two", "<13>3\n456", long, "<13>last")
 	for i, want := range []event.Warnings{0, 0, 0, event.WarnTruncated, event.WarnUnterminated} {
-		if m := s.all()[i]; m.warnings != want || m.origin.Credentials != self() || !m.origin.Local {
-			t.Errorf("message %d: %v %+v", i, m.warnings.Names(nil), m.origin)
+		if m, o := s.All()[i], s.Origins()[i]; m.Warnings != want || o.Credentials != self() || !o.Local {
+			t.Errorf("message %d: %v %+v", i, m.Warnings.Names(nil), o)
 		}
 	}
 }
 
 func TestFurtherConnectionsWaitForRoom(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	path, _ := start(t, Config{Stream: true, MaxConnections: 1}, s)
-	a, b := dial(t, "unix", path), dial(t, "unix", path)
+	a, b := inputtest.Dial(t, "unix", path), inputtest.Dial(t, "unix", path)
 	fmt.Fprint(b, "<13>b\n")
 	fmt.Fprint(a, "<13>a\n")
 	expect(t, s, "<13>a")
@@ -259,12 +180,12 @@ func TestFurtherConnectionsWaitForRoom(t *testing.T) {
 func TestNothingThatWasSentIsLostAtTheEnd(t *testing.T) {
 	for _, stream := range []bool{false, true} {
 		network := map[bool]string{false: "unixgram", true: "unix"}[stream]
-		s := &sink{}
+		s := &inputtest.Sink{}
 		path, stop := start(t, Config{Stream: stream}, s)
 		var sent [4]int
 		var senders sync.WaitGroup
 		for i := range sent {
-			c := dial(t, network, path)
+			c := inputtest.Dial(t, network, path)
 			senders.Go(func() {
 				for {
 					if _, err := fmt.Fprintf(c, "<13>sender %d sends %d\n", i, sent[i]); err != nil {
@@ -274,7 +195,7 @@ func TestNothingThatWasSentIsLostAtTheEnd(t *testing.T) {
 				}
 			})
 		}
-		eventually(t, "some messages", func() bool { return len(s.all()) > 1000 })
+		inputtest.Eventually(t, "some messages", func() bool { return s.Count() > 1000 })
 		stop()
 		senders.Wait()
 		total := 0
@@ -282,7 +203,7 @@ func TestNothingThatWasSentIsLostAtTheEnd(t *testing.T) {
 			total += n
 		}
 		got := map[string]int{}
-		for _, text := range s.texts() {
+		for _, text := range s.Texts() {
 			got[text]++
 		}
 		for i, n := range sent {
@@ -293,16 +214,16 @@ func TestNothingThatWasSentIsLostAtTheEnd(t *testing.T) {
 			}
 		}
 		// A stream's last write may have been cut.
-		if n := len(s.all()); n < total || n > total+len(sent) {
+		if n := s.Count(); n < total || n > total+len(sent) {
 			t.Errorf("%s: %d messages, %d were sent", network, n, total)
 		}
 	}
 }
 
 func TestASenderWaitsWhileTheLogTakesNothing(t *testing.T) {
-	s := &sink{gate: make(chan struct{})}
+	s := &inputtest.Sink{Gate: make(chan struct{})}
 	path, stop := start(t, Config{}, s)
-	c := dial(t, "unixgram", path)
+	c := inputtest.Dial(t, "unixgram", path)
 	big := strings.Repeat("x", 60_000)
 	c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 	n := 0
@@ -314,9 +235,9 @@ func TestASenderWaitsWhileTheLogTakesNothing(t *testing.T) {
 			break
 		}
 	}
-	close(s.gate)
+	close(s.Gate)
 	stop()
-	if got := len(s.all()); got != n || n == 100_000 {
+	if got := s.Count(); got != n || n == 100_000 {
 		t.Errorf("%d messages of %d sent", got, n)
 	}
 }
@@ -383,7 +304,7 @@ func TestSocketFilesAreReplacedOnlyWhereNobodyListens(t *testing.T) {
 func TestTheSocketFileHasItsModeAndGoesAtTheEnd(t *testing.T) {
 	f := func(mode, want os.FileMode) {
 		t.Helper()
-		path, stop := start(t, Config{Mode: mode}, &sink{})
+		path, stop := start(t, Config{Mode: mode}, &inputtest.Sink{})
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -401,7 +322,7 @@ func TestTheSocketFileHasItsModeAndGoesAtTheEnd(t *testing.T) {
 }
 
 func TestTheSocketFileOfASuccessorStays(t *testing.T) {
-	path, stop := start(t, Config{}, &sink{})
+	path, stop := start(t, Config{}, &inputtest.Sink{})
 	os.Remove(path)
 	successor, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
@@ -415,9 +336,10 @@ func TestTheSocketFileOfASuccessorStays(t *testing.T) {
 }
 
 func TestAClosedSinkEndsTheInput(t *testing.T) {
-	s := &sink{err: inputs.ErrClosed}
+	s := &inputtest.Sink{}
+	s.Fail(inputs.ErrClosed)
 	path, stop := start(t, Config{}, s)
-	fmt.Fprint(dial(t, "unixgram", path), "<13>never")
+	fmt.Fprint(inputtest.Dial(t, "unixgram", path), "<13>never")
 	stop()
 }
 
@@ -437,7 +359,7 @@ func TestConfigurationMistakesAreToldBeforeASocketIsBound(t *testing.T) {
 }
 
 func TestTheSyslogPackageOfGoIsHeard(t *testing.T) {
-	s := &sink{}
+	s := &inputtest.Sink{}
 	path, _ := start(t, Config{}, s)
 	w, err := syslog.Dial("unixgram", path, syslog.LOG_WARNING|syslog.LOG_LOCAL3, "goapp")
 	if err != nil {
@@ -445,8 +367,8 @@ func TestTheSyslogPackageOfGoIsHeard(t *testing.T) {
 	}
 	w.Info("hello from go")
 	w.Close()
-	eventually(t, "the message", func() bool { return len(s.all()) == 1 })
-	if text := s.texts()[0]; !strings.HasPrefix(text, "<158>") || !strings.HasSuffix(text, fmt.Sprintf("goapp[%d]: hello from go", os.Getpid())) {
+	inputtest.Eventually(t, "the message", func() bool { return s.Count() == 1 })
+	if text := s.Texts()[0]; !strings.HasPrefix(text, "<158>") || !strings.HasSuffix(text, fmt.Sprintf("goapp[%d]: hello from go", os.Getpid())) {
 		t.Errorf("got %q", text)
 	}
 }
@@ -463,15 +385,15 @@ func servePassed(path string, stream bool) int {
 		return 1
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &sink{}
+	s := &inputtest.Sink{}
 	done := make(chan error, 1)
 	go func() { done <- in.Run(ctx, s) }()
-	for len(s.all()) == 0 {
+	for s.Count() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
 	<-done
-	fmt.Printf("%q by systemd %t\n", s.texts(), in.file == nil)
+	fmt.Printf("%q by systemd %t\n", s.Texts(), in.file == nil)
 	return 0
 }
 
@@ -484,7 +406,7 @@ func TestSocketsThatSystemdPassesAreTakenAndLeftInPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer socket.Close()
-		fmt.Fprint(dial(t, "unixgram", bound), "<13>was waiting") // before the service runs
+		fmt.Fprint(inputtest.Dial(t, "unixgram", bound), "<13>was waiting") // before the service runs
 		file, err := socket.File()
 		if err != nil {
 			t.Fatal(err)
