@@ -164,8 +164,13 @@ func parseTree(name string, data []byte, order int) (*node, error) {
 		}
 		return nil, &Error{Pos: syntaxPos(name, data, pe.Position), Text: pe.Message}
 	}
+	places, again := scan(data)
+	if again != nil {
+		return nil, &Error{Pos: Pos{File: name, Line: again.at.line, Column: again.at.column, order: order},
+			Text: fmt.Sprintf("Key '%s' has already been made a table, in line %d.", again.key, again.before.line)}
+	}
 	b := builder{file: name, order: order}
-	return b.table(nil, "", values, scan(data)), nil
+	return b.table(nil, "", values, places), nil
 }
 
 // isUTF16 tells whether the file says of itself that it is UTF-16. The decoder passes

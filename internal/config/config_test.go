@@ -239,6 +239,19 @@ func TestEditDistance(t *testing.T) {
 	f("kitten", "sitting", 3)
 }
 
+// The decoder keeps one of the two values, and says nothing.
+func TestAKeyThatADottedOneHasMadeATableIsNoValue(t *testing.T) {
+	for doc, want := range map[string]string{
+		"log.max_size = 1\nlog = 2":       "f:2:1: Key 'log' has already been made a table, in line 1.",
+		"a = 1\n[x]\nb.c = 1\n\n b = [2]": "f:5:2: Key 'b' has already been made a table, in line 3.",
+		"x = { b.c = 1, b = 2 }":          "f:1:16: Key 'b' has already been made a table, in line 1.",
+	} {
+		if _, err := Parse("f", []byte(doc)); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", doc, err, want)
+		}
+	}
+}
+
 // placed tells whether every value has a place, and arrays as many as items.
 func placed(v any, p *place) error {
 	if p == nil {
@@ -283,7 +296,11 @@ func TestPlacesOfAwkwardDocuments(t *testing.T) {
 		if _, err := toml.Decode(doc, &values); err != nil {
 			t.Fatalf("%q: %v", doc, err)
 		}
-		if err := placed(values, scan(bytes.TrimPrefix([]byte(doc), []byte("\ufeff")))); err != nil {
+		places, again := scan(bytes.TrimPrefix([]byte(doc), []byte("\ufeff")))
+		if again != nil {
+			t.Errorf("%q: %v is no repeat", doc, again)
+		}
+		if err := placed(values, places); err != nil {
 			t.Errorf("%q: %v", doc, err)
 		}
 		f, err := Parse("f", []byte(doc))
@@ -333,11 +350,15 @@ func FuzzParse(f *testing.F) {
 		if _, err := toml.Decode(string(data), &values); err != nil {
 			return
 		}
-		if err := placed(values, scan(data)); err != nil {
-			t.Fatal(err)
-		}
+		places, again := scan(data)
 		file, err := Parse("f", data)
-		if err != nil {
+		if (err == nil) != (again == nil) {
+			t.Fatalf("a repeat %v, but the error is %v", again, err)
+		}
+		if again != nil {
+			return
+		}
+		if err := placed(values, places); err != nil {
 			t.Fatal(err)
 		}
 		var doc document

@@ -15,20 +15,28 @@ type place struct {
 	literal  string            // where it is a string: as written, with its quotes
 }
 
+// repeat is a key that is given a value though a dotted key has made it a table
+// before: a.b = 1, then a = 2. TOML forbids that, and the decoder, which forbids all
+// other repeats, keeps one of the two and says nothing.
+type repeat struct {
+	at, before point
+	key        string
+}
+
 // point is a line and a column, both counted from 1, the column in characters.
 type point struct{ line, column int }
 
-// scan finds the places of all keys of a document that the decoder has accepted.
-// It trusts that acceptance; on anything else it ends early, with fewer places,
-// but always ends.
-func scan(data []byte) *place {
+// scan finds the places of all keys of a document that the decoder has accepted, and
+// the first repeat. It trusts that acceptance; on anything else it ends early, with
+// fewer places, but always ends.
+func scan(data []byte) (*place, *repeat) {
 	s := &scanner{b: string(data), line: 1}
 	root := newTable(point{1, 1})
 	at := root
 	for {
 		s.space(true)
 		if s.end() {
-			return root
+			return root, s.repeat
 		}
 		if s.take("[[") {
 			at = s.header(root, true)
@@ -41,7 +49,7 @@ func scan(data []byte) *place {
 			continue
 		}
 		if !s.pair(at) {
-			return root
+			return root, s.repeat
 		}
 	}
 }
@@ -53,7 +61,8 @@ type scanner struct {
 	i    int // octet offset
 	line int
 	// start is the offset at which the line starts.
-	start int
+	start  int
+	repeat *repeat // the first; nil for none
 }
 
 func (s *scanner) end() bool { return s.i >= len(s.b) }
@@ -157,7 +166,11 @@ func (s *scanner) pair(at *place) bool {
 	before := s.i
 	v := s.value()
 	v.key = points[len(points)-1]
-	at.table[names[len(names)-1]] = v
+	name := names[len(names)-1]
+	if old := at.table[name]; old != nil && s.repeat == nil {
+		s.repeat = &repeat{at: v.key, before: old.key, key: name}
+	}
+	at.table[name] = v
 	return s.i > before
 }
 
