@@ -216,11 +216,13 @@ func (a *alertTest) view(plan *node.Plan) (*spool.View, error) {
 	if dir == "" {
 		dir = plan.Config.State
 	}
-	if dir == "" {
-		var err error
-		if dir, err = node.DefaultState(collector.Name); err != nil {
-			return nil, err
+	for _, state := range usualStatesOf(collector.Name) {
+		if dir == "" && isFolder(node.LogDir(state)) {
+			dir = state
 		}
+	}
+	if dir == "" {
+		return nil, fmt.Errorf("no log in %s: name its folder with --dir", strings.Join(usualStatesOf(collector.Name), ", "))
 	}
 	folder, err := findLog(dir)
 	if err != nil {

@@ -125,13 +125,22 @@ func number(n int, what string) string {
 // of the packages.
 func usualStates() (list []string) {
 	for _, role := range []string{collector.Name, relay.Name} {
-		if state, err := node.DefaultState(role); err == nil {
-			list = append(list, state)
-		}
-		list = append(list, filepath.Join("/var/lib/syslane", role))
+		list = append(list, usualStatesOf(role)...)
 	}
 	return list
 }
+
+// usualStatesOf are the usual state folders of one role.
+func usualStatesOf(role string) (list []string) {
+	packaged := packagedState(role)
+	if state, err := node.DefaultState(role); err == nil && state != packaged {
+		list = append(list, state)
+	}
+	return append(list, packaged)
+}
+
+// packagedState is where the unit of the packages has the state of a role.
+func packagedState(role string) string { return filepath.Join("/var/lib/syslane", role) }
 
 // explain is what --explain was asked for.
 type explain struct{ input, source, identity string }

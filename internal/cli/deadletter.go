@@ -16,14 +16,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/syslane/syslane/collector"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/deadletter"
 	"github.com/syslane/syslane/internal/node"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/outputs"
-	"github.com/syslane/syslane/relay"
 )
 
 func newDeadLetterCommand() *cobra.Command {
@@ -37,11 +35,11 @@ func newDeadLetterCommand() *cobra.Command {
 
 // stateFlag adds --dir to a command that looks for dead letters.
 func stateFlag(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "dir", "", "state folder of a relay or collector (default: those in the user's state folder)")
+	cmd.Flags().StringVar(dir, "dir", "", "state folder of a relay or collector (default: those in the user's state folder and in /var/lib/syslane)")
 }
 
-// deadLetterFolders returns where the dead letters of a state folder are, or of
-// both roles where none is named.
+// deadLetterFolders returns where the dead letters of a state folder are, or where none
+// is named those of the usual ones.
 func deadLetterFolders(state string) ([]string, error) {
 	if state != "" {
 		if !isFolder(state) {
@@ -50,11 +48,7 @@ func deadLetterFolders(state string) ([]string, error) {
 		return []string{node.DeadLetterDir(state)}, nil
 	}
 	var folders []string
-	for _, role := range []string{collector.Name, relay.Name} {
-		state, err := node.DefaultState(role)
-		if err != nil {
-			return nil, err
-		}
+	for _, state := range usualStates() {
 		if folder := node.DeadLetterDir(state); isFolder(folder) {
 			folders = append(folders, folder)
 		}

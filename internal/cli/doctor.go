@@ -23,10 +23,12 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/syslane/syslane/collector"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/doctor"
 	"github.com/syslane/syslane/internal/node"
 	"github.com/syslane/syslane/internal/vfs"
+	"github.com/syslane/syslane/relay"
 )
 
 func newDoctorCommand() *cobra.Command {
@@ -48,8 +50,8 @@ Have a look yourself before you send it: --text prints it instead.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&d.config, "config", "c", "", "configuration file of the relay or collector (default: those in /etc/syslane)")
-	f.StringVar(&d.state, "state", "", "its state folder (default: state in the file, or the user's state folder)")
+	f.StringVarP(&d.config, "config", "c", "", "configuration file of the relay or collector (default: that in /etc/syslane of the role that runs)")
+	f.StringVar(&d.state, "state", "", "its state folder (default: state in the file, or those in the user's state folder and in /var/lib/syslane)")
 	f.StringVar(&d.output, "output", "", "archive to write (default: syslane-doctor-TIME.tar.gz)")
 	f.BoolVar(&d.text, "text", false, "print everything instead of writing an archive")
 	f.StringVar(&d.pprof, "pprof", "", "address that the process was given with --pprof")
@@ -138,11 +140,7 @@ func (d *doctorOptions) write(out io.Writer, report *doctor.Report, findings str
 func (d *doctorOptions) plan() (paths []string, plan *node.Plan, err error) {
 	file := d.config
 	if file == "" {
-		for _, usual := range []string{"/etc/syslane/collector.toml", "/etc/syslane/relay.toml"} {
-			if _, err := os.Stat(usual); err == nil && file == "" {
-				file = usual
-			}
-		}
+		file = usualConfig()
 	}
 	if file == "" {
 		return nil, nil, nil
@@ -153,6 +151,24 @@ func (d *doctorOptions) plan() (paths []string, plan *node.Plan, err error) {
 	}
 	plan, err = node.Load(f, node.Options{Version: version(), NewLogger: func(node.LoggingConfig) zerolog.Logger { return zerolog.Nop() }})
 	return f.Paths(), plan, err
+}
+
+// usualConfig is the packages' configuration of the role that runs. They bring both, so
+// where neither runs it is the first that is there; "" is none.
+func usualConfig() (first string) {
+	for _, role := range []string{collector.Name, relay.Name} {
+		file := filepath.Join("/etc/syslane", role+".toml")
+		if _, err := os.Stat(file); err != nil {
+			continue
+		}
+		if _, err := node.FindRunning(packagedState(role)); err == nil {
+			return file
+		}
+		if first == "" {
+			first = file
+		}
+	}
+	return first
 }
 
 // httpAddress is where the HTTP of a configuration answers this machine.

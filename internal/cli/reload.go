@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,10 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/syslane/syslane/collector"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/node"
-	"github.com/syslane/syslane/relay"
 )
 
 // Exit statuses of "syslane reload".
@@ -36,7 +33,8 @@ a restart, or why all was refused. No connection and no message is lost by it; a
 configuration that is not good changes nothing.
 
 The process is found by its state folder: the one that FILE names, or DIR, or where
-neither is given the one in the user's state folder whose process runs.
+neither is given the one whose process runs, in the user's state folder or in
+/var/lib/syslane.
 
 Exit status: 0 all was applied, 1 refused or no process found, 3 applied but for what
 waits for a restart or could not be done.`,
@@ -89,18 +87,14 @@ func runningState(file, state string) (string, error) {
 		}
 	}
 	var found []string
-	for _, role := range []string{collector.Name, relay.Name} {
-		folder, err := node.DefaultState(role)
-		if err != nil {
-			return "", err
-		}
+	for _, folder := range usualStates() {
 		if _, err := node.FindRunning(folder); err == nil {
 			found = append(found, folder)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return "", errors.New("no relay or collector runs in the user's state folder; name the folder of the one that is meant with --state DIR")
+		return "", fmt.Errorf("no relay or collector runs in %s; name the folder of the one that is meant with --state DIR", strings.Join(usualStates(), ", "))
 	case 1:
 		return found[0], nil
 	}

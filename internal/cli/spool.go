@@ -8,16 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/syslane/syslane/collector"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/node"
-	"github.com/syslane/syslane/relay"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -41,7 +39,8 @@ func newSpoolStatusCommand() *cobra.Command {
 works beside a running relay or collector, and on the folder of one that is down.
 Beside a running one, outputs are shown as they were up to half a second ago.
 
-For each output: routed = delivered + dead-lettered + dropped + damaged + retained.`,
+For each output: routed = delivered + dead-lettered + dropped + skipped + damaged +
+retained.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			folders, err := logFolders(dir)
@@ -56,32 +55,26 @@ For each output: routed = delivered + dead-lettered + dropped + damaged + retain
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "a log folder, or a state folder that holds one (default: those of collector and relay in the user's state folder)")
+	cmd.Flags().StringVar(&dir, "dir", "", "a log folder, or a state folder that holds one (default: those of collector and relay in the user's state folder and in /var/lib/syslane)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a log")
 	return cmd
 }
 
-// logFolders returns the log in dir, or where none is named those of both roles
-// in the user's state folder.
+// logFolders returns the log in dir, or where none is named those in the usual state
+// folders.
 func logFolders(dir string) ([]string, error) {
 	if dir != "" {
 		folder, err := findLog(dir)
 		return []string{folder}, err
 	}
 	var found []string
-	var looked string
-	for _, role := range []string{collector.Name, relay.Name} {
-		state, err := node.DefaultState(role)
-		if err != nil {
-			return nil, err
-		}
-		looked = filepath.Dir(state)
+	for _, state := range usualStates() {
 		if folder := node.LogDir(state); isFolder(folder) {
 			found = append(found, folder)
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no log beneath %s: name its folder with --dir PATH", looked)
+		return nil, fmt.Errorf("no log in %s: name its folder with --dir PATH", strings.Join(usualStates(), ", "))
 	}
 	return found, nil
 }

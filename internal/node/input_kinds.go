@@ -178,7 +178,8 @@ type connectionKeys struct {
 	// one address.
 	MaxConnections           int `toml:"max_connections" default:"10000"`
 	MaxConnectionsPerAddress int `toml:"max_connections_per_address" default:"1000"`
-	// IdleTimeout is after how long without a message a connection is closed; 0 is never.
+	// IdleTimeout is after how long without a message a connection is closed. Default:
+	// never; of journal 5m.
 	IdleTimeout time.Duration `toml:"idle_timeout"`
 	// HandshakeTimeout bounds the TLS handshake.
 	HandshakeTimeout time.Duration `toml:"handshake_timeout" default:"10s"`

@@ -26,7 +26,8 @@ type outputSettings struct {
 	Start string `toml:"start" default:"oldest" enum:"oldest,newest"`
 	// BatchOctets bounds what is handed over at once.
 	BatchOctets config.Size `toml:"batch_size" default:"4MiB"`
-	// RetryMin and RetryMax bound the pause between attempts. Defaults 250ms and 30s.
+	// RetryMin and RetryMax bound the pause between attempts. Defaults 250ms and 2s; of
+	// elasticsearch 250ms and 30s.
 	RetryMin time.Duration `toml:"retry_min" default:"250ms"`
 	RetryMax time.Duration `toml:"retry_max"`
 
