@@ -55,9 +55,14 @@ retained.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "a log folder, or a state folder that holds one (default: those of collector and relay in the user's state folder and in /var/lib/syslane)")
+	usualLogFlag(cmd, &dir)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a log")
 	return cmd
+}
+
+// usualLogFlag adds --dir to a command that looks at all logs it finds where none is named.
+func usualLogFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "dir", "", "a log folder, or a state folder that holds one (default: those of collector and relay in the user's state folder and in /var/lib/syslane)")
 }
 
 // logFolders returns the log in dir, or where none is named those in the usual state

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,21 +21,28 @@ import (
 func newSpoolVerifyCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:   "verify --dir PATH",
+		Use:   "verify [--dir PATH]",
 		Short: "Read every block of a log and check it",
 		Long: `Read every block of a log and check its checksums and that no position is missing.
 Nothing is changed, so this works beside a running relay or collector, whose newest
 block may then be left out. The exit status is 0 where all is whole, 1 otherwise.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			folder, err := findLog(dir)
+			folders, err := logFolders(dir)
 			if err != nil {
 				return err
 			}
-			return verify(cmd.OutOrStdout(), folder)
+			var failed error
+			for _, folder := range folders {
+				if len(folders) > 1 {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s:\n", folder)
+				}
+				failed = cmp.Or(failed, verify(cmd.OutOrStdout(), folder))
+			}
+			return failed
 		},
 	}
-	logFlag(cmd, &dir)
+	usualLogFlag(cmd, &dir)
 	return cmd
 }
 
