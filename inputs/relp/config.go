@@ -41,13 +41,16 @@
 // from here for which it has confirmed nothing for settleTime of the answers it was
 // sent, or has not answered when asked. Any other lives, and is not waited for any
 // longer; but one that holds that message while the log takes nothing is, for the
-// session could store it no sooner. So workers of one rsyslog, and hosts behind one
+// session could store it no sooner; and one that holds that message for former ones of
+// its own is for maxTurns times settleTime. So workers of one rsyslog, and hosts behind one
 // address, do not take each other's live connections for their own former ones.
 //
 // Doubt never costs a message. A message is stored twice
 //
 //   - where what is sent again has no witness: no fractions of a second, or only
 //     lines that repeat to the last octet;
+//   - where nothing follows the first message of it for holdTime, though it is not
+//     the last of its tail;
 //   - where the shorter of two stretches was not the true one, as in a tail that
 //     ends with equal lines;
 //   - where the end of the former connection did not become known in time, as behind

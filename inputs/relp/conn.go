@@ -174,6 +174,9 @@ func (c *conn) read(opening time.Time) error {
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.opened:
 			return errNotOpened
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.isHolding():
+			if c.secondComes() {
+				continue
+			}
 			if err := c.giveUpHolding(); err != nil {
 				return err
 			}

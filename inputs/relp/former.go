@@ -42,6 +42,7 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 	patience := time.NewTicker(c.in.cfg.settleTime)
 	defer patience.Stop()
 	waiting, pause := slices.Clone(all), lookAgain
+	turns := 0 // of patience in a row in which there was no more to wait for than sessions that wait themselves
 	for {
 		fewer := s.whenFewer(c.tail.Sender)
 		lookFor(first, c, waiting)
@@ -54,7 +55,13 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 		case <-time.After(pause):
 			pause = min(2*pause, lookAgainMost)
 		case <-patience.C:
-			waiting = slices.DeleteFunc(waiting, func(f *former) bool { return !s.isEnding(f) && !f.waitsForLog() && !f.isLeft() })
+			turns++
+			if slices.ContainsFunc(waiting, func(f *former) bool { return s.isEnding(f) || f.waitsForLog() }) {
+				turns = 0
+			}
+			waiting = slices.DeleteFunc(waiting, func(f *former) bool {
+				return !s.isEnding(f) && !f.waitsForLog() && !f.isLeft() && (turns >= maxTurns || !f.isResuming())
+			})
 			_, ended := c.net.Pending()
 			if ended && slices.ContainsFunc(waiting, (*former).waitsForLog) {
 				return false
@@ -140,7 +147,7 @@ func (s *sessions) isEnding(f *former) bool {
 // it that comes later is not waited for.
 func (f *former) waitsForLog() bool {
 	_, stored := f.queue.turn()
-	return f.underWay && (stored < f.stored || f.isResuming())
+	return f.underWay && stored < f.stored
 }
 
 // isLeft tells whether the peer of a connection that has brought the message does
@@ -165,11 +172,12 @@ func (f *former) isLeft() bool {
 	return true
 }
 
-// isResuming tells whether the connection itself waits for former ones.
-func (c *conn) isResuming() bool {
-	c.queue.mu.Lock()
-	defer c.queue.mu.Unlock()
-	return c.isHolding()
+// isResuming tells whether the connection holds the message that was sought: it
+// waits for former ones itself, or for the end of a run.
+func (f *former) isResuming() bool {
+	f.queue.mu.Lock()
+	defer f.queue.mu.Unlock()
+	return f.underWay && f.isHolding()
 }
 
 // hasUnderWay tells whether the connection has brought a message that is not

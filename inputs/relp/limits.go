@@ -34,8 +34,8 @@ const (
 	// maxHeld bounds the octets of messages that wait for the end of a run to
 	// show. A run beyond it is stored again.
 	maxHeld = 4 << 20
-	// holdTime is how long the first of them may wait. librelp sends all that it
-	// sends again at once, with nothing between.
+	// holdTime is how long the first of them may wait, or for each part of a second
+	// one. librelp sends all that it sends again at once, with nothing between.
 	holdTime = 2 * time.Second
 
 	// settleTime is how long connections that a session's peer may have left are
@@ -45,6 +45,10 @@ const (
 	settleTime    = 5 * time.Second
 	lookAgain     = 10 * time.Millisecond
 	lookAgainMost = 500 * time.Millisecond
+	// maxTurns is how often settleTime passes before those that live are no longer
+	// waited for though they hold the message themselves: many sessions that begin
+	// with equal lines would else wait one for the other, each a settleTime longer.
+	maxTurns = 2
 
 	// maxStreamName is the longest name of a stream in octets.
 	maxStreamName = 200

@@ -38,6 +38,8 @@ type resumption struct {
 	data  []byte
 	held  []held
 	until time.Time
+	// arrived is how many octets of a second message had come when until was last put off.
+	arrived int
 }
 
 // held is a message that waits for the end of a run to show.
@@ -133,6 +135,18 @@ func (c *conn) storeHeld() error {
 		start = h.end
 	}
 	return nil
+}
+
+// secondComes tells whether the first message is held for a second one that is still
+// coming in, as on a slow line: the two may show that they were sent again. The time
+// for it is put off for as long as there is more of it each time.
+func (c *conn) secondComes() bool {
+	r, arrived := c.resuming, c.reader.Buffered()
+	if r.run.length > 1 || arrived <= r.arrived {
+		return false
+	}
+	r.arrived, r.until = arrived, time.Now().Add(c.in.cfg.holdTime)
+	return true
 }
 
 // giveUpHolding ends the waiting for the run to go on. rsyslogd sends again what

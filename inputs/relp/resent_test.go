@@ -280,6 +280,20 @@ func TestWhatASecondSessionBringsIsStored(t *testing.T) {
 		session(t, in, 1, 2, 3).Close()
 		session(t, in, 2)
 	}, 1, 2, 3, 2)
+	f("once, where what is sent again comes in slowly", config{hold: time.Second}, func(t *testing.T, in *relp.Input) {
+		session(t, in, 1, 2, 3).Close()
+		p := dial(t, in)
+		p.open()
+		m := stamped(2)
+		p.send(fmt.Sprintf("2 syslog %d %s\n3 syslog %d ", len(stamped(1)), stamped(1), len(m)))
+		for ; len(m) > 8; m = m[8:] {
+			time.Sleep(300 * time.Millisecond)
+			p.send(m[:8])
+		}
+		p.send(m + "\n")
+		p.expect("2 rsp 6 200 OK\n3 rsp 6 200 OK\n")
+		p.deliver(4, stamped(3), stamped(4))
+	}, 1, 2, 3, 4)
 	f("once, where the peer waits for answers within what it sends again", config{hold: 100 * time.Millisecond}, func(t *testing.T, in *relp.Input) {
 		session(t, in, 1, 2, 3, 4, 5).Close()
 		p := dial(t, in)

@@ -3,6 +3,7 @@ package relp_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -30,6 +31,22 @@ func (p *peer) vanish() {
 		peers.LeaveOut(p.t, "a connection cannot be made to vanish: "+err.Error())
 	}
 	p.Close()
+}
+
+// same is a line that any number of sessions may begin with.
+const same = "<13>Jan  2 03:04:05 host app: same"
+
+// await waits until a number of messages is in the log.
+func (l *log) await(t *testing.T, many int) {
+	t.Helper()
+	await.Until(t, 20*time.Second, "the messages in the log", func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if n := len(l.messages); n < many {
+			return fmt.Errorf("%d are there", n)
+		}
+		return nil
+	})
 }
 
 func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
@@ -62,14 +79,7 @@ func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
 			fmt.Fprintf(&frames, "%d syslog %d %s\n", i+2, len(stamped(i)), stamped(i))
 		}
 		former.send(frames.String())
-		await.Until(t, 20*time.Second, "the messages in the log", func() error {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if n := len(l.messages); n < many {
-				return fmt.Errorf("%d are there", n)
-			}
-			return nil
-		})
+		l.await(t, many)
 		p := dial(t, in)
 		p.open()
 		p.deliver(2, stamped(many-2), stamped(many-1), stamped(many))
@@ -113,19 +123,23 @@ func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
 		}
 	})
 	t.Run("but one that lives is neither ended nor waited for", func(t *testing.T) {
-		l := &log{slow: 5 * time.Millisecond}
+		l := &log{slow: 50 * time.Millisecond}
 		in := start(t, config{settle: 300 * time.Millisecond, quiet: true}, l.restart(t, -1, -1))
-		const same = "<13>Jan  2 03:04:05 host app: same"
 		former := dial(t, in)
 		former.open()
-		// Some are under way at any time, since they come faster than they are stored.
+		// Some are under way at any time, since many come while one append lasts.
 		done, streamed := make(chan struct{}), make(chan int)
 		go func() {
 			n := 0
-			for tick := time.NewTicker(time.Millisecond); ; n++ {
+			for tick := time.NewTicker(time.Millisecond); ; {
 				select {
 				case <-tick.C:
-					fmt.Fprintf(former, "%d syslog %d %s\n", n+2, len(same), same)
+					var frames strings.Builder
+					for range 5 {
+						fmt.Fprintf(&frames, "%d syslog %d %s\n", n+2, len(same), same)
+						n++
+					}
+					io.WriteString(former, frames.String())
 				case <-done:
 					tick.Stop()
 					streamed <- n
@@ -149,6 +163,66 @@ func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
 		}
 		if len(l.messages) != n+2 {
 			t.Errorf("%d messages are stored, want %d", len(l.messages), n+2)
+		}
+	})
+	t.Run("but one that takes its answers slowly is not ended", func(t *testing.T) {
+		l := &log{}
+		in := start(t, config{settle: 1500 * time.Millisecond, quiet: true}, l.restart(t, -1, -1))
+		former := dial(t, in)
+		if err := former.Conn.(*net.TCPConn).SetReadBuffer(128 << 10); err != nil {
+			t.Fatal(err)
+		}
+		former.open()
+		const many = 80_000 // their answers are more than its kernel takes
+		var frames strings.Builder
+		for i := range many {
+			fmt.Fprintf(&frames, "%d syslog %d %s\n", i+2, len(same), same)
+		}
+		former.send(frames.String())
+		l.await(t, many)
+		p := dial(t, in)
+		p.open()
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			p.deliver(2, same)
+		}()
+		next := 0
+		for waiting := true; waiting && next < many; { // some are unconfirmed at any time
+			select {
+			case <-answered:
+				waiting = false
+			case <-time.After(20 * time.Millisecond):
+				for range 300 {
+					former.expect(fmt.Sprintf("%d rsp 6 200 OK\n", next+2))
+					next++
+				}
+			}
+		}
+		for ; next < many; next++ {
+			former.expect(fmt.Sprintf("%d rsp 6 200 OK\n", next+2))
+		}
+		former.deliver(many+2, stamped(1)) // it goes on
+	})
+	t.Run("but many that begin alike do not wait one for the other", func(t *testing.T) {
+		const settle, many = 300 * time.Millisecond, 40
+		l := &log{}
+		in := start(t, config{settle: settle, quiet: true}, l.restart(t, -1, -1))
+		var all []*peer
+		for range many {
+			p := dial(t, in)
+			p.open()
+			all = append(all, p)
+		}
+		began := time.Now()
+		for _, p := range all {
+			p.send(fmt.Sprintf("2 syslog %d %s\n", len(same), same))
+		}
+		for _, p := range all {
+			p.expect("2 rsp 6 200 OK\n")
+		}
+		if d := time.Since(began); d > many/4*settle {
+			t.Errorf("the last session has waited for %v", d)
 		}
 	})
 }
