@@ -48,6 +48,8 @@ type conn struct {
 	// ones have the kernel of the peer asked; guarded by their lock.
 	leaving, gone bool
 	probing       int
+	// ended is closed when the connection has gone.
+	ended chan struct{}
 
 	mu sync.Mutex
 	// stopping is closed when nothing more shall be read; guarded by mu.
@@ -67,7 +69,7 @@ var (
 // serve runs a connection to its end. ctx ends the reading, submitting the
 // submits that are still under way then.
 func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink inputs.Sink) {
-	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(), stopping: make(chan struct{}),
+	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(), stopping: make(chan struct{}), ended: make(chan struct{}),
 		origin: inputs.Origin{Source: rc.Source, Identity: rc.Identity}}
 	c.reader = relp.NewReader(c.limit)
 	c.tail = newTail(in.sender(&c.origin))

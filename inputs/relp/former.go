@@ -17,6 +17,8 @@ type former struct {
 	// brought says that it has brought the first message of the later one, stored or
 	// not, underWay that this is not stored yet.
 	brought, underWay bool
+	// atEnd says that it brings nothing more: it is waited for, and not looked at again.
+	atEnd bool
 	// receipt is what the kernel of its peer had confirmed at a time: the zero time
 	// as long as it is not asked.
 	receipt receive.Receipt
@@ -42,32 +44,42 @@ func (s *sessions) settle(c *conn, first uint64) bool {
 	patience := time.NewTicker(c.in.cfg.settleTime)
 	defer patience.Stop()
 	waiting, pause := slices.Clone(all), lookAgain
-	turns := 0 // of patience in a row in which there was no more to wait for than sessions that wait themselves
+	turns := 0 // how often patience ended in a row with none but those that wait themselves, or live
 	for {
-		fewer := s.whenFewer(c.tail.Sender)
 		lookFor(first, c, waiting)
-		waiting = slices.DeleteFunc(waiting, func(f *former) bool { return !s.mayBeReplaced(f) })
-		if len(waiting) == 0 {
-			return true
-		}
-		select {
-		case <-fewer:
-		case <-time.After(pause):
+		waiting = slices.DeleteFunc(waiting, func(f *former) bool { return !s.mayBeReplaced(f, first) })
+		var again <-chan time.Time
+		if slices.ContainsFunc(waiting, func(f *former) bool { return !f.atEnd }) {
+			again = time.After(pause)
 			pause = min(2*pause, lookAgainMost)
-		case <-patience.C:
-			turns++
-			if slices.ContainsFunc(waiting, func(f *former) bool { return s.isEnding(f) || f.waitsForLog() }) {
-				turns = 0
+		}
+		// One end is waited for after the other: a look at each of many connections at
+		// each end of one of them would take for ever.
+		for look := false; !look; {
+			if len(waiting) == 0 {
+				return true
 			}
-			waiting = slices.DeleteFunc(waiting, func(f *former) bool {
-				return !s.isEnding(f) && !f.waitsForLog() && !f.isLeft() && (turns >= maxTurns || !f.isResuming())
-			})
-			_, ended := c.net.Pending()
-			if ended && slices.ContainsFunc(waiting, (*former).waitsForLog) {
+			select {
+			case <-waiting[0].ended:
+				waiting = waiting[1:]
+			case <-again:
+				look = true
+			case <-patience.C:
+				turns++
+				if slices.ContainsFunc(waiting, func(f *former) bool { return s.isEnding(f) || f.waitsForLog() }) {
+					turns = 0
+				}
+				waiting = slices.DeleteFunc(waiting, func(f *former) bool {
+					return !s.isEnding(f) && !f.waitsForLog() && !f.isLeft() && (turns >= maxTurns || !f.isResuming())
+				})
+				// The peer keeps what a former one has not stored by now, nor c will.
+				_, ended := c.net.Pending()
+				if ended && slices.ContainsFunc(waiting, func(f *former) bool { return f.atEnd || f.waitsForLog() }) {
+					return false
+				}
+			case <-c.stopping:
 				return false
 			}
-		case <-c.stopping:
-			return false
 		}
 	}
 }
@@ -89,6 +101,9 @@ func (s *sessions) formerOf(c *conn) (list []*former) {
 // the queue after it has come into the tail, so the queues are looked at first.
 func lookFor(hash uint64, c *conn, list []*former) {
 	for _, f := range list {
+		if f.atEnd {
+			continue
+		}
 		f.underWay = f.hasUnderWay(hash)
 	}
 	tails := make(map[inputs.TailID]bool)
@@ -108,10 +123,14 @@ func lookFor(hash uint64, c *conn, list []*former) {
 // are octets to read before it shows, or where it has brought the message that a
 // later one begins with: then the news of its end may be late, or never come, and
 // the kernel of its peer is asked.
-func (s *sessions) mayBeReplaced(f *former) bool {
+func (s *sessions) mayBeReplaced(f *former, first uint64) bool {
 	s.mu.Lock()
 	gone, leaving := f.gone, f.leaving
 	s.mu.Unlock()
+	if leaving && !f.atEnd {
+		f.atEnd, f.underWay = true, f.hasUnderWay(first)
+		f.stored, _ = f.queue.turn()
+	}
 	if gone || leaving {
 		return !gone
 	}
@@ -135,11 +154,14 @@ func (s *sessions) probe(o *conn, n int) {
 
 // isEnding tells whether a connection comes to its end, once what it brought is stored.
 func (s *sessions) isEnding(f *former) bool {
+	if f.atEnd || f.isStopping() {
+		return true
+	}
 	s.mu.Lock()
 	leaving := f.leaving
 	s.mu.Unlock()
 	_, ended := f.net.Pending()
-	return leaving || ended || f.isStopping()
+	return leaving || ended
 }
 
 // waitsForLog tells whether the message that was sought has been under way since

@@ -15,13 +15,10 @@ type sessions struct {
 	conns map[[16]byte][]*conn
 	// live are the tails of connections.
 	live map[inputs.TailID]bool
-	// fewer is closed, and made anew, when a connection of a sender has gone. Only
-	// senders that are waited for have one.
-	fewer map[[16]byte]chan struct{}
 }
 
 func newSessions() *sessions {
-	return &sessions{conns: make(map[[16]byte][]*conn), live: make(map[inputs.TailID]bool), fewer: make(map[[16]byte]chan struct{})}
+	return &sessions{conns: make(map[[16]byte][]*conn), live: make(map[inputs.TailID]bool)}
 }
 
 // enter adds a connection.
@@ -50,20 +47,7 @@ func (s *sessions) gone(c *conn) {
 	if len(s.conns[sender]) == 0 {
 		delete(s.conns, sender)
 	}
-	if fewer := s.fewer[sender]; fewer != nil {
-		close(fewer)
-		delete(s.fewer, sender)
-	}
-}
-
-// whenFewer returns a channel that is closed when a connection of a sender has gone.
-func (s *sessions) whenFewer(sender [16]byte) <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fewer[sender] == nil {
-		s.fewer[sender] = make(chan struct{})
-	}
-	return s.fewer[sender]
+	close(c.ended)
 }
 
 // claim gives the connection a tail that it found to be nobody's instead of its

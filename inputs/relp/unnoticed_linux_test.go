@@ -226,3 +226,49 @@ func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
 		}
 	})
 }
+
+// A look at each former session at each end of one of them would take minutes here.
+func TestManySessionsThatWaitedForAFullLogGoOnAtOnce(t *testing.T) {
+	const many = 400
+	l := &log{}
+	registry := prometheus.NewRegistry()
+	in := start(t, config{settle: 500 * time.Millisecond, quiet: true, registerer: registry}, l.restart(t, -1, -1))
+	l.full.Lock()
+	send := func(n int) *peer {
+		p := dial(t, in)
+		p.open()
+		p.send(fmt.Sprintf("2 syslog %d %s\n", len(stamped(n)), stamped(n)))
+		return p
+	}
+	for n := range many {
+		send(n).Close()
+	}
+	// What was not handed to the log keeps none of their connections.
+	connections := func() (n float64) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Error(err)
+		}
+		for _, family := range families {
+			if family.GetName() == "syslane_input_connections" {
+				n = family.Metric[0].GetGauge().GetValue()
+			}
+		}
+		return n
+	}
+	eventually(t, "few connections are left", func() bool { return connections() < many/4 })
+	var all []*peer
+	for n := range many {
+		all = append(all, send(many+n))
+	}
+	time.Sleep(time.Second)
+	began := time.Now()
+	l.full.Unlock()
+	for _, p := range all {
+		p.SetDeadline(time.Now().Add(60 * time.Second))
+		p.expect("2 rsp 6 200 OK\n")
+	}
+	if d := time.Since(began); d > 15*time.Second {
+		t.Errorf("the last session went on after %v", d)
+	}
+}
