@@ -25,7 +25,7 @@ func TestTarballHoldsAProgramThatRuns(t *testing.T) {
 	dir := t.TempDir()
 	unpack(t, one(t, distribution(t), "*_linux_amd64.tar.gz"), dir)
 	tree := one(t, dir, "syslane_*")
-	for _, name := range []string{"LICENSE", "man/syslane.1.gz", "completions/_syslane", "systemd/syslane-relay.service"} {
+	for _, name := range []string{"LICENSE", "man/syslane.1.gz", "completions/_syslane", "systemd/syslane-relay.service", "docs/TROUBLESHOOTING.md", "etc/prometheus/syslane.rules.yml"} {
 		if _, err := os.Stat(filepath.Join(tree, name)); err != nil {
 			t.Error(err)
 		}

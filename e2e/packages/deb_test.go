@@ -32,6 +32,8 @@ func TestDebIsInstalledUpgradedRemovedAndPurged(t *testing.T) {
 		t.Errorf("user and state folder: %s", out)
 	}
 
+	m.do(t, "cd /usr/share/doc/syslane && test -s docs/TROUBLESHOOTING.md && test -s etc/prometheus/syslane.rules.yml")
+
 	m.do(t, "systemctl enable --now syslane-relay.socket "+roles)
 	m.onlyLoopback(t)
 	m.do(t, "logger --server 127.0.0.1 --port 5515 --udp --rfc5424 'datagram to the relay'")

@@ -25,7 +25,7 @@ func writeTarball(s *stage) (err error) {
 		return err
 	}
 	t := tar.NewWriter(z)
-	for _, part := range []string{"LICENSE", "README.md", "completions", "doc/third-party-notices.gz", "etc", "man", "syslane", "systemd"} {
+	for _, part := range []string{"CHANGELOG.md", "LICENSE", "README.md", "completions", "docs", "doc/third-party-notices.gz", "etc", "man", "syslane", "systemd"} {
 		if err := addTree(t, s.dir, part, name+"/", s.time); err != nil {
 			return err
 		}

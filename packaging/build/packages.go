@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/goreleaser/nfpm/v2"
 	"github.com/goreleaser/nfpm/v2/deb"
+	"github.com/goreleaser/nfpm/v2/files"
 	"github.com/goreleaser/nfpm/v2/rpm"
 )
 
@@ -45,10 +47,16 @@ func writePackages(s *stage) error {
 			return err
 		}
 		info.MTime = s.time
+		manuals := files.TypeFile
 		if kind.name == "deb" {
 			info.License = "" // Debian knows no such field; the file copyright has it
 		} else {
 			info.Changelog = "doc/changelog.yaml"
+			manuals = files.TypeRPMDoc
+		}
+		info.Contents = slices.Clone(info.Contents)
+		for _, name := range s.manuals {
+			info.Contents = append(info.Contents, &files.Content{Source: name, Destination: "/usr/share/doc/syslane/" + name, Type: manuals})
 		}
 		info = nfpm.WithDefaults(info)
 		path := filepath.Join(s.out, kind.packager.ConventionalFileName(info))

@@ -20,6 +20,7 @@ type stage struct {
 	*build
 	arch, dir string
 	info      *buildinfo.BuildInfo // of the binary
+	manuals   []string             // the files of the manual, relative to the stage as to the source
 }
 
 // file returns the path of a file of the stage.
@@ -41,10 +42,10 @@ func (s *stage) make(ctx context.Context) error {
 	if err := s.compile(ctx); err != nil {
 		return err
 	}
-	if err := s.manual(ctx); err != nil {
+	if err := s.pages(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func() error{s.copies, s.documents} {
+	for _, step := range []func() error{s.copies, s.manual, s.documents} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -72,15 +73,44 @@ func (s *stage) compile(ctx context.Context) error {
 
 // copies takes over what is packaged as it is.
 func (s *stage) copies() error {
-	for _, name := range []string{
-		"etc/relay.toml", "etc/collector.toml", "etc/syslane.schema.json", "LICENSE", "README.md",
+	return s.copy(
+		"etc/relay.toml", "etc/collector.toml", "etc/syslane.schema.json", "LICENSE", "CHANGELOG.md",
 		"packaging/deb/copyright", "packaging/deb/lintian-overrides",
 		"packaging/deb/postinst", "packaging/deb/prerm", "packaging/deb/postrm",
 		"packaging/rpm/post", "packaging/rpm/preun", "packaging/rpm/postun",
 		"packaging/systemd/syslane-relay.service", "packaging/systemd/syslane-relay.socket",
 		"packaging/systemd/syslane-collector.service",
 		"packaging/systemd/syslane.sysusers", "packaging/systemd/syslane.tmpfiles",
+	)
+}
+
+// manual takes over README, the manual and the examples that it speaks of, so that who
+// is on call has them on the machine.
+func (s *stage) manual() error {
+	for _, pattern := range []string{
+		"README.md", "docs/*.md", "docs/images/*", "etc/dashboards/*", "etc/journald/*", "etc/prometheus/syslane.rules.yml", "etc/rsyslog/*", "etc/syslog-ng/*",
 	} {
+		files, err := filepath.Glob(filepath.Join(s.source, pattern))
+		if err != nil {
+			return err
+		}
+		if len(files) == 0 {
+			return fmt.Errorf("there is no %s to package", pattern)
+		}
+		for _, file := range files {
+			name, err := filepath.Rel(s.source, file)
+			if err != nil {
+				return err
+			}
+			s.manuals = append(s.manuals, name)
+		}
+	}
+	return s.copy(s.manuals...)
+}
+
+// copy takes over files of the source; what packaging/ has stands beside the rest.
+func (s *stage) copy(names ...string) error {
+	for _, name := range names {
 		data, err := os.ReadFile(filepath.Join(s.source, name))
 		if err != nil {
 			return err
@@ -92,8 +122,8 @@ func (s *stage) copies() error {
 	return nil
 }
 
-// manual writes a manual page for each command, and completions.
-func (s *stage) manual(ctx context.Context) error {
+// pages writes a manual page for each command, and completions.
+func (s *stage) pages(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "syslane-manual-")
 	if err != nil {
 		return err
