@@ -120,7 +120,7 @@ func TestALogThatAsksElasticsearchAnswersAsOneThatKeptEverything(t *testing.T) {
 		t.Fatal(n, err)
 	}
 
-	client, index, err := elasticsearch.Reader(cfg, "es")
+	client, index, err := elasticsearch.Reader(cfg.Access, cfg.Target, "es")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,7 @@ type Inspection struct {
 func (p *Plan) Inspect(ctx context.Context, o Inspection) []Finding {
 	i := &inspector{plan: p, states: o.States}
 	i.inspectState()
+	i.inspectNames()
 	i.inspectCertificates()
 	i.inspectAddresses()
 	i.inspectPaths()
@@ -89,6 +90,19 @@ func (i *inspector) add(s Severity, t config.Table, key, format string, args ...
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.findings = append(i.findings, f)
+}
+
+// inspectNames looks for outputs whose place in the log is kept under a name that they
+// have from where they stand in the file.
+func (i *inspector) inspectNames() {
+	types := make(map[string]bool)
+	for _, out := range i.plan.Outputs {
+		kind := out.table.Text("type")
+		if types[kind] && !out.table.Has("name") {
+			i.add(Warning, out.table, "type", "this output is called %q because it is not the first of its type, and its place in the log is kept under that name; give each a name, that they keep when the order changes", out.Name)
+		}
+		types[kind] = true
+	}
 }
 
 // certificates is one tls table.

@@ -14,7 +14,7 @@ const renewBefore = 30 * 24 * time.Hour
 func (i *inspector) inspectCertificates() {
 	for _, out := range i.plan.Outputs {
 		if c := out.Elasticsearch(); c != nil {
-			if _, _, err := elasticsearch.Reader(*c, "check"); err != nil {
+			if _, _, err := elasticsearch.Reader(c.Access, c.Target, "check"); err != nil {
 				i.add(Failure, out.table, "tls", "%v", err)
 			}
 		}

@@ -98,6 +98,13 @@ func issue(t *testing.T, lifetime time.Duration) string {
 	return fmt.Sprintf("cert_file = %q\nkey_file = %q", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
 }
 
+func TestOutputsThatAreCalledByTheirOrderAreFound(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	const first = "[[output]]\ntype = \"relp\"\ntargets = [\"a:2514\"]\n"
+	expect(t, inspect(t, first+"name = \"a\"\n[[output]]\ntype = \"relp\"\nname = \"b\"\ntargets = [\"b:2514\"]\n", state, Inspection{}))
+	expect(t, inspect(t, first+"[[output]]\ntype = \"relp\"\ntargets = [\"b:2514\"]\n", state, Inspection{}), `test.toml:5:8: warning: output.type: this output is called "relp-2"`)
+}
+
 func TestCertificatesThatEndAreFound(t *testing.T) {
 	input := "[[input]]\ntype = \"tls\"\nlisten = \"127.0.0.1:0\"\n[input.tls]\n"
 	expect(t, inspect(t, input+issue(t, 60*24*time.Hour), t.TempDir(), Inspection{}))

@@ -66,6 +66,7 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 	f("[search.elasticsearch]\nindex = \"logs-*\"", `say where to ask`)
 	f("[search.elasticsearch]\noutput = \"es\"", `test.toml:2:10:`, `has this name`)
 	f("[search.elasticsearch]\nhost = [\"http://127.0.0.1:1\"]", `did you mean "hosts"?`)
+	f("[search.elasticsearch]\nhosts = [\"http://127.0.0.1:1\"]\nworkers = 3", `test.toml:3:1:`, `workers`)
 	f("[http]\nlisten = \"0.0.0.0:8514\"", `test.toml:2:10:`, `set a token`)
 	f("[[input]]\ntype = \"relp\"\nlisten = \":1\"\nlink_from = [\"10.0.0.0/8\", \"10.0.0.1\"]", `test.toml:4:28:`, `want a network`)
 }
@@ -220,5 +221,6 @@ func TestASearchAsksElasticsearchAsItsOutputDoesUnlessToldOtherwise(t *testing.T
 	f(output+"[search.elasticsearch]\nenabled = false", "nothing")
 	f(output+"[search.elasticsearch]\nindex = \"logs-*,old-*\"\ntimeout = \"5s\"\napi_key = \"x:y\"", "es logs-*,old-* 5s")
 	f("[search.elasticsearch]\nhosts = [\"http://127.0.0.1:1\"]", " logs-syslog-default 20s")
+	f("[[output]]\ntype = \"elasticsearch\"\nusername = \"u\"\npassword = \"p\"\n[search.elasticsearch]\napi_key = \"x:y\"", "elasticsearch logs-syslog-default 20s")
 	f("[[output]]\ntype = \"elasticsearch\"\nmode = \"index\"\nindex = \"syslog-%Y.%m\"", "elasticsearch syslog-*.* 20s")
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"time"
 
 	"github.com/syslane/syslane/internal/config"
@@ -42,10 +43,15 @@ func (p *Plan) planSearch() {
 		Enabled bool `toml:"enabled"`
 		// Output names the output whose settings hold where the table has no others.
 		Output string `toml:"output"`
-		elasticsearch.Config
-	}{Enabled: true, Config: cfg}
+		elasticsearch.Access
+		elasticsearch.Target
+	}{Enabled: true, Access: cfg.Access, Target: cfg.Target}
 	if !t.Has("timeout") {
 		c.Timeout = defaultSearchTimeout
+	}
+	if t.Has("api_key") || t.Has("service_token") || t.Has("username") {
+		// Another user than the output's: who only reads needs no right to write.
+		c.APIKey, c.ServiceToken, c.Username, c.Password = config.Secret{}, config.Secret{}, "", config.Secret{}
 	}
 	if err := t.Decode(&c); err != nil || !c.Enabled {
 		return
@@ -65,11 +71,11 @@ func (p *Plan) planSearch() {
 	if t.Has("index") {
 		c.Mode, c.Index = elasticsearch.ModeDataStream, cfg.Index
 	}
-	if err := c.Config.Validate(); err != nil {
+	if err := errors.Join(c.Access.Validate(), c.Target.Validate()); err != nil {
 		t.Errorf("hosts", "%v", err)
 		return
 	}
-	client, written, err := elasticsearch.Reader(c.Config, "search")
+	client, written, err := elasticsearch.Reader(c.Access, c.Target, "search")
 	if err != nil {
 		t.Errorf("hosts", "%v", err)
 		return

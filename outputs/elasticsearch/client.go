@@ -24,20 +24,21 @@ import (
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
-// newClient makes the HTTP client of an output. Retries are the output's own: the
+// newClient makes the HTTP client of an output, or of who asks, which keeps as many idle
+// connections to a node. name tells in errors whose it is. Retries are the output's own: the
 // client's would send whole requests again without looking at their items.
-func newClient(cfg *Config, name string) (*es.BaseClient, *transport, error) {
-	inner, err := newHTTPTransport(cfg, name)
+func newClient(access *Access, idle int, name string) (*es.BaseClient, *transport, error) {
+	inner, err := newHTTPTransport(access, idle, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &transport{inner: inner, cfg: cfg}
+	t := &transport{inner: inner, access: access}
 	c := es.Config{
-		Username:          cfg.Username,
-		Password:          cfg.Password.Value(),
-		APIKey:            apiKey(cfg.APIKey.Value()),
-		ServiceToken:      cfg.ServiceToken.Value(),
-		CloudID:           cfg.CloudID,
+		Username:          access.Username,
+		Password:          access.Password.Value(),
+		APIKey:            apiKey(access.APIKey.Value()),
+		ServiceToken:      access.ServiceToken.Value(),
+		CloudID:           access.CloudID,
 		DisableRetry:      true,
 		DisableMetaHeader: true,
 		Transport:         t,
@@ -47,11 +48,11 @@ func newClient(cfg *Config, name string) (*es.BaseClient, *transport, error) {
 			return t.hosts
 		},
 	}
-	for key, value := range cfg.Headers {
+	for key, value := range access.Headers {
 		c.Header.Set(key, value)
 	}
-	addresses := cfg.Hosts
-	if len(addresses) == 0 && cfg.CloudID == "" {
+	addresses := access.Hosts
+	if len(addresses) == 0 && access.CloudID == "" {
 		addresses = []string{"http://localhost:9200"}
 	}
 	for _, host := range addresses {
@@ -68,8 +69,8 @@ func newClient(cfg *Config, name string) (*es.BaseClient, *transport, error) {
 	return client, t, nil
 }
 
-func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
-	tlsOptions := cfg.TLS.Options
+func newHTTPTransport(access *Access, idle int, name string) (*http.Transport, error) {
+	tlsOptions := access.TLS.Options
 	if tlsOptions.Name == "" {
 		tlsOptions.Name = fmt.Sprintf("output %q", name)
 	}
@@ -77,8 +78,8 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.TLS.CAFingerprint != "" {
-		fingerprint, err := parseFingerprint(cfg.TLS.CAFingerprint)
+	if access.TLS.CAFingerprint != "" {
+		fingerprint, err := parseFingerprint(access.TLS.CAFingerprint)
 		if err != nil {
 			return nil, err
 		}
@@ -86,14 +87,14 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 		tlsConfig.VerifyConnection = func(cs tls.ConnectionState) error { return verifyFingerprint(cs, fingerprint) }
 	}
 	proxy := http.ProxyFromEnvironment
-	if cfg.ProxyURL != "" {
-		u, err := url.Parse(cfg.ProxyURL)
+	if access.ProxyURL != "" {
+		u, err := url.Parse(access.ProxyURL)
 		if err != nil {
-			return nil, fmt.Errorf("proxy_url = %q: %w", cfg.ProxyURL, err)
+			return nil, fmt.Errorf("proxy_url = %q: %w", access.ProxyURL, err)
 		}
 		proxy = http.ProxyURL(u)
 	}
-	dialer := net.Dialer{Timeout: min(cfg.Timeout, 30*time.Second), KeepAlive: 30 * time.Second}
+	dialer := net.Dialer{Timeout: min(access.Timeout, 30*time.Second), KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy: proxy,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -104,8 +105,8 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 			return wholeConn{conn}, nil
 		},
 		TLSClientConfig:       tlsConfig,
-		TLSHandshakeTimeout:   min(cfg.Timeout, 30*time.Second),
-		MaxIdleConnsPerHost:   cfg.Workers + 1,
+		TLSHandshakeTimeout:   min(access.Timeout, 30*time.Second),
+		MaxIdleConnsPerHost:   idle,
 		IdleConnTimeout:       time.Minute,
 		ExpectContinueTimeout: continueTimeout,
 		WriteBufferSize:       64 << 10,
@@ -118,9 +119,9 @@ func newHTTPTransport(cfg *Config, name string) (*http.Transport, error) {
 // transport reports to hosts how each node fares, tells who sent a request which
 // node it went to, and lets servers pass that do not call themselves Elasticsearch.
 type transport struct {
-	inner *http.Transport
-	hosts *hosts
-	cfg   *Config
+	inner  *http.Transport
+	hosts  *hosts
+	access *Access
 }
 
 // nodeKey is the context key of a *string that takes the node's host and port.
@@ -141,13 +142,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !errors.Is(err, context.Canceled) {
 			t.hosts.report(req.URL.Host, false)
 		}
-		return nil, t.cfg.explainAlert(err)
+		return nil, t.access.explainAlert(err)
 	case res.StatusCode >= 502 && res.StatusCode <= 504:
 		t.hosts.report(req.URL.Host, false)
 	default:
 		t.hosts.report(req.URL.Host, true)
 	}
-	if t.cfg.Flavor != FlavorElasticsearch {
+	if t.access.Flavor != FlavorElasticsearch {
 		// The client refuses servers without this header, such as OpenSearch.
 		res.Header.Set("X-Elastic-Product", "Elasticsearch")
 	}

@@ -68,7 +68,7 @@ func TestRequestsGoThroughTheProxy(t *testing.T) {
 func TestCloudIDNamesTheDeployment(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.CloudID = "name:" + base64.StdEncoding.EncodeToString([]byte("eu-west-1.aws.example.net$abc$def"))
-	_, transport, err := newClient(&cfg, "es")
+	_, transport, err := newClient(&cfg.Access, 2, "es")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
-// The values of Config.Mode, Config.ID, Config.Compression, Config.Flavor and
+// The values of Target.Mode, Config.ID, Config.Compression, Access.Flavor and
 // Config.CatchUp.
 const (
 	ModeDataStream = "data_stream"
@@ -35,28 +36,9 @@ const (
 
 // Config is the output's table in the configuration.
 type Config struct {
-	// Hosts are the nodes: "http://localhost:9200", "https://es1.example.net:9200";
-	// without a scheme, http and port 9200 are meant. Requests take turns; a node
-	// that fails rests. Default http://localhost:9200.
-	Hosts []string `toml:"hosts"`
-	// CloudID names an Elastic Cloud deployment, in place of hosts.
-	CloudID string `toml:"cloud_id"`
-	// APIKey is an API key as Elasticsearch shows it, either encoded or "id:key".
-	APIKey config.Secret `toml:"api_key"`
-	// Username and Password are for basic authentication.
-	Username string        `toml:"username"`
-	Password config.Secret `toml:"password"`
-	// ServiceToken is a bearer token of a service account.
-	ServiceToken config.Secret `toml:"service_token"`
+	Access
+	Target
 
-	// Mode is "data_stream" (default) or "index".
-	Mode string `toml:"mode" enum:"data_stream,index"`
-	// DataStream is the stream's name in its three parts.
-	DataStream DataStream `toml:"data_stream"`
-	// Index is the name in mode "index". %Y %y %m %d %H %j %G and %V stand for
-	// parts of the event's time in UTC (of its receive time, where the two are
-	// more than a week apart). Default "syslog-%Y.%m.%d".
-	Index string `toml:"index"`
 	// ID is "event" (default): the event's id is the document's _id, so that an
 	// event that is sent twice makes one document; or "auto": Elasticsearch
 	// chooses the _id, which costs it less, and a lost answer makes duplicates.
@@ -79,8 +61,6 @@ type Config struct {
 	// FlushInterval is how long messages are gathered after requests that were not
 	// full. Default 0: what comes while one is under way is in the next.
 	FlushInterval time.Duration `toml:"flush_interval"`
-	// Timeout bounds one request with its answer. Default 90s.
-	Timeout time.Duration `toml:"timeout"`
 	// BackoffInit and BackoffMax bound the pause before what was turned away for
 	// the moment is sent again. Defaults 200ms and 10s.
 	BackoffInit time.Duration `toml:"backoff_init"`
@@ -97,6 +77,33 @@ type Config struct {
 	// this is "", the default.
 	DeadLetterIndex string `toml:"dead_letter_index"`
 
+	// ManageTemplate lets the output install its index template where there is
+	// none or an older one. Default true.
+	ManageTemplate bool `toml:"manage_template"`
+	// Retention is after which time the server deletes documents: the lifecycle of
+	// the data stream, an ILM policy, or an ISM policy of OpenSearch, installed with
+	// the template. 0, the default, leaves that to others.
+	Retention time.Duration `toml:"retention"`
+}
+
+// Access is how the servers are reached, by who writes there and by who asks them.
+type Access struct {
+	// Hosts are the nodes: "http://localhost:9200", "https://es1.example.net:9200";
+	// without a scheme, http and port 9200 are meant. Requests take turns; a node
+	// that fails rests. Default http://localhost:9200.
+	Hosts []string `toml:"hosts"`
+	// CloudID names an Elastic Cloud deployment, in place of hosts.
+	CloudID string `toml:"cloud_id"`
+	// APIKey is an API key as Elasticsearch shows it, either encoded or "id:key".
+	APIKey config.Secret `toml:"api_key"`
+	// Username and Password are for basic authentication.
+	Username string        `toml:"username"`
+	Password config.Secret `toml:"password"`
+	// ServiceToken is a bearer token of a service account.
+	ServiceToken config.Secret `toml:"service_token"`
+
+	// Timeout bounds one request with its answer. Default 90s.
+	Timeout time.Duration `toml:"timeout"`
 	// Headers are added to each request.
 	Headers map[string]string `toml:"headers"`
 	// ProxyURL is the HTTP proxy; "" for what the environment says.
@@ -106,13 +113,18 @@ type Config struct {
 
 	// Flavor is "auto" (default), "elasticsearch" or "opensearch".
 	Flavor string `toml:"flavor" enum:"auto,elasticsearch,opensearch"`
-	// ManageTemplate lets the output install its index template where there is
-	// none or an older one. Default true.
-	ManageTemplate bool `toml:"manage_template"`
-	// Retention is after which time the server deletes documents: the lifecycle of
-	// the data stream, an ILM policy, or an ISM policy of OpenSearch, installed with
-	// the template. 0, the default, leaves that to others.
-	Retention time.Duration `toml:"retention"`
+}
+
+// Target is where documents are.
+type Target struct {
+	// Mode is "data_stream" (default) or "index".
+	Mode string `toml:"mode" enum:"data_stream,index"`
+	// DataStream is the stream's name in its three parts.
+	DataStream DataStream `toml:"data_stream"`
+	// Index is the name in mode "index". %Y %y %m %d %H %j %G and %V stand for
+	// parts of the event's time in UTC (of its receive time, where the two are
+	// more than a week apart). Default "syslog-%Y.%m.%d".
+	Index string `toml:"index"`
 }
 
 // DataStream is the naming scheme <type>-<dataset>-<namespace>.
@@ -137,20 +149,20 @@ type TLS struct {
 // DefaultConfig returns the defaults, to decode a table onto.
 func DefaultConfig() Config {
 	return Config{
-		Mode:         ModeDataStream,
-		DataStream:   DataStream{Type: "logs", Dataset: "syslog", Namespace: "default"},
-		Index:        "syslog-%Y.%m.%d",
-		ID:           IDEvent,
-		Compression:  CompressionNone,
-		Workers:      2,
-		BulkMaxBytes: 5 << 20,
-		BulkMaxDocs:  5000,
-		Timeout:      90 * time.Second,
-		BackoffInit:  200 * time.Millisecond,
-		BackoffMax:   10 * time.Second,
-		Flavor:       FlavorAuto,
-		CatchUp:      CatchUpInterleave,
-
+		Access: Access{Timeout: 90 * time.Second, Flavor: FlavorAuto},
+		Target: Target{
+			Mode:       ModeDataStream,
+			DataStream: DataStream{Type: "logs", Dataset: "syslog", Namespace: "default"},
+			Index:      "syslog-%Y.%m.%d",
+		},
+		ID:             IDEvent,
+		Compression:    CompressionNone,
+		Workers:        2,
+		BulkMaxBytes:   5 << 20,
+		BulkMaxDocs:    5000,
+		BackoffInit:    200 * time.Millisecond,
+		BackoffMax:     10 * time.Second,
+		CatchUp:        CatchUpInterleave,
 		ManageTemplate: true,
 	}
 }
@@ -164,101 +176,115 @@ const (
 	maxIndexName    = 255 // octets, a limit of Elasticsearch
 )
 
+// mistakes are what is wrong with a configuration.
+type mistakes []error
+
+func (m *mistakes) fail(format string, args ...any) { *m = append(*m, fmt.Errorf(format, args...)) }
+
+func (m *mistakes) oneOf(key, value string, accepted ...string) {
+	if !slices.Contains(accepted, value) {
+		m.fail("%s = %q: want one of %q", key, value, accepted)
+	}
+}
+
 // Validate checks what decoding cannot. It reads no file and opens no connection.
 // The errors name the key.
 func (c *Config) Validate() error {
-	var errs []error
-	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	oneOf := func(key, value string, accepted ...string) {
-		for _, a := range accepted {
-			if value == a {
-				return
-			}
+	var m mistakes
+	m.oneOf("id", c.ID, IDEvent, IDAuto)
+	m.oneOf("compression", c.Compression, CompressionNone, CompressionGzip)
+	m.oneOf("catch_up", c.CatchUp, CatchUpInterleave, CatchUpOldestFirst)
+	if name := c.DeadLetterIndex; name != "" {
+		if p, err := parseIndexPattern(name); err != nil || !p.fixed() {
+			m.fail("dead_letter_index = %q: want lower case, at most %d octets, without space and any of %s, and not one of -_+. first", name, maxIndexName/2, forbiddenShown)
+		} else if c.Mode == ModeDataStream && name == c.DataStream.Name() || c.Mode == ModeIndex && name == c.Index {
+			m.fail("dead_letter_index = %q: is where documents are refused; name another", name)
 		}
-		fail("%s = %q: want one of %q", key, value, accepted)
 	}
-	if len(c.Hosts) > 0 && c.CloudID != "" {
-		fail("hosts and cloud_id are both given; keep one of them")
+	if c.Workers < 1 || c.Workers > maxWorkers {
+		m.fail("workers = %d: want 1 to %d", c.Workers, maxWorkers)
 	}
-	for _, h := range c.Hosts {
+	if c.BulkMaxBytes < minBulkMaxBytes || c.BulkMaxBytes > maxBulkMaxBytes {
+		m.fail("bulk_max_bytes = %s: want %s to %s", c.BulkMaxBytes, config.Size(minBulkMaxBytes), config.Size(maxBulkMaxBytes))
+	}
+	if c.BulkMaxDocs < 1 || c.BulkMaxDocs > maxBulkMaxDocs {
+		m.fail("bulk_max_docs = %d: want 1 to %d", c.BulkMaxDocs, maxBulkMaxDocs)
+	}
+	if c.FlushInterval < 0 || c.FlushInterval > time.Minute {
+		m.fail("flush_interval = %s: want at most 1m", c.FlushInterval)
+	}
+	if c.BackoffInit < time.Millisecond || c.BackoffMax < c.BackoffInit {
+		m.fail("backoff_init = %s and backoff_max = %s: want at least 1ms, and the second not below the first", c.BackoffInit, c.BackoffMax)
+	}
+	if c.Retention != 0 && (c.Retention < time.Hour || c.Retention%time.Hour != 0) {
+		m.fail("retention = %s: want whole hours or days, such as \"30d\"", c.Retention)
+	}
+	return errors.Join(c.Access.Validate(), c.Target.Validate(), errors.Join(m...))
+}
+
+// Validate is that of Config for its part.
+func (a *Access) Validate() error {
+	var m mistakes
+	if len(a.Hosts) > 0 && a.CloudID != "" {
+		m.fail("hosts and cloud_id are both given; keep one of them")
+	}
+	for _, h := range a.Hosts {
 		if _, err := hostURL(h); err != nil {
-			errs = append(errs, err)
+			m = append(m, err)
 		}
 	}
 	ways := 0
-	for _, given := range []bool{!c.APIKey.Empty(), c.Username != "" || !c.Password.Empty(), !c.ServiceToken.Empty()} {
+	for _, given := range []bool{!a.APIKey.Empty(), a.Username != "" || !a.Password.Empty(), !a.ServiceToken.Empty()} {
 		if given {
 			ways++
 		}
 	}
 	if ways > 1 {
-		fail("more than one of api_key, username and service_token is given; keep one of them")
+		m.fail("more than one of api_key, username and service_token is given; keep one of them")
 	}
-	if (c.Username == "") != c.Password.Empty() {
-		fail("username and password belong together; give both or neither")
+	if (a.Username == "") != a.Password.Empty() {
+		m.fail("username and password belong together; give both or neither")
 	}
-	oneOf("mode", c.Mode, ModeDataStream, ModeIndex)
-	oneOf("id", c.ID, IDEvent, IDAuto)
-	oneOf("compression", c.Compression, CompressionNone, CompressionGzip)
-	oneOf("flavor", c.Flavor, FlavorAuto, FlavorElasticsearch, FlavorOpenSearch)
-	oneOf("catch_up", c.CatchUp, CatchUpInterleave, CatchUpOldestFirst)
-	if c.Mode == ModeDataStream {
-		for key, part := range map[string]string{"type": c.DataStream.Type, "dataset": c.DataStream.Dataset, "namespace": c.DataStream.Namespace} {
+	m.oneOf("flavor", a.Flavor, FlavorAuto, FlavorElasticsearch, FlavorOpenSearch)
+	if a.Timeout < time.Second {
+		m.fail("timeout = %s: want at least 1s", a.Timeout)
+	}
+	for name, value := range a.Headers {
+		if name == "" || strings.ContainsAny(name+value, "\r\n") || http.CanonicalHeaderKey(name) == "Content-Type" {
+			m.fail("headers.%q: not a header that can be set", name)
+		}
+	}
+	if a.ProxyURL != "" {
+		if u, err := url.Parse(a.ProxyURL); err != nil || u.Host == "" {
+			m.fail("proxy_url = %q: want a URL such as \"http://proxy.example.net:3128\"", a.ProxyURL)
+		}
+	}
+	if _, err := parseFingerprint(a.TLS.CAFingerprint); err != nil {
+		m = append(m, err)
+	}
+	if a.TLS.CAFingerprint != "" && (a.TLS.CAFile != "" || len(a.TLS.PermittedPeers) > 0) {
+		m.fail("tls.ca_fingerprint stands in for tls.ca_file and tls.permitted_peers; keep one of them")
+	}
+	return errors.Join(m...)
+}
+
+// Validate is that of Config for its part.
+func (t *Target) Validate() error {
+	var m mistakes
+	m.oneOf("mode", t.Mode, ModeDataStream, ModeIndex)
+	if t.Mode == ModeDataStream {
+		for key, part := range map[string]string{"type": t.DataStream.Type, "dataset": t.DataStream.Dataset, "namespace": t.DataStream.Namespace} {
 			if part == "" || len(part) > 100 || strings.ContainsAny(part, forbiddenInNames+"-") || part != strings.ToLower(part) {
-				fail("data_stream.%s = %q: want 1 to 100 octets, lower case, without hyphen, space and any of %s", key, part, forbiddenShown)
+				m.fail("data_stream.%s = %q: want 1 to 100 octets, lower case, without hyphen, space and any of %s", key, part, forbiddenShown)
 			}
 		}
-		if strings.ContainsAny(c.DataStream.Type[:min(1, len(c.DataStream.Type))], "_+.") {
-			fail("data_stream.type = %q: must not start with any of _ + .", c.DataStream.Type)
+		if strings.ContainsAny(t.DataStream.Type[:min(1, len(t.DataStream.Type))], "_+.") {
+			m.fail("data_stream.type = %q: must not start with any of _ + .", t.DataStream.Type)
 		}
-	} else if _, err := parseIndexPattern(c.Index); err != nil {
-		errs = append(errs, err)
+	} else if _, err := parseIndexPattern(t.Index); err != nil {
+		m = append(m, err)
 	}
-	if name := c.DeadLetterIndex; name != "" {
-		if p, err := parseIndexPattern(name); err != nil || !p.fixed() {
-			fail("dead_letter_index = %q: want lower case, at most %d octets, without space and any of %s, and not one of -_+. first", name, maxIndexName/2, forbiddenShown)
-		} else if c.Mode == ModeDataStream && name == c.DataStream.Name() || c.Mode == ModeIndex && name == c.Index {
-			fail("dead_letter_index = %q: is where documents are refused; name another", name)
-		}
-	}
-	if c.Workers < 1 || c.Workers > maxWorkers {
-		fail("workers = %d: want 1 to %d", c.Workers, maxWorkers)
-	}
-	if c.BulkMaxBytes < minBulkMaxBytes || c.BulkMaxBytes > maxBulkMaxBytes {
-		fail("bulk_max_bytes = %s: want %s to %s", c.BulkMaxBytes, config.Size(minBulkMaxBytes), config.Size(maxBulkMaxBytes))
-	}
-	if c.BulkMaxDocs < 1 || c.BulkMaxDocs > maxBulkMaxDocs {
-		fail("bulk_max_docs = %d: want 1 to %d", c.BulkMaxDocs, maxBulkMaxDocs)
-	}
-	if c.Timeout < time.Second {
-		fail("timeout = %s: want at least 1s", c.Timeout)
-	}
-	if c.FlushInterval < 0 || c.FlushInterval > time.Minute {
-		fail("flush_interval = %s: want at most 1m", c.FlushInterval)
-	}
-	if c.BackoffInit < time.Millisecond || c.BackoffMax < c.BackoffInit {
-		fail("backoff_init = %s and backoff_max = %s: want at least 1ms, and the second not below the first", c.BackoffInit, c.BackoffMax)
-	}
-	if c.Retention != 0 && (c.Retention < time.Hour || c.Retention%time.Hour != 0) {
-		fail("retention = %s: want whole hours or days, such as \"30d\"", c.Retention)
-	}
-	for name, value := range c.Headers {
-		if name == "" || strings.ContainsAny(name+value, "\r\n") || http.CanonicalHeaderKey(name) == "Content-Type" {
-			fail("headers.%q: not a header that can be set", name)
-		}
-	}
-	if c.ProxyURL != "" {
-		if u, err := url.Parse(c.ProxyURL); err != nil || u.Host == "" {
-			fail("proxy_url = %q: want a URL such as \"http://proxy.example.net:3128\"", c.ProxyURL)
-		}
-	}
-	if _, err := parseFingerprint(c.TLS.CAFingerprint); err != nil {
-		errs = append(errs, err)
-	}
-	if c.TLS.CAFingerprint != "" && (c.TLS.CAFile != "" || len(c.TLS.PermittedPeers) > 0) {
-		fail("tls.ca_fingerprint stands in for tls.ca_file and tls.permitted_peers; keep one of them")
-	}
-	return errors.Join(errs...)
+	return errors.Join(m...)
 }
 
 // hostURL reads an entry of hosts.

@@ -115,7 +115,7 @@ func New(cfg Config, opt Options) (*Output, error) {
 		}
 	}
 	var err error
-	if o.client, o.transport, err = newClient(&cfg, opt.Name); err != nil {
+	if o.client, o.transport, err = newClient(&cfg.Access, cfg.Workers+1, opt.Name); err != nil {
 		return nil, fmt.Errorf("output %q: %w", opt.Name, err)
 	}
 	if o.metrics, err = newMetrics(opt.Name, opt.Registerer, o.pace); err != nil {
