@@ -154,10 +154,10 @@ func Dial(t testing.TB, network, address string) net.Conn {
 	return c
 }
 
-// Eventually waits at most 20 seconds until a condition holds.
+// Eventually waits at most 30 seconds until a condition holds.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}

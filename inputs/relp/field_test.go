@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/inputs/relp"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
@@ -105,14 +106,14 @@ func TestAReconnectStormOfRsyslogLosesAndDoublesNothing(t *testing.T) {
 		sendNumbers(t, rsyslog.Input, sent, n)
 		sent += n
 	}
-	eventually(t, "the connections are cut", func() bool {
+	inputtest.Eventually(t, "the connections are cut", func() bool {
 		send(300)
 		time.Sleep(100 * time.Millisecond)
 		return !proxy.cutting()
 	})
 	// librelp notices that a connection was lost only when it has another message.
 	mark, next := sent, time.Now()
-	eventually(t, "all messages are stored", func() bool {
+	inputtest.Eventually(t, "all messages are stored", func() bool {
 		if time.Now().After(next) {
 			send(1)
 			next = time.Now().Add(time.Second)
@@ -143,7 +144,7 @@ func TestAStalledDiskHoldsUpNoNewSessionAndIsFeltByEverySender(t *testing.T) {
 		p.send(fmt.Sprintf("2 syslog 3 m%02d\n", i))
 		all = append(all, p)
 	}
-	eventually(t, "every message is being submitted", func() bool { return store.held.Load() == peers })
+	inputtest.Eventually(t, "every message is being submitted", func() bool { return store.held.Load() == peers })
 	for _, p := range all {
 		if n := p.r.Buffered(); n > 0 {
 			t.Fatal("a message was acknowledged that is not stored")

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/inputs/relp"
 	"github.com/syslane/syslane/internal/syslog"
 )
@@ -150,7 +151,7 @@ func TestStopFinishesSubmitsAndSaysGoodbye(t *testing.T) {
 	store.gate <- struct{}{}
 	p.expect("2 rsp 6 200 OK\n")
 	p.send("3 syslog 1 b\n")
-	eventually(t, "the message is being submitted", func() bool { return store.waiting() })
+	inputtest.Eventually(t, "the message is being submitted", func() bool { return store.waiting() })
 	stop()
 	store.gate <- struct{}{}
 	p.expect("3 rsp 6 200 OK\n")
@@ -169,7 +170,7 @@ func TestStopDoesNotWaitForEverForASinkThatBlocks(t *testing.T) {
 	p := dial(t, in)
 	p.open()
 	p.send("2 syslog 1 a\n")
-	eventually(t, "the message is being submitted", func() bool { return store.waiting() })
+	inputtest.Eventually(t, "the message is being submitted", func() bool { return store.waiting() })
 	stop()
 	p.expectEnd()
 	p.Close()
@@ -181,7 +182,7 @@ func TestAnIdleConnectionIsClosedButNotOneThatWaitsForUs(t *testing.T) {
 	p := dial(t, start(t, config{idle: 500 * time.Millisecond}, store))
 	p.open()
 	p.send("2 syslog 1 a\n")
-	eventually(t, "the message is being submitted", func() bool { return store.waiting() })
+	inputtest.Eventually(t, "the message is being submitted", func() bool { return store.waiting() })
 	time.Sleep(1200 * time.Millisecond) // well beyond the idle time-out
 	store.gate <- struct{}{}
 	p.expect("2 rsp 6 200 OK\n")
@@ -204,7 +205,7 @@ func TestCountersTellWhatWasWrong(t *testing.T) {
 	p.send("2 syslog 15 0123456789abcde\n3 syslog 0\n4 syslog x")
 	p.expect("2 rsp 6 200 OK\n3 rsp 6 200 OK\n")
 	p.expectEnd()
-	eventually(t, "the bad frame is counted", func() bool {
+	inputtest.Eventually(t, "the bad frame is counted", func() bool {
 		return metric(reg, "syslane_input_bad_frames_total") == 1
 	})
 	expectMetric(t, reg, "syslane_input_discarded_octets_total", 5)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/e2e/proc"
+	"github.com/syslane/syslane/inputs/inputtest"
 )
 
 // The window is larger than rsyslog's own default of 128: omrelp sends with the
@@ -55,7 +56,7 @@ func sendNumbers(t *testing.T, addr string, first, n int) {
 func untilAll(t *testing.T, rsyslog string, store *store, n int) {
 	t.Helper()
 	next := time.Now().Add(time.Second)
-	eventually(t, "all messages are stored", func() bool {
+	inputtest.Eventually(t, "all messages are stored", func() bool {
 		if time.Now().After(next) {
 			next = time.Now().Add(time.Second)
 			sendNumbered(t, rsyslog, 1)
@@ -70,7 +71,7 @@ func TestRsyslogDeliversEachMessageOnce(t *testing.T) {
 	addr := start(t, config{}, store).Addr().String()
 	rsyslog := startRsyslog(t, addr, `name="relp"`)
 	sendNumbered(t, rsyslog.Input, n)
-	eventually(t, "all messages are stored", func() bool { return store.count("message number") >= n })
+	inputtest.Eventually(t, "all messages are stored", func() bool { return store.count("message number") >= n })
 	if err := rsyslog.Stop(30 * time.Second); err != nil { // librelp waits for 90
 		t.Errorf("rsyslogd does not close its session: %v", err)
 	}
@@ -107,7 +108,7 @@ func TestRsyslogReconnectsAfterARestart(t *testing.T) {
 	_, done := startUntil(t, ctx, config{listen: addr}, store)
 	rsyslog := startRsyslog(t, addr, `queue.type="LinkedList" queue.size="100000"`)
 	sendNumbered(t, rsyslog.Input, n)
-	eventually(t, "some messages are stored", func() bool { return store.count("message number") > 0 })
+	inputtest.Eventually(t, "some messages are stored", func() bool { return store.count("message number") > 0 })
 	stop()
 	<-done
 	start(t, config{listen: addr}, store)

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/inputs/relp"
 	"github.com/syslane/syslane/internal/syslog"
 )
@@ -158,7 +159,7 @@ func startUntil(t testing.TB, ctx context.Context, c config, sink inputs.Sink) (
 	if c.listen == "" {
 		c.listen = "127.0.0.1:0"
 	}
-	logger := zerolog.New(zerolog.NewTestWriter(t))
+	logger := inputtest.Logger(t)
 	if c.quiet {
 		logger = zerolog.Nop()
 	}
@@ -183,16 +184,6 @@ func startUntil(t testing.TB, ctx context.Context, c config, sink inputs.Sink) (
 	return in, done
 }
 
-// eventually waits until a condition holds.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out: %s", what)
-		}
-	}
-}
-
 // peer is a client that speaks RELP by hand.
 type peer struct {
 	t testing.TB
@@ -202,12 +193,7 @@ type peer struct {
 
 func dial(t testing.TB, in *relp.Input) *peer {
 	t.Helper()
-	c, err := net.Dial("tcp", in.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return newPeer(t, c)
+	return newPeer(t, inputtest.Dial(t, "tcp", in.Addr().String()))
 }
 
 func newPeer(t testing.TB, c net.Conn) *peer {

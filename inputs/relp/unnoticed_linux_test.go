@@ -15,6 +15,7 @@ import (
 
 	"github.com/syslane/syslane/e2e/await"
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/inputs/inputtest"
 )
 
 // vanish ends a connection as if the peer's host were cut off while it closes: the
@@ -244,19 +245,7 @@ func TestManySessionsThatWaitedForAFullLogGoOnAtOnce(t *testing.T) {
 		send(n).Close()
 	}
 	// What was not handed to the log keeps none of their connections.
-	connections := func() (n float64) {
-		families, err := registry.Gather()
-		if err != nil {
-			t.Error(err)
-		}
-		for _, family := range families {
-			if family.GetName() == "syslane_input_connections" {
-				n = family.Metric[0].GetGauge().GetValue()
-			}
-		}
-		return n
-	}
-	eventually(t, "few connections are left", func() bool { return connections() < many/4 })
+	inputtest.Eventually(t, "few connections are left", func() bool { return inputtest.Metric(t, registry, "syslane_input_connections", "") < many/4 })
 	var all []*peer
 	for n := range many {
 		all = append(all, send(many+n))

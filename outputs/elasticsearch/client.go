@@ -24,9 +24,10 @@ import (
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
-// newClient makes the HTTP client of an output, or of who asks, which keeps as many idle
-// connections to a node. name tells in errors whose it is. Retries are the output's own: the
-// client's would send whole requests again without looking at their items.
+// newClient makes the HTTP client of an output, or of who asks. idle is how many
+// connections to a node it keeps that nobody uses; name tells in errors whose it is.
+// Retries are the output's own: the client's would send whole requests again without
+// looking at their items.
 func newClient(access *Access, idle int, name string) (*es.BaseClient, *transport, error) {
 	inner, err := newHTTPTransport(access, idle, name)
 	if err != nil {
