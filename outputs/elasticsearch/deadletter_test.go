@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/syslane/syslane/internal/syslog"
@@ -113,12 +114,13 @@ func TestRefusedMessagesAreKeptInAnIndexOfTheirOwn(t *testing.T) {
 		}
 	}, 0)
 	f("answer cut once", func(s *bulkServer) {
-		n := 0
+		var n atomic.Int32 // requests come at once
 		s.answer = func(i int, answer []byte, w http.ResponseWriter) bool {
-			if toIndex(&s.requests[i]) {
-				if n++; n == 1 {
-					cut(w, answer[:len(answer)/2], len(answer))
-				}
+			s.mu.Lock()
+			r := s.requests[i]
+			s.mu.Unlock()
+			if toIndex(&r) && n.Add(1) == 1 {
+				cut(w, answer[:len(answer)/2], len(answer))
 			}
 			return false
 		}
