@@ -66,9 +66,7 @@ var (
 	errRefused = errors.New("command refused")
 )
 
-// serve runs a connection to its end. ctx ends the reading, submitting the
-// submits that are still under way then.
-func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink inputs.Sink) {
+func newConn(in *Input, rc *receive.Conn, sink inputs.Sink) *conn {
 	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(), stopping: make(chan struct{}), ended: make(chan struct{}),
 		origin: inputs.Origin{Source: rc.Source, Identity: rc.Identity}}
 	c.reader = relp.NewReader(c.limit)
@@ -76,7 +74,13 @@ func serve(ctx, submitting context.Context, in *Input, rc *receive.Conn, sink in
 	if tails, ok := sink.(inputs.TailSink); ok {
 		c.tails, c.seed, c.resuming = tails, tails.TailSeed(), &resumption{}
 	}
-	in.sessions.enter(c)
+	return c
+}
+
+// serve runs a connection that is among the sessions to its end. ctx ends the reading,
+// submitting the submits that are still under way then.
+func (c *conn) serve(ctx, submitting context.Context) {
+	in := c.in
 	defer c.decoder.Close()
 	stopReading := context.AfterFunc(ctx, c.stop)
 	defer stopReading()
@@ -149,6 +153,8 @@ func (c *conn) arm(opening time.Time) bool {
 	switch {
 	case !c.opened:
 		c.net.SetReadDeadline(opening)
+	case c.isSettled():
+		c.net.SetReadDeadline(time.Unix(1, 0))
 	case c.isHolding():
 		c.net.SetReadDeadline(c.resuming.until)
 	case c.in.cfg.IdleTimeout > 0:
@@ -161,6 +167,17 @@ func (c *conn) arm(opening time.Time) bool {
 
 // read takes frames until the connection ends, and returns why.
 func (c *conn) read(opening time.Time) error {
+	err := c.readFrames(opening)
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	defer c.queue.more.Signal()
+	if err := c.awaitSettled(); err != nil {
+		return err
+	}
+	return err
+}
+
+func (c *conn) readFrames(opening time.Time) error {
 	for {
 		if err := c.takeFrames(); err != nil {
 			return err
@@ -175,6 +192,10 @@ func (c *conn) read(opening time.Time) error {
 			return errStopped
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.opened:
 			return errNotOpened
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.isSettled():
+			if err := c.resume(); err != nil {
+				return err
+			}
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.isHolding():
 			if c.secondComes() {
 				continue
@@ -232,6 +253,9 @@ func (c *conn) take(f relp.Frame) error {
 	}
 	if command != relp.CmdOpen || c.isHolding() {
 		// Answers go out in order.
+		if err := c.awaitSettled(); err != nil {
+			return err
+		}
 		if err := c.storeHeld(); err != nil {
 			return err
 		}

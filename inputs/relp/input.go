@@ -79,8 +79,10 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 		context.AfterFunc(submitting, func() { timer.Stop() })
 	})
 	defer stop()
-	err := in.listener.Serve(ctx, func(ctx context.Context, rc *receive.Conn) {
-		serve(ctx, submitting, in, rc, sink)
+	err := in.listener.ServeInOrder(ctx, func(rc *receive.Conn) func(context.Context) {
+		c := newConn(in, rc, sink)
+		in.sessions.enter(c)
+		return func(ctx context.Context) { c.serve(ctx, submitting) }
 	})
 	in.repeats.Flush()
 	return err

@@ -43,7 +43,7 @@ const (
 	// session first looks again whether one of them is at its end; each time it
 	// waits twice as long, up to lookAgainMost.
 	settleTime    = 5 * time.Second
-	lookAgain     = 10 * time.Millisecond
+	lookAgain     = 2 * time.Millisecond
 	lookAgainMost = 500 * time.Millisecond
 	// maxTurns is how often settleTime passes before those that live are no longer
 	// waited for though they hold the message themselves: many sessions that begin

@@ -32,11 +32,17 @@ func newTail(sender [16]byte) inputs.TailID {
 
 // resumption is what a connection has to find out before anything of it is
 // stored: whether it begins with what its peer sends again. The lock of the queue
-// guards it.
+// guards it, and settled and ok what settled says.
 type resumption struct {
-	run   *run
-	data  []byte
-	held  []held
+	// settled is closed when the former connections have come to their end, or ok is
+	// false and c is to stop; nil before the first message. Meanwhile messages are held,
+	// so that they show, and run is nil.
+	settled chan struct{}
+	ok      bool
+	run     *run
+	data    []byte
+	held    []held
+	// until is when the waiting for more of the run ends; zero while there is none.
 	until time.Time
 	// arrived is how many octets of a second message had come when until was last put off.
 	arrived int
@@ -59,65 +65,143 @@ func (c *conn) hashOf(data []byte) uint64 {
 }
 
 // hold takes a message while it is not known whether it is new. The caller holds
-// the lock of the queue, which is given up while former connections come to their
-// end: what they still submit is stored, and sent again on this one.
+// the lock of the queue.
 func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warnings) error {
 	r := c.resuming
 	r.data = append(r.data, data...)
 	r.held = append(r.held, held{txnr: txnr, warnings: warnings, end: len(r.data), hash: hash})
+	switch {
+	case len(data) == 0:
+		return nil
+	case r.settled == nil:
+		return c.settle(hash)
+	case r.run == nil && r.isFull():
+		return c.awaitSettled()
+	case r.run == nil:
+		return nil
+	case len(r.held) == 1: // the ones before are answered
+		r.until = time.Now().Add(c.in.cfg.holdTime)
+	}
+	return c.compare(len(r.held) - 1)
+}
+
+// isFull tells whether more is held than is ever compared.
+func (r *resumption) isFull() bool { return len(r.data) > maxHeld || len(r.held) > inputs.MaxTail }
+
+// settle has former connections come to their end: what they still submit is stored,
+// and sent again on this one. The caller holds the lock of the queue, which is given up
+// for a while.
+func (c *conn) settle(first uint64) error {
+	r := c.resuming
+	r.settled, r.ok = make(chan struct{}), true
+	c.queue.more.Signal()
+	c.queue.mu.Unlock()
+	all := c.in.sessions.formerOf(c, first)
+	c.queue.mu.Lock()
+	if len(all) == 0 {
+		close(r.settled)
+		return c.goOn()
+	}
+	go func() {
+		ok := c.in.sessions.settle(c, first, all)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		r.ok = ok
+		close(r.settled)
+		c.net.SetReadDeadline(time.Unix(1, 0))
+	}()
+	return nil
+}
+
+// isSettled tells whether former connections have come to their end, and what is held
+// was not yet compared with what they brought. It is for the reading side.
+func (c *conn) isSettled() bool {
+	if c.resuming == nil || c.resuming.settled == nil || c.resuming.run != nil {
+		return false
+	}
+	select {
+	case <-c.resuming.settled:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitSettled waits, where a message is held, for the end of former connections and
+// compares what is held with what they brought. The caller holds the lock of the queue,
+// which is given up while it waits.
+func (c *conn) awaitSettled() error {
+	r := c.resuming
+	if r == nil || r.settled == nil || r.run != nil {
+		return nil
+	}
+	c.queue.more.Signal()
+	c.queue.mu.Unlock()
+	<-r.settled
+	c.queue.mu.Lock()
+	return c.goOn()
+}
+
+// resume is goOn for the reading side, which waits for the peer and holds no lock.
+func (c *conn) resume() error {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	defer c.queue.more.Signal()
+	return c.goOn()
+}
+
+// goOn compares what is held with what former connections brought, now that they have
+// come to their end. The caller holds the lock of the queue.
+func (c *conn) goOn() error {
+	r := c.resuming
+	if !r.ok {
+		return errStopped
+	}
+	r.run = newRun(c.in.sessions.ended(c), r.held[0].hash)
+	r.until = time.Now().Add(c.in.cfg.holdTime)
+	for i := 0; i < len(r.held) && c.resuming == r; i++ {
+		if err := c.compare(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare takes the next message that is held, that with an index, into the run.
+func (c *conn) compare(i int) error {
+	r := c.resuming
+	data := r.messageAt(i)
 	if len(data) == 0 {
 		return nil
 	}
-	if r.run == nil {
-		c.queue.more.Signal()
-		c.queue.mu.Unlock()
-		ok := c.in.sessions.settle(c, hash)
-		c.queue.mu.Lock()
-		if !ok {
-			return errStopped
-		}
-		r.run = newRun(c.in.sessions.ended(c), hash)
-		r.until = time.Now().Add(c.in.cfg.holdTime)
-	} else if len(r.held) == 1 { // the ones before are answered
-		r.until = time.Now().Add(c.in.cfg.holdTime)
-	}
-	reached := r.run.add(hash, stampOf(data))
+	reached := r.run.add(r.held[i].hash, stampOf(data))
 	switch {
 	case reached != nil && c.in.sessions.claim(c, reached):
-		return c.acknowledgeHeld()
-	case !r.run.open() || len(r.data) > maxHeld || len(r.held) > inputs.MaxTail:
+		return c.acknowledgeHeld(i + 1)
+	case !r.run.open() || r.isFull():
 		return c.storeHeld()
 	}
 	return nil
 }
 
-// acknowledgeHeld has the messages held answered: they are stored, and are all that
-// was sent again.
-func (c *conn) acknowledgeHeld() error {
-	r := c.resuming
-	c.resuming = nil
-	return c.answerHeld(r)
+// messageAt returns the message that is held with an index.
+func (r *resumption) messageAt(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = r.held[i-1].end
+	}
+	return r.data[start:r.held[i].end]
 }
 
-// answerHeld has the messages held answered.
-func (c *conn) answerHeld(r *resumption) error {
-	start := 0
-	for _, h := range r.held {
-		w := c.queue.messages(0)
-		if w == nil {
-			return errStopped
-		}
-		w.txnrs = append(w.txnrs, h.txnr)
-		if octets := h.end - start; octets > 0 {
-			w.batch.Input = c.in.cfg.Name
-			w.tail.ID = c.tail
-			w.tail.Resent++
-			w.tail.ResentOctets += octets
-		}
-		start = h.end
+// acknowledgeHeld has the first n messages held answered: they are stored, and are all
+// that was sent again. What follows them is new.
+func (c *conn) acknowledgeHeld(n int) error {
+	r := c.resuming
+	c.resuming = nil
+	if err := c.answerHeld(r, n); err != nil {
+		return err
 	}
-	r.data, r.held = r.data[:0], r.held[:0]
-	return nil
+	return c.addHeld(r, n)
 }
 
 // storeHeld has the messages held stored: they are new, or it cannot be told.
@@ -127,12 +211,33 @@ func (c *conn) storeHeld() error {
 	if r == nil {
 		return nil
 	}
-	start := 0
-	for _, h := range r.held {
-		if err := c.add(r.data[start:h.end], h.hash, h.txnr, h.warnings); err != nil {
+	return c.addHeld(r, 0)
+}
+
+// answerHeld has the first n messages held answered.
+func (c *conn) answerHeld(r *resumption, n int) error {
+	for i, h := range r.held[:n] {
+		w := c.queue.messages(0)
+		if w == nil {
+			return errStopped
+		}
+		w.txnrs = append(w.txnrs, h.txnr)
+		if octets := len(r.messageAt(i)); octets > 0 {
+			w.batch.Input = c.in.cfg.Name
+			w.tail.ID = c.tail
+			w.tail.Resent++
+			w.tail.ResentOctets += octets
+		}
+	}
+	return nil
+}
+
+// addHeld has the messages held stored, from that with an index on.
+func (c *conn) addHeld(r *resumption, from int) error {
+	for i := from; i < len(r.held); i++ {
+		if err := c.add(r.messageAt(i), r.held[i].hash, r.held[i].txnr, r.held[i].warnings); err != nil {
 			return err
 		}
-		start = h.end
 	}
 	return nil
 }
@@ -156,10 +261,13 @@ func (c *conn) giveUpHolding() error {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	defer c.queue.more.Signal()
-	if c.resuming.run.isPart() {
-		return c.answerHeld(c.resuming)
+	r := c.resuming
+	if !r.run.isPart() {
+		return c.storeHeld()
 	}
-	return c.storeHeld()
+	err := c.answerHeld(r, len(r.held))
+	r.data, r.held = r.data[:0], r.held[:0]
+	return err
 }
 
 // isHolding tells whether messages wait for the end of a run to show.

@@ -156,6 +156,13 @@ func start(t testing.TB, c config, sink inputs.Sink) *relp.Input {
 // startUntil runs an input until ctx ends; done is closed when it has ended.
 func startUntil(t testing.TB, ctx context.Context, c config, sink inputs.Sink) (in *relp.Input, done chan struct{}) {
 	t.Helper()
+	in = listen(t, c)
+	return in, serve(t, ctx, in, sink)
+}
+
+// listen makes an input that connections can be made to, but takes none of them yet.
+func listen(t testing.TB, c config) *relp.Input {
+	t.Helper()
 	if c.listen == "" {
 		c.listen = "127.0.0.1:0"
 	}
@@ -174,6 +181,11 @@ func startUntil(t testing.TB, ctx context.Context, c config, sink inputs.Sink) (
 	if err := in.Listen(); err != nil {
 		t.Fatal(err)
 	}
+	return in
+}
+
+// serve runs an input until ctx ends; done is closed when it has ended.
+func serve(t testing.TB, ctx context.Context, in *relp.Input, sink inputs.Sink) (done chan struct{}) {
 	done = make(chan struct{})
 	go func() {
 		defer close(done)
@@ -181,7 +193,7 @@ func startUntil(t testing.TB, ctx context.Context, c config, sink inputs.Sink) (
 			t.Errorf("input ended with %v", err)
 		}
 	}()
-	return in, done
+	return done
 }
 
 // peer is a client that speaks RELP by hand.

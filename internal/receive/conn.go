@@ -28,14 +28,21 @@ type Conn struct {
 	keepAlive net.KeepAliveConfig
 }
 
-// Receipt is what is known of the octets that were written to a connection.
-type Receipt struct {
-	// Octets are those that the peer's kernel has confirmed, from the beginning on;
-	// Waiting says that there are others.
-	Octets  uint64
-	Waiting bool
+// Pending is what the kernel knows of a connection that has not been read yet:
+// whether octets wait, and whether the peer has ended it, in order or not.
+type Pending struct{ Octets, Ended bool }
+
+// Progress is how far the two directions of a connection have come, in octets from
+// its beginning on.
+type Progress struct {
+	// Written are those written to it, Confirmed those of them that the peer's kernel
+	// has confirmed; Waiting says that there are others.
+	Written, Confirmed uint64
+	Waiting            bool
 	// Unanswered is how many probes in a row had no answer.
 	Unanswered int
+	// Arrived are those that have come from the peer, Read those of them that were read.
+	Arrived, Read uint64
 }
 
 func newConn(tcp *net.TCPConn, keepAlive net.KeepAliveConfig) (*Conn, error) {
@@ -44,6 +51,9 @@ func newConn(tcp *net.TCPConn, keepAlive net.KeepAliveConfig) (*Conn, error) {
 		return nil, err
 	}
 	s := &socket{TCPConn: tcp, raw: raw}
+	if err := raw.Control(func(fd uintptr) { s.fd = fd }); err != nil {
+		return nil, err
+	}
 	s.attempt, s.attemptBorrowed = s.tryRead, s.tryReadBorrowed
 	return &Conn{Conn: s, Source: addrPort(tcp), socket: s, keepAlive: keepAlive}, nil
 }
@@ -121,7 +131,8 @@ func (c *Conn) CloseWrite() error {
 type socket struct {
 	*net.TCPConn
 	raw   syscall.RawConn
-	ahead []byte // octets that were read already
+	fd    uintptr // the descriptor, until the connection is closed
+	ahead []byte  // octets that were read already
 	// waitless makes Read return errNothingYet instead of waiting. crypto/tls
 	// takes that for a time-out, after which a connection can be read on.
 	waitless bool

@@ -104,8 +104,18 @@ func (l *Listener) Close() error {
 // Serve accepts connections until ctx ends and calls handle for each in a
 // goroutine of its own, once the peer is known. It returns after every handle has
 // returned; handle must do so when ctx ends. The connection is closed when handle
-// returns. Serve is called once.
+// returns. Serve or ServeInOrder is called once.
 func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *Conn)) error {
+	return l.ServeInOrder(ctx, func(c *Conn) func(context.Context) {
+		return func(ctx context.Context) { handle(ctx, c) }
+	})
+}
+
+// ServeInOrder is Serve where it matters which connection was there first: open is
+// called for one after the other as they arrive, must not wait, and returns what
+// handles the connection, which is called in any case. Those whose peer makes itself
+// known with a handshake or a PROXY header come when it has.
+func (l *Listener) ServeInOrder(ctx context.Context, open func(*Conn) (handle func(context.Context))) error {
 	if err := l.Listen(); err != nil {
 		return err
 	}
@@ -114,7 +124,21 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *Conn
 	defer stop()
 	var conns sync.WaitGroup
 	err := l.accept(ctx, func(nc net.Conn) {
-		conns.Go(func() { l.serve(ctx, nc, handle) })
+		a := arrival{Listener: l, nc: nc}
+		there := a.enter()
+		known := there && a.isKnown()
+		if known && a.enterFrom() {
+			a.handle = open(a.conn)
+		}
+		conns.Go(func() {
+			defer a.leave()
+			if there && !known && a.introduce(ctx) {
+				a.handle = open(a.conn)
+			}
+			if a.handle != nil {
+				a.serve(ctx)
+			}
+		})
 	})
 	l.listener.Close()
 	conns.Wait()
@@ -149,64 +173,104 @@ func (l *Listener) accept(ctx context.Context, start func(net.Conn)) error {
 	}
 }
 
-// serve takes one connection from its arrival to its end.
-func (l *Listener) serve(ctx context.Context, nc net.Conn, handle func(context.Context, *Conn)) {
-	defer nc.Close()
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return
-	}
-	if l.passed { // its connections have the keep-alive of Go's default
-		tcp.SetKeepAliveConfig(l.cfg.keepAlive())
-	}
-	if !l.limits.enter() {
-		l.refuse("connections", "connection refused: max_connections is reached", addrPort(nc))
-		return
-	}
-	l.metrics.connections.Inc()
-	defer l.metrics.connections.Dec()
-	defer l.limits.leave()
+// arrival is a connection on its way from its arrival to its end.
+type arrival struct {
+	*Listener
+	nc   net.Conn
+	conn *Conn
+	// handle is what serves it; nil before it is open, and where it is refused.
+	handle func(context.Context)
+	// entered and enteredFrom say what it counts for.
+	entered, enteredFrom bool
+}
 
-	c, err := newConn(tcp, l.cfg.keepAlive())
-	if err != nil {
-		l.repeats.Warn("connection cannot be prepared", nc.RemoteAddr().String(), err)
-		return
+// enter tells whether there is room for the connection.
+func (a *arrival) enter() bool {
+	tcp, ok := a.nc.(*net.TCPConn)
+	if !ok {
+		return false
 	}
-	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
-	if l.cfg.trusts(c.Source.Addr()) {
-		stop := context.AfterFunc(ctx, func() { nc.Close() })
+	if a.passed { // its connections have the keep-alive of Go's default
+		tcp.SetKeepAliveConfig(a.cfg.keepAlive())
+	}
+	if !a.limits.enter() {
+		a.refuse("connections", "connection refused: max_connections is reached", addrPort(a.nc))
+		return false
+	}
+	a.entered = true
+	a.metrics.connections.Inc()
+	c, err := newConn(tcp, a.cfg.keepAlive())
+	if err != nil {
+		a.repeats.Warn("connection cannot be prepared", a.nc.RemoteAddr().String(), err)
+		return false
+	}
+	a.conn = c
+	return true
+}
+
+// isKnown tells whether the peer has nothing to show.
+func (a *arrival) isKnown() bool {
+	return a.cfg.TLS == nil && !a.cfg.trusts(addrPort(a.nc).Addr())
+}
+
+// enterFrom tells whether there is room for another connection of the address.
+func (a *arrival) enterFrom() bool {
+	address := a.conn.Source.Addr()
+	if !a.limits.enterFrom(address) {
+		a.refuse("connections_per_address", "connection refused: max_connections_per_address is reached", a.conn.Source)
+		return false
+	}
+	a.enteredFrom = true
+	return true
+}
+
+// introduce has the peer make itself known.
+func (a *arrival) introduce(ctx context.Context) bool {
+	c, deadline := a.conn, time.Now().Add(a.cfg.HandshakeTimeout)
+	if a.cfg.trusts(c.Source.Addr()) {
+		stop := context.AfterFunc(ctx, func() { a.nc.Close() })
 		err := c.readProxyHeader(deadline)
 		stop()
 		if err != nil {
 			if ctx.Err() == nil && err != errProbe {
-				l.metrics.refused.WithLabelValues(l.cfg.Name, "proxy_header").Inc()
-				l.repeats.Warn("connection closed: no good PROXY header from a trusted load balancer", c.Source.String(), err)
+				a.metrics.refused.WithLabelValues(a.cfg.Name, "proxy_header").Inc()
+				a.repeats.Warn("connection closed: no good PROXY header from a trusted load balancer", c.Source.String(), err)
 			}
-			return
+			return false
 		}
 	}
-	address := c.Source.Addr()
-	if !l.limits.enterFrom(address) {
-		l.refuse("connections_per_address", "connection refused: max_connections_per_address is reached", c.Source)
-		return
+	if !a.enterFrom() || a.cfg.TLS == nil {
+		return a.enteredFrom
 	}
-	defer l.limits.leaveFrom(address)
-	if l.cfg.TLS != nil {
-		handshaking, cancel := context.WithDeadline(ctx, deadline)
-		err := c.handshake(handshaking, l.cfg.TLS)
-		cancel()
-		if err != nil {
-			if ctx.Err() == nil {
-				l.metrics.handshakeFailures.WithLabelValues(l.cfg.Name, handshakeFailure(err)).Inc()
-				l.repeats.Warn("TLS handshake failed", c.Source.String(), err)
-			}
-			return
-		}
+	handshaking, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	err := c.handshake(handshaking, a.cfg.TLS)
+	if err != nil && ctx.Err() == nil {
+		a.metrics.handshakeFailures.WithLabelValues(a.cfg.Name, handshakeFailure(err)).Inc()
+		a.repeats.Warn("TLS handshake failed", c.Source.String(), err)
 	}
-	l.log.Debug().Stringer("peer", c.Source).Str("identity", c.Identity).Msg("connection open")
-	handle(ctx, c)
+	return err == nil
+}
+
+// serve has the open connection handled.
+func (a *arrival) serve(ctx context.Context) {
+	c := a.conn
+	a.log.Debug().Stringer("peer", c.Source).Str("identity", c.Identity).Msg("connection open")
+	a.handle(ctx)
 	c.Close()
-	l.log.Debug().Stringer("peer", c.Source).Msg("connection closed")
+	a.log.Debug().Stringer("peer", c.Source).Msg("connection closed")
+}
+
+// leave closes the connection and takes back what it counts for.
+func (a *arrival) leave() {
+	a.nc.Close()
+	if a.enteredFrom {
+		a.limits.leaveFrom(a.conn.Source.Addr())
+	}
+	if a.entered {
+		a.limits.leave()
+		a.metrics.connections.Dec()
+	}
 }
 
 func (l *Listener) refuse(reason, phrase string, peer netip.AddrPort) {

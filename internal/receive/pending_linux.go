@@ -7,32 +7,55 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pending tells what the kernel knows of the connection that has not been read
-// yet: whether octets wait, and whether the peer has ended it, in order or not.
-// It may be called while another goroutine reads.
-func (c *Conn) Pending() (octets, ended bool) {
-	const gone = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
-	fds := []unix.PollFd{{Events: unix.POLLIN | unix.POLLRDHUP}}
-	err := c.socket.raw.Control(func(fd uintptr) {
-		fds[0].Fd = int32(fd)
-		for {
-			if _, err := unix.Poll(fds, 0); err != unix.EINTR {
-				return
-			}
-		}
-	})
-	return fds[0].Revents&unix.POLLIN != 0, err != nil || fds[0].Revents&gone != 0
+// Pending tells what waits of the connection. It may be called while another
+// goroutine reads, or closes it: then it has ended.
+func (c *Conn) Pending() Pending {
+	p := Pending{Ended: true}
+	c.socket.raw.Control(func(uintptr) { p = PendingOf([]*Conn{c})[0] })
+	return p
 }
 
-// Receipt tells what the peer's kernel has confirmed to have received.
-func (c *Conn) Receipt() Receipt {
-	var r Receipt
-	c.socket.raw.Control(func(fd uintptr) {
-		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			r = Receipt{Octets: info.Bytes_acked, Waiting: info.Unacked > 0 || info.Notsent_bytes > 0, Unanswered: int(info.Probes)}
+// PendingOf tells what waits of each of many connections, with one system call. It
+// may be called while others read, but none of the connections may be closed
+// meanwhile.
+func PendingOf(conns []*Conn) []Pending {
+	const gone = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR | unix.POLLNVAL
+	fds := make([]unix.PollFd, len(conns))
+	for i, c := range conns {
+		fds[i] = unix.PollFd{Fd: int32(c.socket.fd), Events: unix.POLLIN | unix.POLLRDHUP}
+	}
+	for {
+		if _, err := unix.Poll(fds, 0); err != unix.EINTR {
+			break
+		}
+	}
+	all := make([]Pending, len(conns))
+	for i, fd := range fds {
+		all[i] = Pending{Octets: fd.Revents&unix.POLLIN != 0, Ended: fd.Revents&gone != 0}
+	}
+	return all
+}
+
+// Progress tells how far the two directions have come.
+func (c *Conn) Progress() Progress {
+	var p Progress
+	c.socket.raw.Control(func(uintptr) {
+		fd := int(c.socket.fd)
+		// Where octets arrive or are confirmed between one call and the next, too much
+		// counts as written and too little as read.
+		unconfirmed, _ := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			return
+		}
+		unread, _ := unix.IoctlGetInt(fd, unix.SIOCINQ)
+		p = Progress{
+			Confirmed: info.Bytes_acked, Written: info.Bytes_acked + uint64(unconfirmed),
+			Waiting: info.Unacked > 0 || info.Notsent_bytes > 0, Unanswered: int(info.Probes),
+			Arrived: info.Bytes_received, Read: info.Bytes_received - min(uint64(unread), info.Bytes_received),
 		}
 	})
-	return r
+	return p
 }
 
 // Probe has the peer's kernel asked within a second, and each second until it is

@@ -3,10 +3,13 @@
 package receive
 
 // Pending would tell what waits to be read; nothing is known on this system.
-func (c *Conn) Pending() (octets, ended bool) { return false, false }
+func (c *Conn) Pending() Pending { return Pending{} }
 
-// Receipt would tell what has been confirmed; nothing is known on this system.
-func (c *Conn) Receipt() Receipt { return Receipt{} }
+// PendingOf would tell what waits to be read; nothing is known on this system.
+func PendingOf(conns []*Conn) []Pending { return make([]Pending, len(conns)) }
+
+// Progress would tell what has been confirmed; nothing is known on this system.
+func (c *Conn) Progress() Progress { return Progress{} }
 
 // Probe does nothing on this system.
 func (c *Conn) Probe(bool) {}
