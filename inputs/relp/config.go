@@ -36,6 +36,10 @@
 // session waits for those former connections of its peer that the kernel knows to
 // be ended, or that have octets to be read, or that have brought the message it
 // begins with, until they have ended and what they brought is stored or given up.
+// Behind octets the end of a connection may come; but a peer that has confirmed what
+// it was sent since the session is there has not left, and is waited for no longer
+// once what it had sent by then is read. Meanwhile the session reads and holds what
+// comes, so that nobody waits for its octets.
 // Where a network was cut nobody tells of the end. So the kernel of the peer is asked
 // whether it still knows a connection that has brought that message; and one is ended
 // from here for which it has confirmed nothing for settleTime of the answers it was
