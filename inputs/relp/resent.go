@@ -75,7 +75,7 @@ func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warni
 		return nil
 	case r.settled == nil:
 		return c.settle(hash)
-	case r.run == nil && r.isFull():
+	case r.run == nil && r.exceeds(len(r.held)-1):
 		return c.awaitSettled()
 	case r.run == nil:
 		return nil
@@ -85,8 +85,9 @@ func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warni
 	return c.compare(len(r.held) - 1)
 }
 
-// isFull tells whether more is held than is ever compared.
-func (r *resumption) isFull() bool { return len(r.data) > maxHeld || len(r.held) > inputs.MaxTail }
+// exceeds tells whether the message that is held with an index lies behind what is
+// ever compared.
+func (r *resumption) exceeds(i int) bool { return r.held[i].end > maxHeld || i >= inputs.MaxTail }
 
 // settle has former connections come to their end: what they still submit is stored,
 // and sent again on this one. The caller holds the lock of the queue, which is given up
@@ -142,7 +143,7 @@ func (c *conn) awaitSettled() error {
 	return c.goOn()
 }
 
-// resume is goOn for the reading side, which waits for the peer and holds no lock.
+// resume is goOn for one who does not hold the lock.
 func (c *conn) resume() error {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
@@ -178,7 +179,7 @@ func (c *conn) compare(i int) error {
 	switch {
 	case reached != nil && c.in.sessions.claim(c, reached):
 		return c.acknowledgeHeld(i + 1)
-	case !r.run.open() || r.isFull():
+	case !r.run.open() || r.exceeds(i):
 		return c.storeHeld()
 	}
 	return nil
