@@ -18,7 +18,7 @@ import (
 
 var (
 	seed    = flag.Uint64("seed", 0, "the seed of the faults; 0 draws one")
-	length  = flag.Duration("length", 3*time.Minute, "how long there are faults")
+	length  = flag.Duration("length", 5*time.Minute, "how long there are faults")
 	without = flag.String("without", "", "a kind of fault to leave out")
 	rate    = flag.Int("rate", 200, "messages a second of each agent")
 )

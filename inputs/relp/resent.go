@@ -105,11 +105,11 @@ func (c *conn) settle(first uint64) error {
 	}
 	go func() {
 		ok := c.in.sessions.settle(c, first, all)
-		c.mu.Lock()
+		c.mu.Lock() // the reading side arms itself again before it looks
 		defer c.mu.Unlock()
+		c.net.SetReadDeadline(time.Unix(1, 0))
 		r.ok = ok
 		close(r.settled)
-		c.net.SetReadDeadline(time.Unix(1, 0))
 	}()
 	return nil
 }
