@@ -46,7 +46,7 @@ race:
 
 .PHONY: e2e
 e2e: ## the real binary against real peers
-	@go test -count=1 -p 2 -timeout 20m ./e2e/...
+	@go test -count=1 -p 2 -timeout 40m ./e2e/...
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## each fuzz test for FUZZTIME
