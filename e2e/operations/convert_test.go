@@ -1,10 +1,12 @@
 package operations
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -310,8 +312,22 @@ func (m *moving) startOriginal(t *testing.T, text string, p placed) {
 		if err != nil {
 			return err
 		}
-		return conn.Close()
+		conn.Close()
+		if m.udp {
+			return isBound(p.udp)
+		}
+		return nil
 	})
+}
+
+// isBound returns an error as long as no socket takes the datagrams for an address.
+func isBound(udp string) error {
+	port := netip.MustParseAddrPort(udp).Port()
+	sockets, err := os.ReadFile("/proc/net/udp")
+	if err == nil && !bytes.Contains(sockets, fmt.Appendf(nil, ":%04X 00000000:0000 ", port)) {
+		err = fmt.Errorf("no socket is bound to %s", udp)
+	}
+	return err
 }
 
 func (m *moving) startConverted(t *testing.T, text string, p placed) {
