@@ -171,8 +171,8 @@ func (c *conn) read(opening time.Time) error {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	defer c.queue.more.Signal()
-	if err := c.awaitSettled(); err != nil {
-		return err
+	if stopped := c.awaitSettled(); stopped != nil {
+		return stopped
 	}
 	return err
 }

@@ -32,11 +32,11 @@ func newTail(sender [16]byte) inputs.TailID {
 
 // resumption is what a connection has to find out before anything of it is
 // stored: whether it begins with what its peer sends again. The lock of the queue
-// guards it, and settled and ok what settled says.
+// guards it, but for ok, which is read when settled is closed.
 type resumption struct {
-	// settled is closed when the former connections have come to their end, or ok is
-	// false and c is to stop; nil before the first message. Meanwhile messages are held,
-	// so that they show, and run is nil.
+	// settled is closed when the former connections have come to their end; where ok is
+	// false then, the connection is to stop. It is nil before the first message. Until
+	// it is closed messages are held, so that later connections see them, and run is nil.
 	settled chan struct{}
 	ok      bool
 	run     *run
