@@ -209,14 +209,14 @@ func (o *lane) leave(s *session, end func(*session)) {
 // Packs implements targets.Packer.
 func (o *lane) Packs() bool { return o.packs.Load() }
 
-// Check implements targets.Lane: a server that answers "open" is well.
+// Check implements targets.Lane: a server that answers "open" and then "close" is well,
+// one that hangs between the two is not.
 func (o *lane) Check(ctx context.Context) error {
 	s, err := o.dial(ctx, nil)
 	if err != nil {
 		return err
 	}
-	s.close()
-	return nil
+	return s.close()
 }
 
 // Remote implements targets.Lane.
@@ -249,7 +249,7 @@ func (o *lane) Close() error {
 // all messages that go to another server: this one may hang.
 func (o *lane) end() {
 	if s := o.session; s != nil {
-		o.leave(s, func(s *session) { o.goodbyes.Go(s.close) })
+		o.leave(s, func(s *session) { o.goodbyes.Go(func() { s.close() }) })
 	}
 }
 

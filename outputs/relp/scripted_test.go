@@ -25,6 +25,8 @@ type scripted struct {
 	got      []string
 	sessions int
 	closed   int // "close" commands
+	// stops: it answers no "close", as one that is frozen after "open" does not.
+	stops bool
 }
 
 // answer is what a scripted server does with a frame: the octets it writes, and
@@ -110,7 +112,9 @@ func (s *scripted) handle(c net.Conn, f wire.Frame, open, script func(txnr uint3
 		s.sessions++
 		a = open(f.Txnr, string(f.Data))
 	case wire.CmdClose:
-		s.closed++
+		if s.closed++; s.stops {
+			return true
+		}
 		a = answer{write: fmt.Sprintf("%d rsp 0\n0 serverclose 0\n", f.Txnr), end: true} // as librelp does
 	default:
 		s.got = append(s.got, string(f.Data))

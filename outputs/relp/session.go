@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -268,21 +269,33 @@ func (s *session) abandon() {
 	s.reading.Wait()
 }
 
-// close says good-bye, so that the server need not wonder.
-func (s *session) close() {
-	if s.window.failed() == nil {
-		s.net.SetDeadline(time.Now().Add(closeTimeout))
-		txnr := s.window.add(0, 0)
-		if _, err := s.net.Write(relp.AppendFrame(nil, txnr, relp.CmdClose, nil)); err == nil {
-			for s.window.failed() == nil {
-				<-s.window.changed // an answer, the end, or the deadline
-				if n := s.window.collect(func(*request) {}); n > 0 {
-					break
-				}
-			}
+// close says good-bye, so that the server need not wonder, and returns an error if it
+// neither answers nor ends the connection.
+func (s *session) close() error {
+	defer s.abandon()
+	if s.window.failed() != nil {
+		return nil
+	}
+	s.net.SetDeadline(time.Now().Add(closeTimeout))
+	txnr := s.window.add(0, 0)
+	if _, err := s.net.Write(relp.AppendFrame(nil, txnr, relp.CmdClose, nil)); err != nil {
+		return unanswered(err)
+	}
+	for s.window.failed() == nil {
+		<-s.window.changed // an answer, the end, or the deadline
+		if n := s.window.collect(func(*request) {}); n > 0 {
+			return nil
 		}
 	}
-	s.abandon()
+	return unanswered(s.window.failed())
+}
+
+// unanswered tells a server that keeps its good-bye waiting from one that has left.
+func unanswered(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w to close for %s", errAckTimeout, closeTimeout)
+	}
+	return nil
 }
 
 // escapeStream makes a stream's name fit into an offer: what is not printable

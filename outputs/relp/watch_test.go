@@ -107,6 +107,42 @@ func TestNobodyWaitsForTheGoodbyeOfAServerThatHangs(t *testing.T) {
 	second.cable.mend()
 }
 
+// A server that hangs again as soon as it has answered the first half of a check must
+// not count as well once nobody waits for the second: messages would go there and hang.
+func TestAServerThatHangsDuringItsCheckIsNotWell(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	answers := func(txnr uint32, _ string) answer { return ok(txnr) }
+	hanging := startScripted(t, answers)
+	hanging.mu.Lock()
+	hanging.stops = true
+	hanging.mu.Unlock()
+	// At first it cannot be reached at all.
+	way := startCable(t, hanging.addr)
+	way.cut()
+	good := startScripted(t, answers)
+	metrics := prometheus.NewRegistry()
+	o := startOutput(t, output.Config{Targets: []string{way.addr, good.addr}, Registerer: metrics})
+	writeAll(t, o, batchOf(1, 10))
+	way.mend()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if up(t, metrics, way.addr) {
+			t.Fatal("a server that answers no \"close\" counts as well")
+		}
+		hanging.mu.Lock()
+		checks := hanging.closed
+		hanging.mu.Unlock()
+		if checks >= 2 {
+			break // so the first check has ended, and the server is asked again
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server was checked %d times", checks)
+		}
+	}
+	writeAll(t, o, batchOf(11, 10))
+	got, _, _ := good.state()
+	expectNumbers(t, got, 1, 20)
+}
+
 // up tells whether a target counts as well.
 func up(t *testing.T, metrics *prometheus.Registry, target string) bool {
 	t.Helper()
