@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,8 +24,6 @@ var kills = flag.Int("kills", 5, "how often TestARelayKilledAtAnyMoment… kills
 // let. What rsyslog sends again is stored once. The window is larger than
 // rsyslog's own: on loopback a small one is held back by the corked socket.
 func TestARelayKilledAtAnyMomentStoresOnceWhatRsyslogSendsByRELP(t *testing.T) {
-	// trickle is the text of further messages.
-	const trickle = "one more, so that the rest is sent again"
 	listen := proc.FreeAddr(t)
 	relay := syslane.Start(t, "relay", fmt.Sprintf("[[input]]\ntype = \"relp\"\nname = \"hosts\"\nlisten = %q\n", listen))
 	host, port, _ := net.SplitHostPort(listen)
@@ -36,6 +35,7 @@ func TestARelayKilledAtAnyMomentStoresOnceWhatRsyslogSendsByRELP(t *testing.T) {
 	})
 	set := numbered.New(3000 * *kills)
 	loggen := peers.StartLoggen(t, rsyslog.Input, set.Lines(), 2500)
+	end := startTrickle(t, rsyslog.Input)
 	redelivered := 0.0
 	for range *kills {
 		relay.WaitFor(t, arrival, 1, "syslane_input_stored_messages_total")
@@ -46,6 +46,7 @@ func TestARelayKilledAtAnyMomentStoresOnceWhatRsyslogSendsByRELP(t *testing.T) {
 		relay.Kill()
 		relay.Restart(t)
 	}
+	relay.WaitFor(t, arrival, 1, "syslane_input_stored_messages_total")
 	if err := loggen.Wait(arrival); err != nil {
 		t.Fatal(err)
 	}
@@ -59,20 +60,14 @@ func TestARelayKilledAtAnyMomentStoresOnceWhatRsyslogSendsByRELP(t *testing.T) {
 		})
 		return c
 	}
-	// librelp sends again only with its next message.
 	await.Until(t, arrival, "every message in the log", func() error {
-		conn, err := net.Dial("tcp", rsyslog.Input)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(conn, "<13>1 %s host app - - - %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), trickle)
-		conn.Close()
-		time.Sleep(time.Second)
 		if n := check().Missing(); n > 0 {
+			time.Sleep(time.Second) // a look takes its time
 			return fmt.Errorf("%d are missing", n)
 		}
 		return nil
 	})
+	end()
 	if err := check().ExactlyOnce(); err != nil {
 		t.Error(err)
 	}
@@ -82,4 +77,38 @@ func TestARelayKilledAtAnyMomentStoresOnceWhatRsyslogSendsByRELP(t *testing.T) {
 	t.Logf("rsyslog sent at least %v messages again that were stored", redelivered)
 	relay.Balance(t)
 	relay.Shutdown(t)
+}
+
+// trickle is the text of messages beyond those that are counted.
+const trickle = "one more, so that the rest is sent again"
+
+// startTrickle sends a message now and then until end is called: librelp finds out that
+// a connection is lost, and sends again, only with its next message.
+func startTrickle(t *testing.T, addr string) (end func()) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer conn.Close()
+		tick := time.NewTicker(time.Second / 4)
+		defer tick.Stop()
+		for {
+			fmt.Fprintf(conn, "<13>1 %s host app - - - %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), trickle)
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	end = sync.OnceFunc(func() {
+		close(stop)
+		<-done
+	})
+	t.Cleanup(end)
+	return end
 }
