@@ -52,11 +52,21 @@ func (c *conn) submit(ctx context.Context, w *work) error {
 }
 
 func (c *conn) write(b []byte) error {
-	if err := c.net.SetWriteDeadline(time.Now().Add(c.in.cfg.WriteTimeout)); err != nil {
+	if err := c.armWrite(); err != nil {
 		return err
 	}
 	_, err := c.net.Write(b)
 	return err
+}
+
+// armWrite sets the deadline of the next write.
+func (c *conn) armWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left {
+		return errLeft
+	}
+	return c.net.SetWriteDeadline(time.Now().Add(c.in.cfg.WriteTimeout))
 }
 
 // end counts and logs why the connection ended, and takes leave of the peer.

@@ -59,6 +59,8 @@
 //     ends with equal lines;
 //   - where the end of the former connection did not become known in time, as behind
 //     a proxy that holds it, or the peer comes back from another address;
+//   - where the former connection was over TLS, and the last of its handshake was seen
+//     here only after the session began;
 //   - where it had more than inputs.MaxTail messages or maxHeld octets under way,
 //     or the tail was forgotten for those of too many other peers;
 //   - where it closed its session in order, and yet sends again.
@@ -66,9 +68,11 @@
 // What a lone witness cannot tell is whether the peer sends its last message again
 // or, having read the answer to it, a new one that is the same to the last octet,
 // microsecond included, with the cut just between the two. The second is taken for
-// the first and lost; so may be the copies of it that two actions of a peer sent on
-// two connections, of which one had ended. Nothing else is: a longer stretch would have to be written
-// anew whole and in its order, with the timestamps it had. TCP does not help here.
+// the first and lost. Nor can any witness tell the copies apart that two actions of a
+// peer send, each on a connection of its own: where these were cut, what one sends for
+// the first time may be taken for what the other had sent, and is stored once. Nothing
+// else is lost: a longer stretch would have to be written anew whole and in its order,
+// with the timestamps it had. TCP does not help here.
 // That an answer is confirmed does not say that the program, or anyone behind a
 // proxy, has read it; that it is not says something only as long as this process
 // lives, and only of that one connection, not of who comes next from its address.

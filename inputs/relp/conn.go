@@ -52,8 +52,10 @@ type conn struct {
 	ended chan struct{}
 
 	mu sync.Mutex
-	// stopping is closed when nothing more shall be read; guarded by mu.
+	// stopping is closed when nothing more shall be read, and left is set when nothing
+	// more shall be written either; guarded by mu.
 	stopping chan struct{}
+	left     bool
 }
 
 // The ways in which a connection ends in order.
@@ -62,6 +64,7 @@ var (
 	errClosed    = errors.New("closed by the peer")
 	errIdle      = errors.New("idle for too long")
 	errNotOpened = errors.New("the peer did not open a session in time")
+	errLeft      = errors.New("the peer has come back on another connection")
 	// errRefused: a command was answered 500, and the session ends with that.
 	errRefused = errors.New("command refused")
 )
@@ -132,6 +135,16 @@ func (c *conn) stop() {
 		close(c.stopping)
 	}
 	c.net.SetReadDeadline(time.Unix(1, 0))
+}
+
+// giveUp ends the connection of a peer that has left it: one that takes no answers would
+// hold up the one that waits to be written for as long as WriteTimeout.
+func (c *conn) giveUp() {
+	c.stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+	c.net.SetWriteDeadline(time.Unix(1, 0))
 }
 
 func (c *conn) isStopping() bool {
@@ -256,7 +269,7 @@ func (c *conn) take(f relp.Frame) error {
 		if err := c.awaitSettled(); err != nil {
 			return err
 		}
-		if err := c.storeHeld(); err != nil {
+		if err := c.endRun(); err != nil {
 			return err
 		}
 	}

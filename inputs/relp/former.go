@@ -78,7 +78,7 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 					turns = 0
 				}
 				waiting = slices.DeleteFunc(waiting, func(f *former) bool {
-					return !s.isEnding(f) && !f.waitsForLog() && !f.isLeft() && (turns >= maxTurns || !f.isResuming())
+					return !s.isEnding(f) && !f.isLeft() && !f.waitsForLog() && (turns >= maxTurns || !f.isResuming())
 				})
 				// The peer keeps what a former one has not stored by now, nor c will.
 				if c.net.Pending().Ended && slices.ContainsFunc(waiting, func(f *former) bool { return f.atEnd || f.waitsForLog() }) {
@@ -238,7 +238,7 @@ func (f *former) isLeft() bool {
 		return false
 	}
 	f.in.log.Debug().Str("peer", f.peer()).Msg("relp connection is given up: its peer has come back on another")
-	f.stop()
+	f.giveUp()
 	return true
 }
 

@@ -71,8 +71,6 @@ func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warni
 	r.data = append(r.data, data...)
 	r.held = append(r.held, held{txnr: txnr, warnings: warnings, end: len(r.data), hash: hash})
 	switch {
-	case len(data) == 0:
-		return nil
 	case r.settled == nil:
 		return c.settle(hash)
 	case r.run == nil && r.exceeds(len(r.held)-1):
@@ -171,11 +169,10 @@ func (c *conn) goOn() error {
 // compare takes the next message that is held, that with an index, into the run.
 func (c *conn) compare(i int) error {
 	r := c.resuming
-	data := r.messageAt(i)
-	if len(data) == 0 {
-		return nil
+	var reached *inputs.Tail
+	if data := r.messageAt(i); len(data) > 0 { // tails have none that are empty
+		reached = r.run.add(r.held[i].hash, stampOf(data))
 	}
-	reached := r.run.add(r.held[i].hash, stampOf(data))
 	switch {
 	case reached != nil && c.in.sessions.claim(c, reached):
 		return c.acknowledgeHeld(i + 1)
@@ -255,15 +252,21 @@ func (c *conn) secondComes() bool {
 	return true
 }
 
-// giveUpHolding ends the waiting for the run to go on. rsyslogd sends again what
-// librelp has no answer for, and then waits for one before it sends what it still has
-// of its own batch: a part of a tail is answered, and the run may go on.
+// giveUpHolding ends the waiting for the run to go on.
 func (c *conn) giveUpHolding() error {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	defer c.queue.more.Signal()
+	return c.endRun()
+}
+
+// endRun has what is held answered or stored, though the run did not come to its end.
+// rsyslogd sends again what librelp has no answer for, and then waits for one before it
+// sends what it still has of its own batch: a part of a tail is answered, and the run may
+// go on. The caller holds the lock of the queue.
+func (c *conn) endRun() error {
 	r := c.resuming
-	if !r.run.isPart() {
+	if r == nil || !r.run.isPart() {
 		return c.storeHeld()
 	}
 	err := c.answerHeld(r, len(r.held))

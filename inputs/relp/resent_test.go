@@ -308,6 +308,14 @@ func TestWhatASecondSessionBringsIsStored(t *testing.T) {
 		p.deliver(2, stamped(1), stamped(2))
 		p.deliver(4, stamped(7), stamped(8))
 	}, 1, 2, 3, 4, 7, 8)
+	f("once, where the peer closes its session behind a part of them", config{hold: time.Minute}, func(t *testing.T, in *relp.Input) {
+		session(t, in, 1, 2, 3).Close()
+		p := dial(t, in)
+		p.open()
+		p.send(framesOf(1, 3) + "4 close 0\n")
+		p.expectAnswers(2)
+		p.expect("4 rsp 6 200 OK\n")
+	}, 1, 2, 3)
 	f("in doubt, where the first was closed in order", config{}, func(t *testing.T, in *relp.Input) {
 		p := session(t, in, 1)
 		p.send("3 close 0\n")
@@ -341,6 +349,39 @@ func TestWhatASecondSessionBringsIsStored(t *testing.T) {
 		p.open()
 		p.deliver(2, stamped(2), stamped(3), stamped(4))
 	}, 1, 2, 3, 4)
+}
+
+// Where the log takes nothing, a session that begins with what a former one has brought
+// holds what follows. Empty messages count among it.
+func TestASessionHoldsNoEndOfEmptyMessages(t *testing.T) {
+	l := &log{}
+	in := start(t, config{settle: time.Second, quiet: true}, l.restart(t, -1, -1))
+	l.full.Lock()
+	var both []*peer
+	for range 2 {
+		p := dial(t, in)
+		p.open()
+		p.send(framesOf(1, 2))
+		both = append(both, p)
+		time.Sleep(100 * time.Millisecond) // it is in the queue
+	}
+	// More than the kernel's buffers take.
+	const many = 5_000_000
+	frames := bytes.Repeat([]byte("3 syslog 0\n"), 10_000)
+	sent := 0
+	for p := both[1]; sent < many; sent += 10_000 {
+		p.SetWriteDeadline(time.Now().Add(2 * time.Second))
+		if _, err := p.Write(frames); err != nil {
+			break
+		}
+	}
+	if sent >= many {
+		t.Errorf("%d empty messages were taken", sent)
+	}
+	l.full.Unlock()
+	for _, p := range both {
+		p.expectAnswers(1)
+	}
 }
 
 var _ inputs.TailSink = (*pipeline.Pipeline)(nil)

@@ -205,6 +205,33 @@ func TestAPeerThatComesBackUnnoticedIsNotStoredTwice(t *testing.T) {
 		}
 		former.deliver(many+2, stamped(1)) // it goes on
 	})
+	t.Run("where the answers that it does not take have filled all buffers", func(t *testing.T) {
+		const settle = 500 * time.Millisecond
+		l := &log{}
+		in := start(t, config{settle: settle, quiet: true}, l.restart(t, -1, -1))
+		former := dial(t, in)
+		if err := former.Conn.(*net.TCPConn).SetReadBuffer(1); err != nil {
+			t.Fatal(err)
+		}
+		former.open()
+		sent := 0
+		for err := error(nil); err == nil; sent += 1000 {
+			former.SetWriteDeadline(time.Now().Add(2 * time.Second))
+			_, err = io.WriteString(former, framesOf(sent, sent+1000))
+		}
+		l.mu.Lock()
+		stored := len(l.messages)
+		l.mu.Unlock()
+		began := time.Now()
+		p := dial(t, in)
+		p.open()
+		p.send(framesOf(stored-2, stored+2))
+		p.expectAnswers(4)
+		if d := time.Since(began); d > 10*settle {
+			t.Errorf("the session has waited for %v", d)
+		}
+		t.Logf("%d of %d messages sent were stored", stored, sent)
+	})
 	t.Run("but many that begin alike do not wait one for the other", func(t *testing.T) {
 		const settle, many = 300 * time.Millisecond, 40
 		l := &log{}
