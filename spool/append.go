@@ -3,7 +3,9 @@ package spool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,6 +47,8 @@ type intake struct {
 	used    bool // since the last freeIdle
 	corked  bool // only batches with Batch.More wait, and uncork will end that
 
+	// eager says that the writer takes closed blocks as they are sealed.
+	eager  atomic.Bool
 	wake   chan struct{} // of the writer; one signal is enough
 	uncork *time.Timer   // wakes the writer
 }
@@ -160,13 +164,15 @@ func (l *Log) enqueue(ctx context.Context, b *Batch) (*ticket, uint64, error) {
 	}
 	in.corked = hold
 	in.mu.Unlock()
-	if !hold {
-		in.signal()
-	}
+	sealed := false
 	for _, f := range full {
 		if f != nil {
 			f.seal(l.salt)
+			sealed = true
 		}
+	}
+	if eager := in.eager.Load(); eager && sealed || !eager && !hold {
+		in.signal()
 	}
 	return t, offset, nil
 }
@@ -224,19 +230,29 @@ func (in *intake) newBlock(comp *compressor) *block {
 	return b
 }
 
-// take hands everything that waits to the writer, in dst. The last block is not
-// sealed if mine. closed says that nothing will follow.
-func (in *intake) take(dst []*block) (group []*block, mine *block, closed bool) {
+// take hands the writer, in dst, the closed blocks that are sealed, and where there are
+// no others, and it does not write ahead of a sync, the open one as well, which is not
+// sealed (mine). closed says that nothing will follow.
+func (in *intake) take(dst []*block, ahead bool) (blocks []*block, mine *block, closed bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.corked = false
-	if in.open != nil {
-		mine = in.closeOpen()
+	in.eager.Store(true) // before it is looked what is sealed: who seals one then looks at this after
+	n := 0
+	for n < len(in.queue) && in.queue[n].isSealed() {
+		n++
 	}
-	group = append(dst[:0], in.queue...)
-	clear(in.queue)
-	in.queue = in.queue[:0]
-	return group, mine, in.closed
+	blocks = append(dst[:0], in.queue[:n]...)
+	in.queue = slices.Delete(in.queue, 0, n)
+	if ahead || len(in.queue) > 0 {
+		return blocks, nil, false
+	}
+	in.eager.Store(false)
+	in.corked = false
+	if mine = in.open; mine != nil {
+		in.open = nil
+		blocks = append(blocks, mine)
+	}
+	return blocks, mine, in.closed
 }
 
 // release takes the blocks of a group back, written or not.

@@ -116,6 +116,15 @@ func (b *block) seal(salt uint32) {
 	close(b.t.sealed)
 }
 
+func (b *block) isSealed() bool {
+	select {
+	case <-b.t.sealed:
+		return true
+	default:
+		return false
+	}
+}
+
 // size is how many octets a sealed block takes in the file.
 func (b *block) size() (octets int64) {
 	for _, p := range b.pieces {

@@ -124,6 +124,9 @@ type Config struct {
 	Logger zerolog.Logger
 	// Now is the clock; the default is time.Now.
 	Now func() time.Time
+
+	// writeAhead is for tests, which write little.
+	writeAhead int64
 }
 
 // withDefaults checks c and fills it.
@@ -153,6 +156,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Sync, SyncCommit)
 	orDefault(&c.Full, FullBlock)
 	orDefault(&c.HotSize, DefaultHotSize)
+	orDefault(&c.writeAhead, defaultWriteAhead)
 	orDefault(&c.Recompress, RecompressArchive)
 	c.BlockSize = min(c.BlockSize, MaxBatch)
 	if c.MaxSize > 0 {

@@ -96,7 +96,8 @@ func newFiles(t testing.TB, codec Codec) files {
 		if first == 7 {
 			l.head = 7
 		}
-		w := &writer{l: l, head: first}
+		w := newWriter(l)
+		w.head = first
 		for range 3 {
 			b := &block{}
 			b.reset(l.comp)

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // appendUntilKilled prints "position record" for each append that returned.
 func appendUntilKilled(dir string) {
-	l, err := Open(Config{Dir: dir, MinFree: -1, SegmentSize: 256 << 10, BlockSize: 4 << 10})
+	l, err := Open(Config{Dir: dir, MinFree: -1, SegmentSize: 256 << 10, BlockSize: 4 << 10, writeAhead: 4 << 10})
 	if err != nil {
 		fmt.Println("open:", err)
 		os.Exit(1)

@@ -56,6 +56,9 @@ const (
 	// corkLimit is how many octets may wait under Batch.More, corkTime for how long.
 	corkLimit = 1 << 20
 	corkTime  = 2 * time.Millisecond
+	// defaultWriteAhead is how many octets of a group make it worth writing the next
+	// one while it is synced.
+	defaultWriteAhead = 128 << 10
 	// readWindow is what a reader reads ahead.
 	readWindow = 256 << 10
 	// markEvery is the distance in octets between two marks of the index in

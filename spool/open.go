@@ -205,7 +205,7 @@ func (l *Log) identify(ids map[[16]byte][]*segment) error {
 
 // resume returns the writer, ready to go on in the last segment or to start one.
 func (l *Log) resume() (*writer, error) {
-	w := &writer{l: l, head: l.head}
+	w := newWriter(l)
 	n := len(l.segments)
 	if n == 0 {
 		return w, nil

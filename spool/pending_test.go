@@ -2,7 +2,10 @@ package spool
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,5 +64,88 @@ func TestStatsShowWhatWaitsForADiskThatHangs(t *testing.T) {
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheNextGroupIsWrittenWhileTheLastIsSyncedAndFailsWithIt(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		t.Run(fmt.Sprintf("fails=%v", fails), func(t *testing.T) {
+			disk := vfs.NewMem()
+			cfg := Config{Dir: "/log", FS: disk, MinFree: -1, Codec: CodecNone, BlockSize: 1 << 10, writeAhead: 1}
+			l := mustOpen(t, cfg)
+			mustAppend(t, l, "before")
+			failed := errors.New("the disk is broken")
+			syncing, goOn, wrote := make(chan struct{}), make(chan error), make(chan struct{}, 10)
+			disk.SetHook(func(op vfs.Op) error {
+				switch {
+				case !strings.HasSuffix(op.Name, segmentSuffix):
+				case op.Kind == vfs.OpWrite:
+					wrote <- struct{}{}
+				case op.Kind == vfs.OpSync:
+					syncing <- struct{}{}
+					return <-goOn
+				}
+				return nil
+			})
+			results := make(chan error, 2)
+			put := func(what string) {
+				_, err := l.Append(context.Background(), Batch{Records: run(strings.Repeat(what, 2<<10)), Count: 1})
+				results <- err
+			}
+			nothingShows := func(head uint64) {
+				t.Helper()
+				if l.Head() != head {
+					t.Errorf("head is %d, not %d: readers see what is not durable", l.Head(), head)
+				}
+				select {
+				case err := <-results:
+					t.Fatalf("an append returned while its sync lasts: %v", err)
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
+			go put("1")
+			<-wrote
+			<-syncing
+			go put("2")
+			<-wrote
+			nothingShows(2)
+			if fails {
+				goOn <- failed
+				for range 2 {
+					if err := <-results; !errors.Is(err, failed) {
+						t.Errorf("append: %v", err)
+					}
+				}
+			} else {
+				goOn <- nil
+				if err := <-results; err != nil {
+					t.Errorf("append: %v", err)
+				}
+				<-syncing
+				nothingShows(3)
+				goOn <- nil
+				if err := <-results; err != nil {
+					t.Errorf("append: %v", err)
+				}
+			}
+			disk.SetHook(nil)
+			at := uint64(4)
+			if fails {
+				at = 2
+			}
+			if pos := mustAppend(t, l, "after"); pos != at {
+				t.Errorf("appended at %d, not %d", pos, at)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = mustOpen(t, cfg)
+			if got := readTo(t, l, 1, at+1); got[1] != "before" || got[at] != "after" || len(got) != int(at) {
+				t.Errorf("%d records, %.20q and %.20q at the ends", len(got), got[1], got[at])
+			}
+			if s := l.Stats(); s.TornOctets != 0 {
+				t.Errorf("%d torn octets", s.TornOctets)
+			}
+		})
 	}
 }

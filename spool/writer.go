@@ -10,90 +10,128 @@ import (
 	"github.com/syslane/syslane/internal/vfs"
 )
 
-// writer is the one goroutine that writes segments. All fields are its own.
+// writer is the one goroutine that writes segments. All fields are its own, but that
+// the syncer reads file, seg and fresh, which nobody changes while it syncs.
 type writer struct {
 	l *Log
 
 	file  vfs.File
-	seg   *segment // nil: the next group starts one
+	seg   *segment // nil: the next block starts one
 	fresh bool     // seg is not yet known to readers, nor its name durable
 	end   int64    // offset after the last block that was written
 	head  uint64   // position after the last record that was written
-	marks []mark   // of blocks that readers do not see yet
+
+	// Under SyncCommit one group is synced while the next is written.
+	next     *group // what was written since the sync under way began
+	underWay *group // what that makes durable
+	syncing  bool
+	begin    chan struct{} // to the syncer
+	synced   chan error    // from it
 
 	unsynced bool // under SyncInterval: written, not synced
 	lastSync time.Time
 	failing  int // groups in a row that failed
 	unseen   int64
 
-	group []*block
+	taken []*block
+}
+
+// group is what becomes durable with one sync.
+type group struct {
+	blocks []*block // whose appends wait
+	marks  []mark
+	// end and head are those of the writer when all was written.
+	end  int64
+	head uint64
+}
+
+func newWriter(l *Log) *writer {
+	return &writer{l: l, head: l.head, next: &group{}, underWay: &group{}, begin: make(chan struct{}), synced: make(chan error, 1)}
 }
 
 // run writes groups until the log is closed and all is written.
 func (w *writer) run() {
 	l := w.l
 	defer close(l.writerDone)
+	go w.syncGroups()
+	defer close(w.begin)
 	timer := time.NewTimer(l.cfg.SyncInterval)
 	defer timer.Stop()
 	for {
-		group, mine, closed := l.in.take(w.group)
-		w.group = group
-		if len(group) > 0 {
-			if mine != nil {
-				mine.seal(l.salt)
-			}
-			w.commit(group)
-			if w.unsynced && time.Since(w.lastSync) >= l.cfg.SyncInterval {
-				w.syncInterval()
-			}
-			continue
+		blocks, mine, closed := l.in.take(w.taken, w.syncing)
+		w.taken = blocks
+		if mine != nil {
+			mine.seal(l.salt)
 		}
-		if closed {
+		if len(blocks) > 0 {
+			w.commit(blocks)
+		}
+		switch {
+		case w.syncing:
+			select {
+			case <-l.in.wake:
+			case err := <-w.synced:
+				w.endSync(err)
+			}
+		case len(w.next.blocks) > 0:
+			w.beginSync()
+		case w.unsynced && time.Since(w.lastSync) >= l.cfg.SyncInterval:
+			w.syncInterval()
+		case len(blocks) > 0:
+		case closed:
 			w.closeErr(w.finish())
 			return
-		}
-		if !w.unsynced {
+		case w.unsynced:
+			timer.Reset(l.cfg.SyncInterval - time.Since(w.lastSync))
+			select {
+			case <-l.in.wake:
+			case <-timer.C:
+			}
+		default:
 			<-l.in.wake
-			continue
-		}
-		timer.Reset(l.cfg.SyncInterval - time.Since(w.lastSync))
-		select {
-		case <-l.in.wake:
-		case <-timer.C:
-			w.syncInterval()
 		}
 	}
 }
 
-// commit writes a group, makes it durable under the policy, shows it to readers
-// and lets its appends return.
-func (w *writer) commit(group []*block) {
-	l := w.l
-	for _, b := range group {
-		<-b.t.sealed
-	}
-	err := w.write(group)
-	if err == nil && l.cfg.Sync == SyncCommit {
-		err = w.sync()
-	}
-	if err != nil {
+// commit writes blocks. Their appends return when they are as durable as the policy wants.
+func (w *writer) commit(blocks []*block) {
+	err := w.write(blocks)
+	switch {
+	case err != nil:
+		w.settle()
 		w.fail(err)
-	} else {
-		w.succeed(group)
+		w.release(blocks, err)
+	case w.l.cfg.Sync == SyncCommit:
+		w.next.blocks = append(w.next.blocks, blocks...)
+	default:
+		w.succeed(blocks)
+		if w.l.cfg.Sync == SyncOS {
+			w.publish(w.nextGroup())
+		} else if !w.unsynced {
+			w.unsynced, w.lastSync = true, time.Now()
+		}
+		w.release(blocks, nil)
 	}
-	for _, b := range group {
+	clear(blocks) // the next may be fewer, and these would stay for ever
+}
+
+// release lets the appends of blocks return.
+func (w *writer) release(blocks []*block, err error) {
+	for _, b := range blocks {
 		b.finish(err)
 	}
-	l.in.release(group, l.cfg.BlockSize)
-	clear(group) // the next may be smaller, and these would stay for ever
+	w.l.in.release(blocks, w.l.cfg.BlockSize)
 }
 
-// write appends the group to the segment, of which it starts a new one where
-// there is none or the last is full. A group is never spread over two, so that
-// the checkpoint of a segment is the fold of exactly the notes before it.
-func (w *writer) write(group []*block) error {
+// write appends blocks to the segment, of which it starts a new one where there is
+// none or the last is full. All that was written before is durable then, so that the
+// checkpoint of a segment is the fold of exactly the notes before it.
+func (w *writer) write(blocks []*block) error {
 	l := w.l
-	if w.seg != nil && w.end >= l.limits.Load().SegmentSize && w.head > w.seg.first {
+	if w.isFull() {
+		w.settle()
+	}
+	if w.isFull() { // what failed to settle is cut off
 		w.seal()
 	}
 	if w.seg == nil {
@@ -102,19 +140,79 @@ func (w *writer) write(group []*block) error {
 		}
 	}
 	now := l.cfg.Now().UnixNano()
-	end, head, marks := w.end, w.head, len(w.marks)
-	for _, b := range group {
+	end, head, marks := w.end, w.head, w.next.marks
+	for _, b := range blocks {
 		b.place(head, now, l.salt)
 		if err := b.writeTo(w.file, end); err != nil {
-			w.marks = w.marks[:marks]
 			return fmt.Errorf("append to %s: %w", w.seg, err)
 		}
-		w.marks = append(w.marks, mark{head, end})
+		marks = append(marks, mark{head, end})
 		end += b.size()
 		head += uint64(b.hdr.count)
 	}
-	w.end, w.head = end, head
+	w.end, w.head, w.next.marks = end, head, marks
 	return nil
+}
+
+// isFull tells whether the next block starts a new segment.
+func (w *writer) isFull() bool {
+	return w.seg != nil && w.end >= w.l.limits.Load().SegmentSize && w.head > w.seg.first
+}
+
+// syncGroups is the syncer.
+func (w *writer) syncGroups() {
+	for range w.begin {
+		w.synced <- w.sync()
+	}
+}
+
+// nextGroup returns w.next with how far it goes.
+func (w *writer) nextGroup() *group {
+	w.next.end, w.next.head = w.end, w.head
+	return w.next
+}
+
+// beginSync makes durable what was written. The writer does that itself where it is
+// little: then there is not much to write meanwhile, and a lone message is not held up
+// by waking another goroutine.
+func (w *writer) beginSync() {
+	few := w.end-w.seg.end < w.l.cfg.writeAhead
+	w.next, w.underWay, w.syncing = w.underWay, w.nextGroup(), true
+	if few {
+		w.endSync(w.sync())
+	} else {
+		w.begin <- struct{}{}
+	}
+}
+
+// endSync follows a sync. Where it failed, what was written behind its group is cut
+// off with it.
+func (w *writer) endSync(err error) {
+	g := w.underWay
+	w.syncing = false
+	if err != nil {
+		g.blocks = append(g.blocks, w.next.blocks...)
+		clear(w.next.blocks)
+		w.next.blocks = w.next.blocks[:0]
+		w.fail(err)
+	} else {
+		w.succeed(g.blocks)
+		w.publish(g)
+	}
+	w.release(g.blocks, err)
+	clear(g.blocks)
+	g.blocks = g.blocks[:0]
+}
+
+// settle waits until all that was written is durable, or has failed.
+func (w *writer) settle() {
+	for w.syncing || len(w.next.blocks) > 0 {
+		if w.syncing {
+			w.endSync(<-w.synced)
+		} else {
+			w.beginSync()
+		}
+	}
 }
 
 // start makes a new segment.
@@ -165,8 +263,8 @@ func (w *writer) sync() error {
 	return nil
 }
 
-// succeed follows a group that is as durable as the policy wants.
-func (w *writer) succeed(group []*block) {
+// succeed follows blocks that are as durable as the policy wants.
+func (w *writer) succeed(blocks []*block) {
 	l := w.l
 	if w.failing > 0 {
 		l.cfg.Logger.Info().Int("failures", w.failing).Uint64("position", w.head).Msg("log is writable again")
@@ -174,7 +272,7 @@ func (w *writer) succeed(group []*block) {
 		l.failing.Store(false)
 	}
 	var records, octets, raw uint64
-	for _, b := range group {
+	for _, b := range blocks {
 		records += uint64(b.hdr.count)
 		octets += uint64(b.size())
 		raw += uint64(b.hdr.raw)
@@ -187,27 +285,20 @@ func (w *writer) succeed(group []*block) {
 			l.cfg.Noted(b.hdr.first, note)
 		}
 	}
-	l.ring.add(group)
+	l.ring.add(blocks)
 	l.stats.groups.Add(1)
-	l.stats.blocks.Add(uint64(len(group)))
+	l.stats.blocks.Add(uint64(len(blocks)))
 	l.stats.records.Add(records)
 	l.stats.octets.Add(octets)
 	l.stats.rawOctets.Add(raw)
-	if l.cfg.Sync == SyncInterval {
-		if !w.unsynced {
-			w.unsynced, w.lastSync = true, time.Now()
-		}
-	} else {
-		w.publish()
-	}
 	if w.unseen += int64(octets); w.unseen >= max(l.limits.Load().MinFree/8, 1<<20) {
 		w.unseen = 0
 		l.kickMaintenance()
 	}
 }
 
-// publish shows readers all that was written.
-func (w *writer) publish() {
+// publish shows a group to readers.
+func (w *writer) publish(g *group) {
 	l := w.l
 	l.mu.Lock()
 	before, fresh := int64(0), w.fresh
@@ -223,11 +314,11 @@ func (w *writer) publish() {
 	} else {
 		before = w.seg.end
 	}
-	l.bytes.Add(w.end - before)
-	w.seg.end, w.seg.next = w.end, w.head
-	w.seg.addMarks(w.marks)
-	w.marks = w.marks[:0]
-	l.head = w.head
+	l.bytes.Add(g.end - before)
+	w.seg.end, w.seg.next = g.end, g.head
+	w.seg.addMarks(g.marks)
+	g.marks = g.marks[:0]
+	l.head = g.head
 	close(l.grown)
 	l.grown = make(chan struct{})
 	l.mu.Unlock()
@@ -245,7 +336,7 @@ func (w *writer) publish() {
 func (w *writer) syncInterval() {
 	w.unsynced = false
 	err := w.sync()
-	w.publish()
+	w.publish(w.nextGroup())
 	if err != nil {
 		w.l.cfg.Logger.Error().Err(err).Msg("sync failed: the last interval is not safe from power loss")
 		w.abandon()
@@ -297,7 +388,7 @@ func (w *writer) fail(err error) {
 		// Groups that were acknowledged stand before the failed one.
 		w.syncInterval()
 	}
-	w.marks = w.marks[:0]
+	w.next.marks, w.underWay.marks = w.next.marks[:0], w.underWay.marks[:0]
 	switch {
 	case w.seg == nil:
 	case w.fresh:
@@ -328,7 +419,7 @@ func (w *writer) finish() error {
 	if w.unsynced || w.l.cfg.Sync == SyncOS {
 		err = w.sync()
 		w.unsynced = false
-		w.publish()
+		w.publish(w.nextGroup())
 	}
 	return errors.Join(err, w.file.Close())
 }

@@ -71,17 +71,20 @@ func (f *memFile) Truncate(size int64) error {
 	return nil
 }
 
-// Sync is File.Sync.
+// Sync is File.Sync. What is written after it has begun is not durable by it.
 func (f *memFile) Sync() error {
+	f.m.mu.Lock()
+	end := f.n.settled + len(f.n.ops)
+	f.m.mu.Unlock()
 	err := f.m.before(OpSync, f.name)
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
-	if err == nil {
-		for _, op := range f.n.ops {
-			f.n.synced = op.apply(f.n.synced)
+	for ; f.n.settled < end; f.n.settled++ {
+		if err == nil {
+			f.n.synced = f.n.ops[0].apply(f.n.synced)
 		}
+		f.n.ops = f.n.ops[1:]
 	}
-	f.n.ops = nil
 	return err
 }
 

@@ -10,6 +10,9 @@ type node struct {
 	data   []byte // what is read
 	synced []byte // what is durable
 	ops    []fileOp
+	// settled is how many changes before those in ops are durable, or lost with a sync
+	// that failed.
+	settled int
 
 	// Of a folder:
 	entries map[string]*node
