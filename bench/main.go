@@ -151,8 +151,10 @@ func choose(o *options) (chosen []cases.Case, err error) {
 }
 
 // measureAll measures all subjects one after the other in each round, so that a busy
-// machine is unkind to all of them alike. It begins no measurement after the limit, or
-// once it was told to stop; the table then shows what there is.
+// machine is unkind to all of them alike, and each round begins with another, for the
+// first finds memory of which the host of a virtual machine has taken back much. It
+// begins no measurement after the limit, or once it was told to stop; the table then
+// shows what there is.
 func measureAll(o *options, b *cases.Bench, chosen []cases.Case, r *report.Report) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -166,11 +168,13 @@ func measureAll(o *options, b *cases.Bench, chosen []cases.Case, r *report.Repor
 	}
 	for round := range o.rounds {
 		for i, c := range chosen {
-			for j, s := range c.Subjects {
+			for turn := range c.Subjects {
 				if ctx.Err() != nil {
 					fmt.Fprintln(os.Stderr, "bench: stopped before the last round was over")
 					return
 				}
+				j := (round + turn) % len(c.Subjects)
+				s := c.Subjects[j]
 				began := time.Now()
 				res, err := c.Run(b, s)
 				r.Cases[i].Rows[j].Add(res, err)

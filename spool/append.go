@@ -41,7 +41,7 @@ type intake struct {
 	open    *block        // takes batches
 	queue   []*block      // closed, in order
 	free    []*block      // to be used again
-	pending int64         // octets in open, queue and the group being written
+	pending int64         // octets in open, in queue and with the writer
 	space   chan struct{} // closed, and made anew, when room may have come
 	closed  bool
 	used    bool // since the last freeIdle
