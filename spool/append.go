@@ -46,6 +46,10 @@ type intake struct {
 	closed  bool
 	used    bool // since the last freeIdle
 	corked  bool // only batches with Batch.More wait, and uncork will end that
+	// starving is how many appends wait because the log is full, and wanted for how much
+	// room the largest of them waits, or was refused, since there was last enough.
+	starving int
+	wanted   int64
 
 	// eager says that the writer takes closed blocks as they are sealed.
 	eager  atomic.Bool
@@ -188,6 +192,7 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 		full := l.isFull(in.pending + need)
 		if full {
 			l.quota.pressure.Store(true)
+			in.wanted = max(in.wanted, need)
 			l.kickMaintenance()
 			if l.limits.Load().Full == FullDropNewest {
 				l.quota.droppedNewest.Add(uint64(count))
@@ -197,6 +202,9 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 			return nil
 		}
 		space := in.space
+		if full {
+			in.starving++
+		}
 		in.mu.Unlock()
 		in.signal() // what waits may all be corked
 		var err error
@@ -206,6 +214,9 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 			err = ctx.Err()
 		}
 		in.mu.Lock()
+		if full {
+			in.starving--
+		}
 		if err != nil {
 			return err
 		}

@@ -83,12 +83,23 @@ func (l *Log) retain() {
 			continue
 		}
 		if !pressed && !l.quota.diskLow.Load() {
-			l.quota.pressure.Store(false)
+			l.relieve()
 		}
 		break
 	}
 	if more || wasLow && !l.quota.diskLow.Load() {
 		l.wakeAppenders()
+	}
+}
+
+// relieve ends the pressure, but while an append waits: it may have found the log full
+// only now, and nobody else would say so again.
+func (l *Log) relieve() {
+	l.in.mu.Lock()
+	defer l.in.mu.Unlock()
+	if l.in.starving == 0 {
+		l.quota.pressure.Store(false)
+		l.in.wanted = 0
 	}
 }
 
@@ -152,7 +163,7 @@ func (l *Log) pressed() bool {
 		return false
 	}
 	l.in.mu.Lock()
-	pending := l.in.pending
+	pending, wanted := l.in.pending, l.in.wanted
 	l.in.mu.Unlock()
 	slack := min(bounds.SegmentSize/2, DefaultMaxPending)
 	if bounds.Full == FullDropOldest {
@@ -161,7 +172,7 @@ func (l *Log) pressed() bool {
 			slack = bounds.SegmentSize / 2
 		}
 	}
-	return l.bytes.Load()+pending+slack > bounds.MaxSize
+	return l.bytes.Load()+pending+max(slack, wanted) > bounds.MaxSize
 }
 
 // expired takes the oldest segment off the log if it may go. dropped says that

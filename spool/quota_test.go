@@ -408,3 +408,23 @@ func TestAFullLogCostsNothingWhileNothingCanGo(t *testing.T) {
 		})
 	}
 }
+
+func TestABatchLargerThanWhatIsKeptFreeFindsRoom(t *testing.T) {
+	for _, full := range []FullPolicy{FullDropOldest, FullBlock} {
+		t.Run(string(full), func(t *testing.T) {
+			l, _ := smallLog(t, func(c *Config) { c.Full, c.KeepDelivered, c.Recompress = full, true, RecompressNever })
+			for i := range 200 {
+				size := 500
+				if i%11 == 10 {
+					size = 6 << 10
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				_, err := l.Append(ctx, Batch{Records: run(strings.Repeat("x", size)), Count: 1})
+				cancel()
+				if err != nil {
+					t.Fatalf("append %d: %v; %+v", i, err, l.Stats())
+				}
+			}
+		})
+	}
+}
