@@ -125,7 +125,7 @@ type Config struct {
 	// Now is the clock; the default is time.Now.
 	Now func() time.Time
 
-	// writeAhead is for tests, which write little.
+	// writeAhead is defaultWriteAhead, but in tests, which write little.
 	writeAhead int64
 }
 

@@ -21,7 +21,6 @@ type writer struct {
 	end   int64    // offset after the last block that was written
 	head  uint64   // position after the last record that was written
 
-	// Under SyncCommit one group is synced while the next is written.
 	next     *group // what was written since the sync under way began
 	underWay *group // what that makes durable
 	syncing  bool
@@ -30,19 +29,10 @@ type writer struct {
 
 	unsynced bool // under SyncInterval: written, not synced
 	lastSync time.Time
-	failing  int // groups in a row that failed
-	unseen   int64
+	failing  int   // groups in a row that failed
+	unseen   int64 // octets that succeeded since maintenance was last told to look
 
 	taken []*block
-}
-
-// group is what becomes durable with one sync.
-type group struct {
-	blocks []*block // whose appends wait
-	marks  []mark
-	// end and head are those of the writer when all was written.
-	end  int64
-	head uint64
 }
 
 func newWriter(l *Log) *writer {
@@ -115,8 +105,13 @@ func (w *writer) commit(blocks []*block) {
 	clear(blocks) // the next may be fewer, and these would stay for ever
 }
 
-// release lets the appends of blocks return.
+// release lets the appends of blocks return. Where much was written since it last did,
+// maintenance looks what is left.
 func (w *writer) release(blocks []*block, err error) {
+	if w.unseen >= max(w.l.limits.Load().MinFree/8, 1<<20) {
+		w.unseen = 0
+		w.l.kickMaintenance()
+	}
 	for _, b := range blocks {
 		b.finish(err)
 	}
@@ -159,62 +154,6 @@ func (w *writer) isFull() bool {
 	return w.seg != nil && w.end >= w.l.limits.Load().SegmentSize && w.head > w.seg.first
 }
 
-// syncGroups is the syncer.
-func (w *writer) syncGroups() {
-	for range w.begin {
-		w.synced <- w.sync()
-	}
-}
-
-// nextGroup returns w.next with how far it goes.
-func (w *writer) nextGroup() *group {
-	w.next.end, w.next.head = w.end, w.head
-	return w.next
-}
-
-// beginSync makes durable what was written. The writer does that itself where it is
-// little: then there is not much to write meanwhile, and a lone message is not held up
-// by waking another goroutine.
-func (w *writer) beginSync() {
-	few := w.end-w.seg.end < w.l.cfg.writeAhead
-	w.next, w.underWay, w.syncing = w.underWay, w.nextGroup(), true
-	if few {
-		w.endSync(w.sync())
-	} else {
-		w.begin <- struct{}{}
-	}
-}
-
-// endSync follows a sync. Where it failed, what was written behind its group is cut
-// off with it.
-func (w *writer) endSync(err error) {
-	g := w.underWay
-	w.syncing = false
-	if err != nil {
-		g.blocks = append(g.blocks, w.next.blocks...)
-		clear(w.next.blocks)
-		w.next.blocks = w.next.blocks[:0]
-		w.fail(err)
-	} else {
-		w.succeed(g.blocks)
-		w.publish(g)
-	}
-	w.release(g.blocks, err)
-	clear(g.blocks)
-	g.blocks = g.blocks[:0]
-}
-
-// settle waits until all that was written is durable, or has failed.
-func (w *writer) settle() {
-	for w.syncing || len(w.next.blocks) > 0 {
-		if w.syncing {
-			w.endSync(<-w.synced)
-		} else {
-			w.beginSync()
-		}
-	}
-}
-
 // start makes a new segment.
 func (w *writer) start() error {
 	l := w.l
@@ -250,19 +189,6 @@ func (w *writer) start() error {
 	return nil
 }
 
-// sync makes what was written durable.
-func (w *writer) sync() error {
-	if err := w.file.Datasync(); err != nil {
-		return fmt.Errorf("sync %s: %w", w.seg, err)
-	}
-	if w.fresh {
-		if err := w.l.cfg.FS.SyncDir(w.l.cfg.Dir); err != nil {
-			return fmt.Errorf("sync folder of %s: %w", w.seg, err)
-		}
-	}
-	return nil
-}
-
 // succeed follows blocks that are as durable as the policy wants.
 func (w *writer) succeed(blocks []*block) {
 	l := w.l
@@ -291,10 +217,7 @@ func (w *writer) succeed(blocks []*block) {
 	l.stats.records.Add(records)
 	l.stats.octets.Add(octets)
 	l.stats.rawOctets.Add(raw)
-	if w.unseen += int64(octets); w.unseen >= max(l.limits.Load().MinFree/8, 1<<20) {
-		w.unseen = 0
-		l.kickMaintenance()
-	}
+	w.unseen += int64(octets)
 }
 
 // publish shows a group to readers.
