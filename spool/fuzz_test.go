@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"runtime/metrics"
+	"sync"
 	"testing"
 	"time"
 
@@ -286,7 +287,11 @@ func FuzzDecompressAnyOctets(f *testing.F) {
 	}
 	defer enc.Close()
 	f.Add(byte(codecZstd), uint32(len(text)), enc.EncodeAll(text, nil))
-	for _, b := range bombs(f) {
+	all, err := bombs()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, b := range all {
 		f.Add(byte(b.codec), uint32(b.raw), b.stored)
 	}
 	f.Fuzz(func(t *testing.T, codec byte, raw uint32, stored []byte) {
@@ -313,38 +318,42 @@ type bomb struct {
 	stored []byte
 }
 
-func bombs(t testing.TB) []bomb {
-	t.Helper()
-	zeros := make([]byte, 256<<20)
+// bombs are made once, for that takes seconds.
+var bombs = sync.OnceValues(func() ([]bomb, error) {
+	zeros := make([]byte, 64<<20)
 	var frame bytes.Buffer // without its size in the header
 	w, err := zstd.NewWriter(&frame)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	for range 4 {
 		if _, err := w.Write(zeros); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	sized := w.EncodeAll(zeros, nil)
 	giant := binary.AppendUvarint(nil, 1<<32-1) // the length that S2 blocks start with
 	return []bomb{
-		{"zstd stream of a gibibyte", codecZstd, 1000, frame.Bytes()},
-		{"zstd frame of 256 MiB with its size", codecZstd, 1000, sized},
+		{"zstd stream of 256 MiB", codecZstd, 1000, frame.Bytes()},
+		{"zstd frame of 64 MiB with its size", codecZstd, 1000, sized},
 		{"zstd frame that says its size is an exbibyte", codecZstd, 1000,
 			[]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0x10, 1, 0, 0}},
 		{"zstd window of terabytes", codecZstd, 1000, []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xff, 1, 0, 0}},
 		{"S2 block that says it is 4 GiB", codecS2, 1000, append(giant, bytes.Repeat([]byte{0xfe, 1, 0}, 50)...)},
-		{"S2 block of 256 MiB", codecS2, 1000, s2.Encode(nil, zeros)},
+		{"S2 block of 64 MiB", codecS2, 1000, s2.Encode(nil, zeros)},
 		{"S2 block of as much as may be, of almost nothing", codecS2, MaxBatch, s2.Encode(nil, zeros[:MaxBatch+1])},
-	}
-}
+	}, nil
+})
 
 func TestAPayloadThatWantsToBeLargerThanItsHeaderSaysIsRefusedInBoundedMemory(t *testing.T) {
-	for _, b := range bombs(t) {
+	all, err := bombs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range all {
 		t.Run(b.name, func(t *testing.T) {
 			var d decompressor
 			defer d.close()
