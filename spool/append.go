@@ -46,10 +46,10 @@ type intake struct {
 	closed  bool
 	used    bool // since the last freeIdle
 	corked  bool // only batches with Batch.More wait, and uncork will end that
-	// starving is how many appends wait because the log is full, and wanted for how much
-	// room the largest of them waits, or was refused, since there was last enough.
-	starving int
-	wanted   int64
+	// starving is the room that each append wants which waits because the log is full,
+	// refused the most that one wanted which may not wait, since it was last tried.
+	starving []int64
+	refused  int64
 
 	// eager says that the writer takes closed blocks as they are sealed.
 	eager  atomic.Bool
@@ -70,8 +70,8 @@ const freeBlocks = 32
 
 // Append adds b to the log and returns the position of its first record once it
 // is durable under Config.Sync. Until then it blocks, and also while
-// Config.MaxPending octets wait to be written and, under FullBlock, while the
-// log is full.
+// Config.MaxPending octets wait to be written and, but under FullDropNewest, while
+// the log is full.
 //
 // Appends from many goroutines share one sync. Those of one goroutine, one after
 // the other, have increasing positions. An error means that b is not promised
@@ -143,7 +143,7 @@ func (l *Log) enqueue(ctx context.Context, b *Batch) (*ticket, uint64, error) {
 	}
 	var full [2]*block // those that this append closes, and so has to seal
 	comp := l.compressorFor(in.pending)
-	whole := b.Lent && int64(len(b.Records)) >= l.cfg.BlockSize/2
+	whole := b.Lent && int64(len(b.Records)) >= max(l.cfg.BlockSize/2, 1)
 	if in.open != nil && (whole || !in.open.fits(b, l.cfg.BlockSize)) {
 		full[0] = in.closeOpen()
 	}
@@ -192,9 +192,9 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 		full := l.isFull(in.pending + need)
 		if full {
 			l.quota.pressure.Store(true)
-			in.wanted = max(in.wanted, need)
-			l.kickMaintenance()
+			l.kickMaintenance() // which looks when in.mu is free
 			if l.limits.Load().Full == FullDropNewest {
+				in.refused = max(in.refused, need)
 				l.quota.droppedNewest.Add(uint64(count))
 				return ErrDropped
 			}
@@ -203,7 +203,7 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 		}
 		space := in.space
 		if full {
-			in.starving++
+			in.starving = append(in.starving, need)
 		}
 		in.mu.Unlock()
 		in.signal() // what waits may all be corked
@@ -215,7 +215,8 @@ func (l *Log) waitForRoom(ctx context.Context, need int64, count int) error {
 		}
 		in.mu.Lock()
 		if full {
-			in.starving--
+			i := slices.Index(in.starving, need)
+			in.starving = slices.Delete(in.starving, i, i+1)
 		}
 		if err != nil {
 			return err
@@ -289,6 +290,16 @@ func (in *intake) freeIdle() {
 		in.free = nil
 	}
 	in.used = false
+}
+
+// wanted is the room that the largest append wants which the full log holds up, or
+// refused. in.mu is held.
+func (in *intake) wanted() int64 {
+	most := in.refused
+	for _, need := range in.starving {
+		most = max(most, need)
+	}
+	return most
 }
 
 // broadcast wakes those that wait for room. in.mu is held.

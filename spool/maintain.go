@@ -82,9 +82,7 @@ func (l *Log) retain() {
 			more = true
 			continue
 		}
-		if !pressed && !l.quota.diskLow.Load() {
-			l.relieve()
-		}
+		l.relieve(pressed || l.quota.diskLow.Load())
 		break
 	}
 	if more || wasLow && !l.quota.diskLow.Load() {
@@ -92,14 +90,19 @@ func (l *Log) retain() {
 	}
 }
 
-// relieve ends the pressure, but while an append waits: it may have found the log full
-// only now, and nobody else would say so again.
-func (l *Log) relieve() {
+// relieve follows an attempt to make room after which the log is still short of it, or
+// not. Where it is not, an append that waits has found it full only now, or room has
+// come in another way: nobody else would tell.
+func (l *Log) relieve(short bool) {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
-	if l.in.starving == 0 {
+	l.in.refused = 0
+	switch {
+	case short:
+	case len(l.in.starving) > 0:
+		l.in.broadcast()
+	default:
 		l.quota.pressure.Store(false)
-		l.in.wanted = 0
 	}
 }
 
@@ -107,22 +110,18 @@ func (l *Log) relieve() {
 func (l *Log) removeOldest(pressed bool) bool {
 	l.swap.Lock() // or what is being rewritten would be put back
 	defer l.swap.Unlock()
-	if !l.removeOrphans() {
-		return false
+	if n := len(l.orphans); n > 0 {
+		l.removeOrphans()
+		return len(l.orphans) < n // then less may have to go
 	}
-	s, dropped := l.expired(pressed)
+	s := l.expired(pressed)
+	if s == nil && pressed && l.passOldest() {
+		s = l.expired(pressed)
+	}
 	if s == nil {
 		return false
 	}
-	if dropped {
-		// First the counts: after a crash between, the segment is merely there
-		// once more.
-		if err := l.syncCursors(); err != nil {
-			l.cfg.Logger.Error().Err(err).Msg("cursors cannot be written: nothing is dropped")
-			return false
-		}
-	}
-	l.delete(s, dropped)
+	l.delete(s)
 	return true
 }
 
@@ -163,7 +162,7 @@ func (l *Log) pressed() bool {
 		return false
 	}
 	l.in.mu.Lock()
-	pending, wanted := l.in.pending, l.in.wanted
+	pending, wanted := l.in.pending, l.in.wanted()
 	l.in.mu.Unlock()
 	slack := min(bounds.SegmentSize/2, DefaultMaxPending)
 	if bounds.Full == FullDropOldest {
@@ -175,20 +174,22 @@ func (l *Log) pressed() bool {
 	return l.bytes.Load()+pending+max(slack, wanted) > bounds.MaxSize
 }
 
-// expired takes the oldest segment off the log if it may go. dropped says that
-// cursors have lost records by it.
-func (l *Log) expired(pressed bool) (s *segment, dropped bool) {
+// mayLose reports whether the oldest segment is neither the only one nor has notes that
+// no checkpoint repeats. l.mu is held.
+func (l *Log) mayLose() bool {
+	return len(l.segments) > 1 && (l.cfg.Checkpoint == nil || l.segments[0].first < l.notesFrom)
+}
+
+// expired takes the oldest segment off the log if it may go: all cursors have passed it.
+func (l *Log) expired(pressed bool) *segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cursorsMu.Lock()
 	defer l.cursorsMu.Unlock()
-	if len(l.segments) < 2 {
-		return nil, false
+	if !l.mayLose() {
+		return nil
 	}
 	s, next := l.segments[0], l.segments[1]
-	if l.cfg.Checkpoint != nil && s.first >= l.notesFrom {
-		return nil, false
-	}
 	passed, bounds := true, l.limits.Load()
 	for _, c := range l.cursors {
 		passed = passed && c.durable >= next.first
@@ -198,34 +199,60 @@ func (l *Log) expired(pressed bool) (s *segment, dropped bool) {
 		old := bounds.MaxAge > 0 && next.created > 0 &&
 			l.cfg.Now().Sub(time.Unix(0, next.created)) > bounds.MaxAge
 		if !old && !pressed {
-			return nil, false
+			return nil
 		}
 	case passed && (len(l.cursors) > 0 || pressed && bounds.Full == FullDropOldest):
-	case pressed && bounds.Full == FullDropOldest && l.quota.pressure.Load():
-		for _, c := range l.cursors {
-			if c.state.position < next.first {
-				c.state.counts.Dropped += c.state.open(next.first)
-				c.state.pass(c.state.position, next.first)
-				c.touch()
-			}
-		}
-		dropped = true
-		l.stats.droppedOldest.Add(next.first - s.first)
 	default:
-		return nil, false
+		return nil
 	}
 	l.setSegments(l.segments[1:])
-	return s, dropped
+	return s
+}
+
+// passOldest makes all cursors pass the oldest segment, under FullDropOldest where an
+// append wants its room, and counts what they lose. It returns whether they are durable
+// there: the segment stays until then, and what is counted is not counted again.
+func (l *Log) passOldest() bool {
+	if l.limits.Load().Full != FullDropOldest || !l.quota.pressure.Load() || !l.moveBehindOldest() {
+		return false
+	}
+	if err := l.syncCursors(); err != nil {
+		l.cfg.Logger.Error().Err(err).Msg("cursors cannot be written: nothing is dropped")
+		return false
+	}
+	return true
+}
+
+// moveBehindOldest moves cursors from the oldest segment to the one after it. It
+// returns false where the oldest has to stay.
+func (l *Log) moveBehindOldest() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	l.cursorsMu.Lock()
+	defer l.cursorsMu.Unlock()
+	if !l.mayLose() {
+		return false
+	}
+	s, next, dropped := l.segments[0], l.segments[1].first, false
+	for _, c := range l.cursors {
+		if c.state.position < next {
+			c.state.counts.Dropped += c.state.open(next)
+			c.state.pass(c.state.position, next)
+			c.touch()
+			dropped = true
+		}
+	}
+	if dropped {
+		l.stats.droppedOldest.Add(next - s.first)
+		l.cfg.Logger.Warn().Str("segment", s.path).Msg("oldest segment dropped before all of it was delivered")
+	}
+	return true
 }
 
 // delete removes the file of a segment that is no longer part of the log. Readers
 // that have it open go on with it.
-func (l *Log) delete(s *segment, dropped bool) {
-	ev := l.cfg.Logger.Debug()
-	if dropped {
-		ev = l.cfg.Logger.Warn()
-	}
-	ev.Str("segment", s.path).Bool("dropped", dropped).Msg("segment deleted")
+func (l *Log) delete(s *segment) {
+	l.cfg.Logger.Debug().Str("segment", s.path).Msg("segment deleted")
 	if err := l.cfg.FS.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.cfg.Logger.Warn().Err(err).Str("segment", s.path).Msg("removing a segment failed; tried again later")
 		l.orphans = append(l.orphans, orphan{s.path, s.end + s.index})
@@ -253,17 +280,15 @@ func (l *Log) removed(size int64) {
 	}
 }
 
-// removeOrphans tries again to remove what could not be, oldest first. false: some
-// is left.
-func (l *Log) removeOrphans() bool {
+// removeOrphans tries again to remove what could not be, oldest first.
+func (l *Log) removeOrphans() {
 	for len(l.orphans) > 0 {
 		o := l.orphans[0]
 		if err := l.cfg.FS.Remove(o.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false
+			return
 		}
 		l.orphans = l.orphans[1:]
 		l.removeIndex(o.path)
 		l.removed(o.size)
 	}
-	return true
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -39,5 +40,31 @@ func TestNotesWithoutRecordsComeBackFromWhereverTheyStand(t *testing.T) {
 			t.Fatalf("the notes are %q, want %q", got, want)
 		}
 		note()
+	}
+}
+
+func TestNotesBehindTheLastRecordOfASegmentSurviveItsRewriting(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	cfg.SegmentSize, cfg.Codec, cfg.Recompress, cfg.KeepDelivered = 4<<10, CodecNone, RecompressNever, true
+	l := mustOpen(t, cfg)
+	mustAppend(t, l, strings.Repeat("what can be compressed ", 170))
+	note := strings.Repeat("n", 200)
+	if _, err := l.Append(context.Background(), Batch{Note: []byte(note), MinTime: math.MaxInt64, MaxTime: math.MinInt64}); err != nil {
+		t.Fatal(err)
+	}
+	if n := l.Stats().Segments; n != 1 {
+		t.Fatalf("the note is in segment %d", n)
+	}
+	mustAppend(t, l, "in the next segment")
+	mustRewrite(t, l)
+	if st := l.Stats(); st.Segments != 2 || st.RewrittenSegments != 1 {
+		t.Fatalf("%d segments, %d rewritten", st.Segments, st.RewrittenSegments)
+	}
+	var got []string
+	if err := l.Notes(func(n Note) error { got = append(got, string(n.Data)); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, []string{note}) {
+		t.Fatalf("the notes are %q", got)
 	}
 }

@@ -139,8 +139,8 @@ func (r *rewriter) blocks(f vfs.File, s *segment, bound uint64, damaged func(str
 	next := s.first
 	for off := s.headerLen; off < s.end; {
 		h, err := r.sc.header(off, s.end)
-		if err == nil && h.first >= bound {
-			return nil // the rest of a write that failed
+		if err == nil && (h.first > bound || h.first == bound && h.count > 0) {
+			return nil // the rest of a write that failed; a block at the bound may be of notes only
 		}
 		to := s.end
 		if err == nil {

@@ -125,9 +125,9 @@ func (w *writer) write(blocks []*block) error {
 	l := w.l
 	if w.isFull() {
 		w.settle()
-	}
-	if w.isFull() { // what failed to settle is cut off
-		w.seal()
+		if w.isFull() { // still: what fails to settle is cut off
+			w.seal()
+		}
 	}
 	if w.seg == nil {
 		if err := w.start(); err != nil {
@@ -170,6 +170,7 @@ func (w *writer) start() error {
 		// The remains of an attempt that failed and could not be removed, or a
 		// stranger, or a segment without a record whose header is damaged.
 		if err = l.setAside(path); err == nil {
+			l.stats.quarantined.Add(1)
 			l.forget(w.head)
 			f, err = l.cfg.FS.Create(path, filePerm)
 		}
@@ -298,7 +299,7 @@ func (w *writer) closeFile() {
 // fail follows a group that could not be written or synced. After a failed fsync
 // the pages cannot be trusted: they may be gone, and the next fsync of the file
 // report success. So whatever failed, the segment ends at its last durable block
-// and the next attempt gets a new file.
+// and the next attempt gets a new file, but where there is no record in this one.
 func (w *writer) fail(err error) {
 	l := w.l
 	l.stats.failures.Add(1)
