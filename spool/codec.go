@@ -21,7 +21,7 @@ const (
 	// CodecS2 costs about a quarter of a CPU-second per million
 	// records of 300 octets and stores logs in a fifth to a third of their size.
 	CodecS2 Codec = "s2"
-	// CodecZstd costs about two and a half times that for half the size.
+	// CodecZstd costs about three times that for three fifths of the size.
 	CodecZstd Codec = "zstd"
 	// CodecNone stores payloads as they are.
 	CodecNone Codec = "none"

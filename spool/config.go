@@ -18,7 +18,7 @@ const (
 	SyncCommit SyncMode = "commit"
 	// SyncInterval: Append returns after the write; fdatasync every
 	// Config.SyncInterval. The death of the process loses nothing, power loss at
-	// most the last interval. Readers see what is synced.
+	// most the last interval. Readers see what is synced, or failed to be.
 	SyncInterval SyncMode = "interval"
 	// SyncOS: nothing is synced, the operating system writes when it likes.
 	// Readers see what is written. After power loss anything of the last half

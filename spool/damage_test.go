@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,14 @@ func (f *fixture) tryOpen(t *testing.T, corrupt func(*vfs.Mem) error) result {
 	}
 	if b, err := r.Next(ctx); err != nil || split(t, b)[0] != "onwards" {
 		t.Fatalf("what was appended after: %v %v", b, err)
+	}
+	names, err := disk.List(cfg.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, badSuffix) })
+	if n := l.Stats().Quarantined; n != uint64(len(names)) {
+		t.Fatalf("%d files are counted as quarantined of %q", n, names)
 	}
 	return res
 }

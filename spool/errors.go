@@ -12,8 +12,8 @@ var (
 	ErrCorrupt = errors.New("damaged")
 	// ErrVersion: whole, but written by a later version of this package.
 	ErrVersion = errors.New("written by a later version: upgrade, or use another folder")
-	// ErrTooLarge: a batch beyond MaxBatch or MaxNote, or one that Config.MaxSize
-	// can never hold.
+	// ErrTooLarge: a batch beyond MaxBatch or MaxNote, or a checkpoint beyond
+	// MaxCheckpoint.
 	ErrTooLarge = errors.New("batch is too large")
 	// ErrInvalidBatch: Batch.Records is not a run of Batch.Count records.
 	ErrInvalidBatch = errors.New("batch is not a run of as many records as it says")

@@ -41,7 +41,7 @@ const (
 // castagnoli is CRC-32C (RFC 3720 §12.1), which processors compute.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// saltOf is what the checksums of blocks and cursors start from: they verify only
+// saltOf is what the checksums of blocks and of skip data start from: they verify only
 // within the log that wrote them. A record that imitates a block is not found by
 // a scan of a damaged stretch, as its sender does not know the id.
 func saltOf(id [16]byte) uint32 { return crc32.Checksum(id[:], castagnoli) }

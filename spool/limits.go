@@ -68,8 +68,8 @@ const (
 	// sealedMarks is how many marks a sealed segment keeps, so that memory stays
 	// independent of the backlog.
 	sealedMarks = 32
-	// readAttempts is how often a reader reports an I/O error at one place
-	// before it takes what it cannot read as damaged and goes on.
+	// readAttempts is at which I/O error at one place a reader no longer reports it,
+	// but takes what it cannot read as damaged and goes on.
 	readAttempts = 5
 	// maxQuarantine is how many octets of one damaged stretch are copied to a
 	// .bad file, maxQuarantined how many .bad files there may be before stretches

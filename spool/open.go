@@ -176,7 +176,8 @@ func (l *Log) readSegment(path string, first uint64) (*segment, [16]byte, error)
 }
 
 // identify reads the id of the log, mends it from its segments where it is
-// missing, or makes one. Segments outvote the file: someone may have copied it.
+// missing, or makes one. Where no segment has the id of the file, that of most of them
+// wins: someone may have copied the file.
 func (l *Log) identify(ids map[[16]byte][]*segment) error {
 	path := filepath.Join(l.cfg.Dir, idName)
 	text, err := vfs.ReadFile(l.cfg.FS, path, 1<<10)

@@ -30,6 +30,22 @@ func (f *fixture) tree(t *testing.T, disk *vfs.Mem) map[string][]byte {
 	return all
 }
 
+func TestAFileInTheWayOfASegmentIsSetAsideAndCounted(t *testing.T) {
+	disk := vfs.NewMem()
+	l := mustOpen(t, Config{Dir: "/log", FS: disk, MinFree: -1})
+	const stranger = "of someone else\n"
+	if err := vfs.WriteFileAtomic(disk, l.segmentPath(1), []byte(stranger), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, "a record")
+	if kept, err := vfs.ReadFile(disk, l.segmentPath(1)+badSuffix, 1<<10); err != nil || string(kept) != stranger {
+		t.Errorf("set aside is %q, %v", kept, err)
+	}
+	if n := l.Stats().Quarantined; n != 1 {
+		t.Errorf("%d files are counted", n)
+	}
+}
+
 // Whichever file of the log is deleted, cut, zeroed or replaced: all segments but that
 // one keep every octet, what is appended afterwards stands behind them, and all of it
 // is there at the next start.

@@ -119,5 +119,6 @@ func (l *Log) discard(s *segment, sc *scanner) error {
 	if err == nil && !bytes.Contains(b, []byte(blockMagic)) {
 		return l.cfg.FS.Remove(s.path)
 	}
+	l.stats.quarantined.Add(1)
 	return l.setAside(s.path)
 }

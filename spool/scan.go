@@ -147,7 +147,7 @@ type stretch struct {
 	missing  uint64 // records lost with it
 }
 
-// visitor is what walk calls for each block; data are its notes. A nil
+// visitor is what walk calls for each block, with its notes. A nil
 // visitor is allowed.
 type visitor func(off int64, h *blockHeader, notes []byte) error
 

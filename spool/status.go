@@ -22,7 +22,7 @@ type Stats struct {
 	// Records were appended; RawOctets is their size, Octets that of their blocks
 	// on disk.
 	Records, RawOctets, Octets uint64
-	// Blocks were written, in Groups writes that shared a sync each.
+	// Blocks were written, in Groups. Under SyncCommit those of a group shared a sync.
 	Blocks, Groups uint64
 	// Failures is the number of groups that could not be written or synced.
 	Failures uint64
@@ -35,7 +35,7 @@ type Stats struct {
 	DamagedCursors uint64
 	// LostSegments were deleted by someone else.
 	LostSegments uint64
-	// Quarantined is the number of .bad files in the folder.
+	// Quarantined is the number of .bad files in the folder, those of cursors left out.
 	Quarantined uint64
 	// DeletedSegments were deleted by retention or because they were delivered.
 	DeletedSegments uint64

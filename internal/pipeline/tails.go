@@ -13,10 +13,10 @@ import (
 )
 
 // The bounds of the memory for tails, and of their part of a checkpoint (4 MiB
-// and what names them). Where there is no room long tails are shortened first,
-// but not below keptTail, the window that RELP peers have by default; then those
-// that moved longest ago are forgotten. What is forgotten would be stored twice if
-// it were sent again.
+// and what names them). Where there are too many hashes long tails are shortened first,
+// but not below keptTail, the window that RELP peers have by default. Then, and where
+// there are too many tails, those that moved longest ago are forgotten. What is forgotten
+// would be stored twice if it were sent again.
 const (
 	maxTails      = 4 << 10
 	maxTailHashes = 512 << 10
