@@ -170,7 +170,7 @@ func (o *Options) queue() string {
 
 // durability says what the queue does not do.
 const durability = `The queue is in memory, and on disk while the relay is away: what it holds survives
-# a restart of rsyslogd, but not its kill. For that, and at a tenth of the speed:
+# a restart of rsyslogd, but not its kill. For that, and at a hundredth of the speed:
 #   queue.type="disk" queue.checkpointInterval="1" queue.syncQueueFiles="on"`
 
 func (o *Options) rsyslogRELP() string {

@@ -43,7 +43,7 @@ type LogConfig struct {
 	// operating system has them.
 	Sync         spool.SyncMode `toml:"sync" default:"commit" enum:"commit,interval,os"`
 	SyncInterval time.Duration  `toml:"sync_interval" default:"1s"`
-	// Codec compresses blocks: "auto" (default), "s2", "zstd" or "none" (spool.Codec).
+	// Codec compresses blocks: "auto" (default), "s2", "zstd" or "none".
 	Codec spool.Codec `toml:"codec" default:"auto" enum:"auto,s2,zstd,none"`
 	// SegmentSize is the size at which a new segment begins. Default 128MiB.
 	SegmentSize config.Size `toml:"segment_size" default:"128MiB"`

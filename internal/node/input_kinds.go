@@ -24,7 +24,7 @@ import (
 type inputSettings struct {
 	// Name is the input's name in the log and in metrics. Default: its type.
 	Name string `toml:"name"`
-	// MaxMessageSize is the most octets kept of a message. Default 64KiB.
+	// MaxMessageSize is the most octets kept of a message. Default 64KiB; of journal 1MiB.
 	MaxMessageSize config.Size `toml:"max_message_size"`
 	// TimeZone is that of RFC 3164 timestamps which carry none, as the time zone
 	// database names it ("Europe/Zurich"). Default: that of this host.
@@ -181,9 +181,10 @@ type connectionKeys struct {
 	// IdleTimeout is after how long without a message a connection is closed. Default:
 	// never; of journal 5m.
 	IdleTimeout time.Duration `toml:"idle_timeout"`
-	// HandshakeTimeout bounds the TLS handshake.
+	// HandshakeTimeout bounds the TLS handshake with the PROXY header, and the wait for
+	// the open of RELP.
 	HandshakeTimeout time.Duration `toml:"handshake_timeout" default:"10s"`
-	// KeepAlive is the interval of TCP keep-alive probes.
+	// KeepAlive is after how much silence TCP asks whether the peer is there.
 	KeepAlive time.Duration `toml:"keep_alive" default:"1m"`
 }
 

@@ -102,7 +102,7 @@ type Access struct {
 	// ServiceToken is a bearer token of a service account.
 	ServiceToken config.Secret `toml:"service_token"`
 
-	// Timeout bounds one request with its answer. Default 90s.
+	// Timeout bounds one request with its answer.
 	Timeout time.Duration `toml:"timeout"`
 	// Headers are added to each request.
 	Headers map[string]string `toml:"headers"`
