@@ -106,6 +106,7 @@ func (j *judge) rewrite(run, buf []byte) (spool.Batch, error) {
 		if err := e.Decode(record, &names); err != nil {
 			return batch, err
 		}
+		j.full = len(buf) > maxBatchWithFields
 		if e.Route = nil; j.keep(nil, &e) {
 			buf = appendTo(&batch, buf, &e)
 		}

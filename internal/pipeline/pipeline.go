@@ -197,6 +197,7 @@ func (p *Pipeline) encode(b *inputs.Batch, s *setup, j *judge, buf *[]byte) spoo
 		if int(f.Origin) < len(b.Origins) {
 			origin = &b.Origins[f.Origin]
 		}
+		j.full = len(records) > maxBatchWithFields
 		if reader.read(origin, &e); j.keep(reader, &e) {
 			records = appendTo(&batch, records, &e)
 		}

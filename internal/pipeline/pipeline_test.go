@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,7 +22,8 @@ import (
 )
 
 // memoryLog keeps what was appended, and fails as often as it is told to. Like
-// the log it tells the streams of a note once the batch is durable.
+// the log it takes no more at once than spool.MaxBatch and spool.MaxNote, and tells the
+// streams of a note once the batch is durable.
 type memoryLog struct {
 	mu      sync.Mutex
 	streams *Streams
@@ -37,6 +39,9 @@ func (l *memoryLog) Append(_ context.Context, b spool.Batch) (uint64, error) {
 	if l.fail > 0 {
 		l.fail--
 		return 0, l.err
+	}
+	if len(b.Records) > spool.MaxBatch || len(b.Note) > spool.MaxNote {
+		return 0, fmt.Errorf("%d octets and a note of %d: %w", len(b.Records), len(b.Note), spool.ErrTooLarge)
 	}
 	l.records = append(l.records, b.Records...)
 	l.batches = append(l.batches, b)

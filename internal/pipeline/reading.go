@@ -7,6 +7,7 @@ import (
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/parser"
+	"github.com/syslane/syslane/spool"
 )
 
 // Reading says how the messages of one input are to be understood. The zero
@@ -37,10 +38,13 @@ type reader struct {
 	extract func(name, value []byte) bool
 }
 
-// What a text can have of extracted fields: the rest stays in the text alone.
+// What a text can have of extracted fields: the rest stays in the text alone. So do those
+// of the texts behind where a batch has maxBatchWithFields octets: a text of two KiB can
+// have 64 KiB of fields, and the log refuses a batch that is too large.
 const (
 	maxFields          = 256
 	maxExtractedOctets = 64 << 10
+	maxBatchWithFields = spool.MaxBatch / 2
 )
 
 func newReader(r Reading, received time.Time) *reader {

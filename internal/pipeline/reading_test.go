@@ -2,10 +2,14 @@ package pipeline
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/internal/transform"
 	"github.com/syslane/syslane/parser"
 )
 
@@ -66,4 +70,46 @@ func TestFieldsAreTakenOutOfTextsOnDemand(t *testing.T) {
 	f(Reading{Extract: extract}, `{"a":{"b":[1,"x"]}}`, `[fields a.b="[1,\"x\"\]"]`)
 	f(Reading{Extract: extract}, `nothing here`, ``)
 	f(Reading{}, `src=10.0.0.1`, ``)
+}
+
+// A text of less than two KiB can have 64 KiB of fields: nobody may grow a batch so that
+// the log refuses it, with what others sent in it.
+func TestFieldsNeverMakeABatchThatTheLogRefuses(t *testing.T) {
+	extract, err := parser.NewExtractor([]string{"json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := `<13>1 - host app - - - {"` + strings.Repeat("k", 248) + `":{` + strings.Repeat(`"b":1,`, 255) + `"b":1}}`
+	const count = 300
+	f := func(name string, p *Pipeline, log *memoryLog, submit func() error) {
+		t.Helper()
+		if err := submit(); err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		events := log.events(t)
+		if len(events) != count {
+			t.Errorf("%s: %d events are stored, want %d", name, len(events), count)
+		}
+		for i, e := range events {
+			if string(e.Raw) != message {
+				t.Fatalf("%s: event %d is %.40q", name, i, e.Raw)
+			}
+		}
+		if first, last := events[0].Extracted, events[len(events)-1].Extracted; len(first) < maxExtractedOctets/2 || last != nil {
+			t.Errorf("%s: the first has %d octets of fields, the last %d", name, len(first), len(last))
+		}
+	}
+	batch := batchOf(slices.Repeat([]string{message}, count)...)
+	p, log, _ := newTestPipeline(t)
+	p.Replace(Rules{}, map[string]Reading{"edge": {Extract: extract}})
+	f("as the input says", p, log, func() error { return p.Submit(t.Context(), batch) })
+
+	p, log, _ = newTestPipeline(t)
+	if err := p.Submit(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	events := &inputs.EventBatch{Stream: "log/out", First: 1, Next: 1 + count, Count: count, Events: log.records, Input: "link"}
+	p, log = ruledPipeline(t, Rules{Transforms: transform.NewChain([]*transform.Transform{{Extract: extract}})})
+	f("as a transform says", p, log, func() error { return p.SubmitEvents(t.Context(), events) })
 }

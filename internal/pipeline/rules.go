@@ -40,6 +40,8 @@ type judge struct {
 	// reader takes fields out of the texts of events that were read elsewhere; made
 	// on demand.
 	reader *reader
+	// full says that the batch has no room for fields.
+	full bool
 	// filtered counts what rules dropped: transforms by their index, and routes by
 	// theirs behind. limited counts what limits held back, by theirs.
 	filtered, limited []int
@@ -87,10 +89,11 @@ func (r *Rules) routes() int {
 }
 
 // keep applies the rules to e and tells whether it is to be stored. Fields are
-// taken out of its text by r; an event whose r is nil keeps those that it has.
+// taken out of its text by r, unless j is full; an event whose r is nil keeps those
+// that it has.
 func (j *judge) keep(r *reader, e *syslog.Event) bool {
 	if j.idle() {
-		if r != nil {
+		if r != nil && !j.full {
 			r.takeFields(nil, e)
 		}
 		return true
@@ -151,6 +154,7 @@ func (j *judge) transform(r *reader, e *syslog.Event) (kept bool) {
 		}
 	}
 	switch {
+	case j.full:
 	case r != nil:
 		r.takeFields(result.Extract, e)
 	case result.Extract != nil:
