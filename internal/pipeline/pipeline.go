@@ -150,6 +150,11 @@ func (p *Pipeline) Enqueue(ctx context.Context, b *inputs.Batch) (wait func() er
 	defer p.end(j)
 	batch := p.encode(b, s, j, buf)
 	batch.More, batch.Lent = b.More, true
+	if len(batch.Records) > spool.MaxBatch {
+		err := p.finish(ctx, batch, j, counters) // in several parts, one after the other
+		p.ahead.Release(weight)
+		return func() error { return err }
+	}
 	j.count(counters)
 	if batch.Count == 0 {
 		p.buffers.put(buf)
@@ -235,15 +240,15 @@ func (p *Pipeline) end(j *judge) {
 // finish makes a batch durable and counts what became of its messages.
 func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, counters *inputCounters) error {
 	j.count(counters)
-	err := p.store(ctx, batch, j)
+	stored, err := p.store(ctx, batch, j)
 	j.settle(err == nil)
-	if err != nil && j.suppressed > 0 {
-		counters.drop(err, j.suppressed)
+	counters.stored.Add(float64(stored))
+	if err != nil {
+		return counters.outcome(err, batch.Count-stored+j.suppressed)
 	}
-	if err != nil || j.suppressed == 0 {
-		return counters.outcome(err, batch.Count)
+	if j.suppressed == 0 {
+		return nil
 	}
-	counters.stored.Add(float64(batch.Count))
 	if err := j.repeats.Wait(p.closing); err != nil {
 		if p.closing.Err() != nil {
 			err = inputs.ErrClosed
@@ -255,24 +260,54 @@ func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, coun
 	return nil
 }
 
-// store appends a batch, and what it adds to the counts of repeats.
-func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) error {
+// store appends a batch, and what it adds to the counts of repeats, and returns how many
+// of its events are stored. What rules and the envelope have made too large for the log
+// goes there in parts, the last of which has the note: it must not say that more is
+// stored than is. A crash between two of them has events stored of which the sender is
+// not known to have brought them.
+func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) (stored int, err error) {
 	var more [][]byte
 	if j.suppressed > 0 {
 		notes := repeatNotes(j.repeats, len(batch.Note))
 		batch.Note, more = append(batch.Note, notes[0]...), notes[1:]
 	}
+	for len(batch.Records) > spool.MaxBatch {
+		part := cut(&batch)
+		if err := p.append(ctx, part); err != nil {
+			return stored, err
+		}
+		stored += part.Count
+	}
 	if batch.Count > 0 || len(batch.Note) > 0 {
 		if err := p.append(ctx, batch); err != nil {
-			return err
+			return stored, err
 		}
+		stored += batch.Count
 	}
 	for _, note := range more {
 		if err := p.append(ctx, spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}); err != nil {
-			return err
+			return stored, err
 		}
 	}
-	return nil
+	return stored, nil
+}
+
+// cut takes off b, without its note, as many records as the log takes at once, and one at
+// least.
+func cut(b *spool.Batch) spool.Batch {
+	part, rest := *b, b.Records
+	part.Note, part.Count = nil, 0
+	for len(rest) > 0 {
+		_, next := syslog.NextRecord(rest)
+		if part.Count > 0 && len(b.Records)-len(next) > spool.MaxBatch {
+			break
+		}
+		part.Count++
+		rest = next
+	}
+	part.Records = b.Records[:len(b.Records)-len(rest)]
+	b.Records, b.Count = rest, b.Count-part.Count
+	return part
 }
 
 // works notes that the log takes messages.

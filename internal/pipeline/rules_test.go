@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,7 @@ import (
 	"github.com/syslane/syslane/internal/match"
 	"github.com/syslane/syslane/internal/route"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/internal/transform"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -70,6 +72,56 @@ func routes(t testing.TB) Rules {
 		{Name: "auth", Match: compiled(t, `facility == auth`), To: []string{"es"}},
 		{Name: "kept", Match: compiled(t, `severity == debug`), To: []string{}},
 	})}
+}
+
+// What rules and the envelope add to messages may be more than the log takes at once.
+func TestABatchThatRulesMakeTooLargeForTheLogIsStoredInSeveralParts(t *testing.T) {
+	const count = 430
+	var messages []string
+	for i := range count {
+		messages = append(messages, fmt.Sprintf("<13>1 - host app - - - text %d", i))
+	}
+	rules := Rules{Transforms: transform.NewChain([]*transform.Transform{{Tags: []string{strings.Repeat("t", 40<<10)}}})}
+	f := func(name, input string, submit func(p *Pipeline) error) *Streams {
+		t.Helper()
+		p, log := ruledPipeline(t, rules)
+		if err := submit(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		balanced(t, p, input)
+		events := log.events(t)
+		if got := testutil.ToFloat64(p.metrics.of(input).stored); len(events) != count || got != count {
+			t.Fatalf("%s: %d events are stored, %v counted", name, len(events), got)
+		}
+		for i, e := range events {
+			if want := fmt.Sprintf("text %d", i); string(e.Field(e.Text)) != want {
+				t.Fatalf("%s: event %d says %q", name, i, e.Field(e.Text))
+			}
+		}
+		for _, b := range log.batches {
+			if n, ok := syslog.CountRecords(b.Records); !ok || n != b.Count || b.MinTime > b.MaxTime {
+				t.Errorf("%s: a part of %d says that it has %d, times %d to %d", name, n, b.Count, b.MinTime, b.MaxTime)
+			}
+		}
+		return log.streams
+	}
+	f("enqueued", "edge", func(p *Pipeline) error { return p.Enqueue(t.Context(), batchOf(messages...))() })
+	streams := f("submitted", "edge", func(p *Pipeline) error {
+		return p.SubmitMarked(t.Context(), batchOf(messages...), []inputs.Mark{{Key: "file/a/1", Value: 20}})
+	})
+	if marks := streams.withPrefix("file/"); len(marks) != 1 {
+		t.Errorf("the marks are %v", marks)
+	}
+	plain, log := ruledPipeline(t, Rules{})
+	if err := plain.Submit(t.Context(), batchOf(messages...)); err != nil {
+		t.Fatal(err)
+	}
+	streams = f("from a link", "link", func(p *Pipeline) error {
+		return p.SubmitEvents(t.Context(), &inputs.EventBatch{Stream: "log/out", First: 1, Next: 1 + count, Count: count, Events: log.records, Input: "link"})
+	})
+	if r := streams.resume("log/out", 1); r.End != 1+count {
+		t.Errorf("the stream resumes at %d", r.End)
+	}
 }
 
 func TestEventsAreStoredWithTheirRoute(t *testing.T) {
