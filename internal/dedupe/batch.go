@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/syslane/syslane/internal/syslog"
 )
 
 // ErrFirstLost is returned for a batch whose messages repeat one that could not be
@@ -12,9 +14,16 @@ var ErrFirstLost = errors.New("the message that these repeat could not be stored
 
 // Batch is what one submit adds to windows. It is used by one goroutine.
 type Batch struct {
+	// Describe returns what the messages of a window are, of which e is one, for the
+	// batch to store it; false where there is no room for more, so that e has to pass.
+	// It must not call the table. nil describes nothing.
+	Describe func(e *syslog.Event) (description []byte, ok bool)
+
 	now    time.Time
 	key    []byte
 	opened []opened
+	// opens says that the last message opened a window.
+	opens bool
 	// Repeats are what the batch adds to each window.
 	Repeats []Repeat
 	// place finds a window in Repeats.
@@ -39,10 +48,8 @@ type Repeat struct {
 	// times, in nanoseconds since 1970.
 	Count       uint64
 	First, Last int64
-	// Describe says that the batch must also store what the messages are: it is not
-	// known yet to be stored.
-	Describe bool
-	// Description is for the caller, to keep it until it is stored.
+	// Description is what the batch must also store: it is not known yet to be. nil
+	// where it is.
 	Description []byte
 
 	table *Table
@@ -51,19 +58,24 @@ type Repeat struct {
 // NewBatch returns an empty batch at a time.
 func NewBatch(now time.Time) *Batch { return &Batch{now: now, done: make(chan struct{})} }
 
-// repeat adds one message at a time to a window.
-func (b *Batch) repeat(w *Window, at int64) *Repeat {
+// of returns what the batch adds to a window so far, nil where that is nothing.
+func (b *Batch) of(w *Window) *Repeat {
 	if n := len(b.Repeats); n > 0 && b.Repeats[n-1].Window == w {
-		return b.Repeats[n-1].add(at)
+		return &b.Repeats[n-1]
 	}
 	if i, ok := b.place[w]; ok {
-		return b.Repeats[i].add(at)
+		return &b.Repeats[i]
 	}
+	return nil
+}
+
+// begin keeps the first that the batch adds to a window.
+func (b *Batch) begin(r Repeat) *Repeat {
 	if b.place == nil {
 		b.place = make(map[*Window]int)
 	}
-	b.place[w] = len(b.Repeats)
-	b.Repeats = append(b.Repeats, Repeat{Window: w, Count: 1, First: at, Last: at})
+	b.place[r.Window] = len(b.Repeats)
+	b.Repeats = append(b.Repeats, r)
 	return &b.Repeats[len(b.Repeats)-1]
 }
 
@@ -73,8 +85,13 @@ func (r *Repeat) add(at int64) *Repeat {
 	return r
 }
 
-// Undo closes the window that the last message opened: it is not stored after all.
+// Undo closes the window that the last message opened, if it did: it is not stored after
+// all.
 func (b *Batch) Undo() {
+	if !b.opens {
+		return
+	}
+	b.opens = false
 	last := b.opened[len(b.opened)-1]
 	b.opened = b.opened[:len(b.opened)-1]
 	last.table.mu.Lock()
@@ -108,7 +125,7 @@ func (b *Batch) Done(stored bool) {
 		r := &b.Repeats[i]
 		t, w := r.table, r.Window
 		t.mu.Lock()
-		w.described = w.described || stored && r.Describe
+		w.described = w.described || stored && r.Description != nil
 		if w.busy--; w.busy == 0 && w.gone {
 			t.closed = append(t.closed, w)
 		}

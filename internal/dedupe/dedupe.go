@@ -8,6 +8,7 @@
 //   - The first message of a window always passes.
 //   - A window is closed early where there would be too many, and its count told:
 //     memory is bounded, and the counts stay exact.
+//   - A repeat passes where there is no room to keep what it was (Batch.Describe).
 //   - A message is said to repeat another only with what tells when that other is
 //     durable (Batch.Wait): it must not be acknowledged before.
 //   - A window's count is told once every batch that added to it is done.
@@ -124,9 +125,9 @@ func appendField(key []byte, s string) []byte {
 // Repeats adds m, which stands for e, to the open window of the messages that it
 // equals, and returns what b adds to that so far, valid until the next call. Where
 // there is none, it opens one and returns nil: the message passes, and b.Done must
-// say what became of it.
+// say what became of it. It also passes where b.Describe has no room.
 func (t *Table) Repeats(b *Batch, m *match.Message, e *syslog.Event) *Repeat {
-	b.key = t.appendKey(b.key[:0], m, e)
+	b.key, b.opens = t.appendKey(b.key[:0], m, e), false
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := t.windows[string(b.key)]
@@ -138,24 +139,28 @@ func (t *Table) Repeats(b *Batch, m *match.Message, e *syslog.Event) *Repeat {
 		t.add(b)
 		return nil
 	}
+	at := e.TimeNano()
+	if r := b.of(w); r != nil {
+		return r.add(at)
+	}
+	r := Repeat{Window: w, Count: 1, First: at, Last: at, table: t}
+	if !w.described && b.Describe != nil {
+		var ok bool
+		if r.Description, ok = b.Describe(e); !ok {
+			return nil
+		}
+	}
 	if w.first != nil && w.first != b {
 		b.await(w.first)
 	}
-	r := b.repeat(w, e.TimeNano())
-	if r.Count == 1 {
-		r.table = t
-		if w.busy++; !w.repeats {
-			w.repeats = true
-			t.repeated.push(w)
-		}
-		if !w.described {
-			r.Describe = true
-		}
-		for t.repeated.len() > t.cfg.MaxRepeats {
-			t.close(t.repeated.front())
-		}
+	if w.busy++; !w.repeats {
+		w.repeats = true
+		t.repeated.push(w)
 	}
-	return r
+	for t.repeated.len() > t.cfg.MaxRepeats {
+		t.close(t.repeated.front())
+	}
+	return b.begin(r)
 }
 
 // add opens a window for the message whose key b holds.
@@ -164,7 +169,7 @@ func (t *Table) add(b *Batch) {
 	lastID.n++
 	w := &Window{ID: lastID.n, key: string(b.key), opened: b.now, first: b}
 	lastID.Unlock()
-	b.opened = append(b.opened, opened{t, w})
+	b.opened, b.opens = append(b.opened, opened{t, w}), true
 	t.windows[w.key] = w
 	t.open.push(w)
 	t.octets += len(w.key)

@@ -133,6 +133,43 @@ func TestRepeatsWaitForTheirFirst(t *testing.T) {
 	}
 }
 
+func TestARepeatPassesWhereThereIsNoRoomForWhatItIs(t *testing.T) {
+	table := New(Config{Window: time.Minute, Fields: fields()})
+	var m match.Message
+	repeats := func(b *Batch, text string) bool {
+		e := event("192.0.2.7:514", "<13>1 - web1 app - - - "+text)
+		m.Reset(e)
+		return table.Repeats(b, &m, e) != nil
+	}
+	room := 1
+	describe := func(*syslog.Event) ([]byte, bool) {
+		room--
+		return []byte("x"), room >= 0
+	}
+	first := NewBatch(time.Now())
+	first.Describe = describe
+	if repeats(first, "a") || repeats(first, "b") || !repeats(first, "a") || !repeats(first, "a") {
+		t.Error("repeats are not known while there is room")
+	}
+	if repeats(first, "b") {
+		t.Error("a repeat is counted that nothing will tell of")
+	}
+	first.Undo() // the window of b is that of its first message, which stays
+	first.Done(true)
+	second := NewBatch(time.Now())
+	second.Describe = describe
+	if !repeats(second, "a") {
+		t.Error("a repeat of what is described passes")
+	}
+	if room = 1; !repeats(second, "b") {
+		t.Error("a repeat passes though there is room again")
+	}
+	second.Done(true)
+	if n := len(table.Expire(time.Time{})); n != 2 {
+		t.Errorf("%d windows have something to tell, want 2", n)
+	}
+}
+
 // Whatever comes in whatever order, from however many hosts, with batches that fail
 // and tables far too small: what was stored and what was told is what came.
 func TestTheCountsAddUp(t *testing.T) {

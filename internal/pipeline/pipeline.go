@@ -225,7 +225,7 @@ func appendTo(batch *spool.Batch, records []byte, e *syslog.Event) []byte {
 func (p *Pipeline) begin(s *setup) *judge {
 	j := p.judges.Get().(*judge)
 	if j.Rules != &s.rules {
-		*j = judge{Rules: &s.rules}
+		*j = judge{Rules: &s.rules, untold: &p.cfg.Streams.repeats}
 	}
 	j.begin()
 	return j

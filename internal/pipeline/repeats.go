@@ -57,6 +57,31 @@ type repeats struct {
 	mu sync.Mutex
 	// untold are the counts by the window's id.
 	untold map[uint64]*count
+	// octets is what they may take of a checkpoint, and reserved what batches that are
+	// not yet stored may add to that.
+	octets, reserved int
+}
+
+// maxRepeatOctets is the part of a checkpoint that counts may take: tails and sequences
+// take some 6 MiB, and one that is too large fails the log.
+const maxRepeatOctets = spool.MaxCheckpoint * 3 / 8
+
+// reserve takes n octets for what a batch adds, and tells whether there is room for it.
+func (r *repeats) reserve(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.octets+r.reserved+n > maxRepeatOctets {
+		return false
+	}
+	r.reserved += n
+	return true
+}
+
+// release gives back what was reserved.
+func (r *repeats) release(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reserved -= n
 }
 
 // count is what is known of a window's repeats.
@@ -81,6 +106,9 @@ const repeatTag = markTag + "\x00"
 func isRepeat(note []byte) bool {
 	return strings.HasPrefix(string(note[:min(len(note), len(repeatTag))]), repeatTag)
 }
+
+// maxRepeatEntry is the most octets of an entry without its event.
+const maxRepeatEntry = len(repeatTag) + 8 + 3*binary.MaxVarintLen64 + binary.MaxVarintLen32
 
 func appendRepeat(dst []byte, id uint64, c *count) []byte {
 	dst = binary.LittleEndian.AppendUint64(append(dst, repeatTag...), id)
@@ -110,7 +138,10 @@ func (r *repeats) note(b []byte) (rest []byte, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n == 0 {
-		delete(r.untold, id)
+		if c := r.untold[id]; c != nil {
+			r.octets -= maxRepeatEntry + len(c.event)
+			delete(r.untold, id)
+		}
 		return b, nil
 	}
 	first, w := binary.Varint(b)
@@ -132,11 +163,13 @@ func (r *repeats) note(b []byte) (rest []byte, err error) {
 	if c == nil {
 		c = &count{first: math.MaxInt64, last: math.MinInt64}
 		r.untold[id] = c
+		r.octets += maxRepeatEntry
 	}
 	c.n += n
 	c.first, c.last = min(c.first, first), max(c.last, last)
 	if len(event) > 0 && c.event == nil {
 		c.event = slices.Clone(event)
+		r.octets += len(event)
 	}
 	return b[w+int(size):], nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/dedupe"
 	"github.com/syslane/syslane/internal/match"
+	"github.com/syslane/syslane/spool"
 )
 
 // repeatTable looks for repeats within a minute.
@@ -217,6 +218,62 @@ func TestManyDescriptionsAreCutIntoNotes(t *testing.T) {
 		t.Errorf("%d events in %d batches, %d are no counts", n, len(log.batches), plain)
 	}
 	balanced(t, p, "edge")
+}
+
+// The counts of repeats are in the checkpoint of the log, which takes nothing more when that
+// is too large, not even what tells the counts.
+func TestUntoldRepeatsNeverOutgrowTheCheckpoint(t *testing.T) {
+	const inputs, pairs, size = 4, 4000, 100
+	rules := Rules{Dedupe: Dedupe{Default: repeatTable(), Inputs: map[string]*dedupe.Table{}}}
+	for i := range inputs - 1 {
+		rules.Dedupe.Inputs[fmt.Sprint("input", i)] = repeatTable()
+	}
+	p, log := ruledPipeline(t, rules)
+	long, path := strings.Repeat("x", 1000), "/"+strings.Repeat("x", 4000)
+	submit := func(input string, messages ...string) {
+		t.Helper()
+		b := batchOf(messages...)
+		b.Input, b.Origins[0].Path = input, path
+		if err := p.Submit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := 0; n < pairs; n += size {
+		var messages []string
+		for i := range size {
+			messages = append(messages, fmt.Sprintf("<13>1 - host app - - - %d %s", n+i, long))
+		}
+		input := fmt.Sprint("input", n/size%inputs) // the last of them is of the default
+		submit(input, messages...)
+		submit(input, messages...)
+	}
+	if n := len(log.streams.Checkpoint()); n > spool.MaxCheckpoint*7/16 {
+		t.Errorf("the checkpoint has %d octets, the log takes %d", n, spool.MaxCheckpoint)
+	}
+	for i := range inputs {
+		balanced(t, p, fmt.Sprint("input", i))
+	}
+	flush(t, p)
+	counts, plain := repeated(t, log)
+	told := 0
+	for _, n := range counts {
+		told += n
+	}
+	if told+plain != 2*pairs || told < pairs/4 {
+		t.Errorf("%d repeats are told and %d messages stored, of %d", told, plain, 2*pairs)
+	}
+	// There is room again.
+	log.records = nil
+	const late = "<13>1 - host app - - - late"
+	submit("input0", late, late)
+	submit("input0", late)
+	flush(t, p)
+	if counts, _ := repeated(t, log); counts["late"] != 2 {
+		t.Errorf("after the counts were told a line is repeated %d times, want 2", counts["late"])
+	}
+	if n := len(log.streams.Checkpoint()); n != 0 {
+		t.Errorf("%d octets stay in the checkpoint", n)
+	}
 }
 
 // The same line of two hosts is no repeat: neither where a relay brings both, nor

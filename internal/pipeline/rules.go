@@ -53,6 +53,9 @@ type judge struct {
 	repeats    *dedupe.Batch
 	suppressed int
 	settled    bool
+	// untold are the counts of all windows, in which so many octets are reserved.
+	untold   *repeats
+	reserved int
 }
 
 // begin prepares for a batch.
@@ -70,6 +73,7 @@ func (j *judge) begin() {
 	}
 	if j.dedupes {
 		j.repeats, j.suppressed, j.settled = dedupe.NewBatch(time.Now()), 0, false
+		j.repeats.Describe = j.describe
 	}
 }
 
@@ -78,7 +82,23 @@ func (j *judge) settle(stored bool) {
 	if j.repeats != nil && !j.settled {
 		j.settled = true
 		j.repeats.Done(stored)
+		j.untold.release(j.reserved) // what is stored of it is counted by now
+		j.reserved = 0
 	}
+}
+
+// describe is describe where the counts of repeats have room for it.
+func (j *judge) describe(e *syslog.Event) (description []byte, ok bool) {
+	if !j.untold.reserve(maxRepeatEntry) {
+		return nil, false
+	}
+	description = describe(e)
+	if !j.untold.reserve(len(description)) {
+		j.untold.release(maxRepeatEntry)
+		return nil, false
+	}
+	j.reserved += maxRepeatEntry + len(description)
+	return description, true
 }
 
 func (r *Rules) routes() int {
@@ -123,10 +143,7 @@ func (j *judge) first(route int, e *syslog.Event) bool {
 		table = j.Dedupe.table(e.Input, route)
 	}
 	if table != nil {
-		if r := table.Repeats(j.repeats, &j.message, e); r != nil {
-			if r.Describe && r.Description == nil {
-				r.Description = describe(e)
-			}
+		if table.Repeats(j.repeats, &j.message, e) != nil {
 			j.suppressed++
 			return false
 		}
