@@ -12,9 +12,11 @@ var (
 	ErrCorrupt = errors.New("damaged")
 	// ErrVersion: whole, but written by a later version of this package.
 	ErrVersion = errors.New("written by a later version: upgrade, or use another folder")
-	// ErrTooLarge: a batch beyond MaxBatch or MaxNote, or a checkpoint beyond
-	// MaxCheckpoint.
+	// ErrTooLarge: a batch beyond MaxBatch or MaxNote.
 	ErrTooLarge = errors.New("batch is too large")
+	// ErrCheckpoint: what Config.Checkpoint returns is beyond MaxCheckpoint. Nothing can
+	// be appended until it is smaller.
+	ErrCheckpoint = errors.New("checkpoint is too large")
 	// ErrInvalidBatch: Batch.Records is not a run of Batch.Count records.
 	ErrInvalidBatch = errors.New("batch is not a run of as many records as it says")
 	// ErrDropped: the log is full and its policy is to drop what is new. The

@@ -12,7 +12,7 @@ const (
 	// MaxNote is the most octets of Batch.Note.
 	MaxNote = 64 << 10
 	// MaxCheckpoint is the most octets that Config.Checkpoint may return. More
-	// fails the start of a segment, and with it every Append.
+	// fails the start of a segment, and with it every Append: ErrCheckpoint.
 	MaxCheckpoint = 16 << 20
 	// MaxCursorName is the longest name of a cursor in octets: with every octet
 	// escaped and the suffixes, still a file name.

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -66,5 +67,21 @@ func TestNotesBehindTheLastRecordOfASegmentSurviveItsRewriting(t *testing.T) {
 	}
 	if !slices.Equal(got, []string{note}) {
 		t.Fatalf("the notes are %q", got)
+	}
+}
+
+// Whoever appends must not take it for the fault of the batch, and give that up.
+func TestACheckpointThatIsTooLargeIsNoFaultOfTheBatch(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	checkpoint := make([]byte, MaxCheckpoint+1)
+	cfg.Checkpoint = func() []byte { return checkpoint }
+	l := mustOpen(t, cfg)
+	_, err := l.Append(t.Context(), Batch{Records: run("a"), Count: 1})
+	if !errors.Is(err, ErrCheckpoint) || errors.Is(err, ErrTooLarge) {
+		t.Errorf("Append returned %v, want %v", err, ErrCheckpoint)
+	}
+	checkpoint = checkpoint[1:]
+	if first := mustAppend(t, l, "a"); first != 1 {
+		t.Errorf("with a smaller checkpoint the record is at %d", first)
 	}
 }

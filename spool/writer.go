@@ -161,7 +161,7 @@ func (w *writer) start() error {
 	if l.cfg.Checkpoint != nil {
 		h.flags |= flagCheckpoint
 		if h.checkpoint = l.cfg.Checkpoint(); len(h.checkpoint) > MaxCheckpoint {
-			return fmt.Errorf("start segment %d: checkpoint of %d octets: %w", w.head, len(h.checkpoint), ErrTooLarge)
+			return fmt.Errorf("start segment %d: %w: %d octets, at most %d", w.head, ErrCheckpoint, len(h.checkpoint), MaxCheckpoint)
 		}
 	}
 	path := l.segmentPath(w.head)

@@ -136,13 +136,15 @@ syslane_input_stored_messages_total{input="edge"} 2
 }
 
 func TestSubmitWaitsWhileTheLogFails(t *testing.T) {
-	p, log, _ := newTestPipeline(t)
-	log.fail = 2
-	if err := p.Submit(t.Context(), batchOf("<13>one")); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(log.events(t)); n != 1 {
-		t.Errorf("%d events are stored, want 1", n)
+	for _, failure := range []error{errors.New("no space left on device"), spool.ErrCheckpoint} {
+		p, log, _ := newTestPipeline(t)
+		log.fail, log.err = 2, failure
+		if err := p.Submit(t.Context(), batchOf("<13>one")); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(log.events(t)); n != 1 {
+			t.Errorf("%d events are stored, want 1", n)
+		}
 	}
 }
 
