@@ -113,13 +113,12 @@ func (p *Pipeline) newID(now time.Time) syslog.ID {
 
 // tellExcess stores what limits held back since the last time.
 func (p *Pipeline) tellExcess(ctx context.Context, now time.Time) {
-	batch := p.excess(now)
-	if batch.Count == 0 {
-		return
+	for batch := p.excess(now); batch.Count > 0; {
+		part := cut(&batch)
+		if err := p.append(ctx, part); err != nil {
+			p.cfg.Logger.Error().Err(err).Int("events", part.Count+batch.Count).Msg("what limits held back could not be told: the metrics have it")
+			return
+		}
+		p.metrics.generated.WithLabelValues("limit").Add(float64(part.Count))
 	}
-	if err := p.append(ctx, batch); err != nil {
-		p.cfg.Logger.Error().Err(err).Int("events", batch.Count).Msg("what limits held back could not be told: the metrics have it")
-		return
-	}
-	p.metrics.generated.WithLabelValues("limit").Add(float64(batch.Count))
 }

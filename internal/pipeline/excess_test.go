@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/syslane/syslane/internal/limit"
 	"github.com/syslane/syslane/internal/match"
@@ -65,6 +68,36 @@ func TestWhatALimitHeldBackIsToldForEachKey(t *testing.T) {
 		if string(e.Raw) != want {
 			t.Errorf("it is\n%s, want\n%s", e.Raw, want)
 		}
+	}
+}
+
+// What there is to tell may be more than the log takes at once.
+func TestWhatALimitHeldBackOfManyKeysIsToldInSeveralBatches(t *testing.T) {
+	const keys, size = 4200, 100
+	p, log := ruledPipeline(t, Rules{Limits: []*limit.Rule{limit.New(limit.Config{
+		Name: "chatty", By: []func(*match.Message) string{match.Text("host")}, Rate: 0.0001, Burst: 1, Summarise: true,
+	})}})
+	for n := 0; n < keys; n += size {
+		var messages []string
+		for i := range size {
+			m := fmt.Sprintf("<13>1 - host%d app - - - text", n+i)
+			messages = append(messages, m, m)
+		}
+		b := batchOf(messages...)
+		b.Origins[0].Path = "/" + strings.Repeat("x", 4000)
+		if err := p.Submit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		log.records, log.batches = nil, nil
+	}
+	balanced(t, p, "edge")
+	p.tellExcess(t.Context(), time.Now())
+	told := make(map[string]bool)
+	for _, e := range log.events(t) {
+		told[string(e.Field(e.Hostname))] = true
+	}
+	if n := testutil.ToFloat64(p.metrics.generated.WithLabelValues("limit")); len(told) != keys || n != keys {
+		t.Errorf("%d of %d hosts are told of, %v events are counted", len(told), keys, n)
 	}
 }
 
