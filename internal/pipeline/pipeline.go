@@ -240,56 +240,64 @@ func (p *Pipeline) end(j *judge) {
 // finish makes a batch durable and counts what became of its messages.
 func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, counters *inputCounters) error {
 	j.count(counters)
-	stored, err := p.store(ctx, batch, j)
-	j.settle(err == nil)
-	counters.stored.Add(float64(stored))
-	if err != nil {
-		return counters.outcome(err, batch.Count-stored+j.suppressed)
-	}
-	if j.suppressed == 0 {
-		return nil
-	}
-	if err := j.repeats.Wait(p.closing); err != nil {
-		if p.closing.Err() != nil {
-			err = inputs.ErrClosed
+	stored, noted, err := p.store(ctx, batch, j)
+	suppressed := 0
+	if j.suppressed > 0 {
+		for i := range j.repeats.Repeats {
+			if r := &j.repeats.Repeats[i]; i < noted {
+				suppressed += int(r.Count)
+			} else {
+				r.Description = nil // it is not stored
+			}
 		}
-		counters.drop(err, j.suppressed)
-		return err
 	}
-	counters.suppressed.Add(float64(j.suppressed))
-	return nil
+	j.settle(stored == batch.Count)
+	counters.stored.Add(float64(stored))
+	if err = counters.outcome(err, batch.Count-stored+j.suppressed-suppressed); err == nil && suppressed > 0 {
+		if err = j.repeats.Wait(p.closing); err != nil {
+			if p.closing.Err() != nil {
+				err = inputs.ErrClosed
+			}
+			counters.drop(err, suppressed)
+			return err
+		}
+	}
+	counters.suppressed.Add(float64(suppressed))
+	return err
 }
 
-// store appends a batch, and what it adds to the counts of repeats, and returns how many
-// of its events are stored. What rules and the envelope have made too large for the log
-// goes there in parts, the last of which has the note: it must not say that more is
-// stored than is. A crash between two of them has events stored of which the sender is
-// not known to have brought them.
-func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) (stored int, err error) {
-	var more [][]byte
+// store appends a batch, and what it adds to the counts of repeats. It returns how many of
+// its events are stored, and to how many windows what it adds is noted. What rules and the
+// envelope have made too large for the log goes there in parts, the last of which has the
+// note: it must not say that more is stored than is. A crash between two of them has events
+// stored of which the sender is not known to have brought them.
+func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) (stored, noted int, err error) {
+	notes := []repeatNote{{}}
 	if j.suppressed > 0 {
-		notes := repeatNotes(j.repeats, len(batch.Note))
-		batch.Note, more = append(batch.Note, notes[0]...), notes[1:]
+		notes = repeatNotes(j.repeats, len(batch.Note))
+		batch.Note = append(batch.Note, notes[0].octets...)
 	}
 	for len(batch.Records) > spool.MaxBatch {
 		part := cut(&batch)
 		if err := p.append(ctx, part); err != nil {
-			return stored, err
+			return stored, 0, err
 		}
 		stored += part.Count
 	}
 	if batch.Count > 0 || len(batch.Note) > 0 {
 		if err := p.append(ctx, batch); err != nil {
-			return stored, err
+			return stored, 0, err
 		}
 		stored += batch.Count
 	}
-	for _, note := range more {
-		if err := p.append(ctx, spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note}); err != nil {
-			return stored, err
+	noted = notes[0].end
+	for _, note := range notes[1:] {
+		if err := p.append(ctx, spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note.octets}); err != nil {
+			return stored, noted, err
 		}
+		noted = note.end
 	}
-	return stored, nil
+	return stored, noted, nil
 }
 
 // cut takes off b, without its note, as many records as the log takes at once, and one at

@@ -21,12 +21,13 @@ import (
 	"github.com/syslane/syslane/spool"
 )
 
-// memoryLog keeps what was appended, and fails as often as it is told to. Like
+// memoryLog keeps what was appended, and fails when and as often as it is told to. Like
 // the log it takes no more at once than spool.MaxBatch and spool.MaxNote, and tells the
 // streams of a note once the batch is durable.
 type memoryLog struct {
 	mu      sync.Mutex
 	streams *Streams
+	pass    int // appends that go well before others fail
 	fail    int
 	err     error
 	records []byte
@@ -36,7 +37,9 @@ type memoryLog struct {
 func (l *memoryLog) Append(_ context.Context, b spool.Batch) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fail > 0 {
+	if l.pass > 0 {
+		l.pass--
+	} else if l.fail > 0 {
 		l.fail--
 		return 0, l.err
 	}

@@ -226,9 +226,15 @@ func (p *Pipeline) repeated(e *syslog.Event, c *count, now time.Time) error {
 	return nil
 }
 
+// repeatNote has the entries for windows of a batch up to the one with the index end.
+type repeatNote struct {
+	octets []byte
+	end    int
+}
+
 // repeatNotes are the entries for what a batch adds to windows, cut into notes that
 // the log takes; the first has room behind before octets.
-func repeatNotes(b *dedupe.Batch, before int) (notes [][]byte) {
+func repeatNotes(b *dedupe.Batch, before int) (notes []repeatNote) {
 	note := []byte{}
 	room := spool.MaxNote - before
 	for i := range b.Repeats {
@@ -236,9 +242,9 @@ func repeatNotes(b *dedupe.Batch, before int) (notes [][]byte) {
 		start := len(note)
 		note = appendRepeat(note, r.Window.ID, &count{r.Count, r.First, r.Last, r.Description})
 		if len(note) > room {
-			notes = append(notes, note[:start:start])
+			notes = append(notes, repeatNote{note[:start:start], i})
 			note, room = slices.Clone(note[start:]), spool.MaxNote
 		}
 	}
-	return append(notes, note)
+	return append(notes, repeatNote{note, len(b.Repeats)})
 }

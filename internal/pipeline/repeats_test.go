@@ -276,6 +276,41 @@ func TestUntoldRepeatsNeverOutgrowTheCheckpoint(t *testing.T) {
 	}
 }
 
+// Under full = "drop-newest" the log can take a batch and not the rest of its notes.
+func TestOfABatchThatIsStoredOnlyTheRepeatsWithoutANoteAreDropped(t *testing.T) {
+	p, log := ruledPipeline(t, Rules{Dedupe: Dedupe{Default: repeatTable()}})
+	const count = 300
+	var messages, twice []string
+	for i := range count {
+		m := fmt.Sprintf("<13>1 - host%d app - - - %s", i, strings.Repeat("long ", 200))
+		messages, twice = append(messages, m), append(twice, m, m)
+	}
+	log.pass, log.fail, log.err = 1, 1, spool.ErrDropped
+	if err := p.Submit(t.Context(), batchOf(twice...)); err != nil {
+		t.Fatal(err)
+	}
+	balanced(t, p, "edge")
+	stored := testutil.ToFloat64(p.metrics.stored.WithLabelValues("edge"))
+	suppressed := testutil.ToFloat64(p.metrics.suppressed.WithLabelValues("edge"))
+	dropped := testutil.ToFloat64(p.metrics.dropped.WithLabelValues("edge", "log-full"))
+	if stored != count || suppressed == 0 || dropped == 0 || suppressed+dropped != count {
+		t.Errorf("%v messages are counted as stored, %v as suppressed and %v as dropped", stored, suppressed, dropped)
+	}
+	// The windows are open as before, also those of which no note was stored.
+	if err := p.Submit(t.Context(), batchOf(messages...)); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, p)
+	counts, plain := repeated(t, log)
+	told := 0
+	for _, n := range counts {
+		told += n
+	}
+	if plain != count || told != count+int(suppressed) {
+		t.Errorf("%d messages are stored and %d repeats told, want %d and %v", plain, told, count, count+suppressed)
+	}
+}
+
 // The same line of two hosts is no repeat: neither where a relay brings both, nor
 // where two machines call themselves the same, or do not name themselves.
 func TestALineOfAnotherHostIsNoRepeat(t *testing.T) {
