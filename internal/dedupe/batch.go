@@ -125,6 +125,7 @@ func (b *Batch) Done(stored bool) {
 		r := &b.Repeats[i]
 		t, w := r.table, r.Window
 		t.mu.Lock()
+		t.busy--
 		w.described = w.described || stored && r.Description != nil
 		if w.busy--; w.busy == 0 && w.gone {
 			t.closed = append(t.closed, w)

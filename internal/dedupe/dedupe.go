@@ -64,6 +64,8 @@ type Table struct {
 	// they close; repeated are those of them with repeats.
 	open, repeated queue
 	octets         int
+	// busy is the sum of that of all windows.
+	busy int
 	// closed are those whose count is to be told.
 	closed []*Window
 }
@@ -153,6 +155,7 @@ func (t *Table) Repeats(b *Batch, m *match.Message, e *syslog.Event) *Repeat {
 	if w.first != nil && w.first != b {
 		b.await(w.first)
 	}
+	t.busy++
 	if w.busy++; !w.repeats {
 		w.repeats = true
 		t.repeated.push(w)
@@ -208,6 +211,14 @@ func (t *Table) Expire(now time.Time) []*Window {
 	closed := t.closed
 	t.closed = nil
 	return closed
+}
+
+// Idle tells whether there will be nothing to tell unless messages come: no window is
+// open, no batch that added to one is under way, and Expire has returned the rest.
+func (t *Table) Idle() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open.len() == 0 && t.busy == 0 && len(t.closed) == 0
 }
 
 // queue is a list of windows in their order; those that are gone leave it when they

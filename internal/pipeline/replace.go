@@ -32,7 +32,7 @@ func (p *Pipeline) Replace(rules Rules, readings map[string]Reading) {
 }
 
 // linger is how long rules that were replaced are asked for what they have to tell: a
-// batch that was begun by them has long been judged.
+// batch that was begun by them has long been judged, if perhaps not stored.
 const linger = 2 * time.Minute
 
 // leaving are rules that were replaced and may still have something to tell.
@@ -86,9 +86,20 @@ func (l *leaving) limits() (all []*limit.Rule) {
 	return all
 }
 
-// forget drops those that were replaced long ago.
+// forget drops those that were replaced long ago, but for tables to which batches have
+// added that still wait for the log.
 func (l *leaving) forget(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.list = slices.DeleteFunc(l.list, func(d departure) bool { return now.Sub(d.at) > linger })
+	kept := l.list[:0]
+	for _, d := range l.list {
+		if now.Sub(d.at) > linger {
+			d.tables, d.limits = slices.DeleteFunc(d.tables, (*dedupe.Table).Idle), nil
+		}
+		if len(d.tables)+len(d.limits) > 0 {
+			kept = append(kept, d)
+		}
+	}
+	clear(l.list[len(kept):])
+	l.list = kept
 }
