@@ -54,7 +54,9 @@
 //   - where what is sent again has no witness: no fractions of a second, or only
 //     lines that repeat to the last octet;
 //   - where nothing follows the first message of it for holdTime, though it is not
-//     the last of its tail;
+//     the last of its tail, or all of it takes longer than maxHolds times that;
+//   - where its first message stands in maxCandidates tails that moved later, as of very
+//     many hosts behind one address, or maxStarts times behind it in its own;
 //   - where the shorter of two stretches was not the true one, as in a tail that
 //     ends with equal lines;
 //   - where the end of the former connection did not become known in time, as behind

@@ -163,6 +163,10 @@ func (c *conn) arm(opening time.Time) bool {
 	if c.isStopping() {
 		return false
 	}
+	var idle time.Time
+	if c.in.cfg.IdleTimeout > 0 {
+		idle = time.Now().Add(c.in.cfg.IdleTimeout)
+	}
 	switch {
 	case !c.opened:
 		c.net.SetReadDeadline(opening)
@@ -170,10 +174,10 @@ func (c *conn) arm(opening time.Time) bool {
 		c.net.SetReadDeadline(time.Unix(1, 0))
 	case c.isHolding():
 		c.net.SetReadDeadline(c.resuming.until)
-	case c.in.cfg.IdleTimeout > 0:
-		c.net.SetReadDeadline(time.Now().Add(c.in.cfg.IdleTimeout))
+	case c.mayGoOn() && (idle.IsZero() || c.resuming.end.Before(idle)):
+		c.net.SetReadDeadline(c.resuming.end)
 	default:
-		c.net.SetReadDeadline(time.Time{})
+		c.net.SetReadDeadline(idle)
 	}
 	return true
 }
@@ -216,6 +220,8 @@ func (c *conn) readFrames(opening time.Time) error {
 			if err := c.giveUpHolding(); err != nil {
 				return err
 			}
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.mayGoOn() && c.resuming.isOver():
+			c.endRunning()
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.queue.busy():
 			// The peer is silent because it waits for us.
 		case errors.Is(err, os.ErrDeadlineExceeded):

@@ -35,8 +35,16 @@ const (
 	// show. A run beyond it is stored again.
 	maxHeld = 4 << 20
 	// holdTime is how long the first of them may wait, or for each part of a second
-	// one. librelp sends all that it sends again at once, with nothing between.
+	// one, up to maxHolds. librelp sends all that it sends again at once, with nothing between.
 	holdTime = 2 * time.Second
+
+	// maxHolds is how many times holdTime a session has in all for what is sent again.
+	maxHolds = 30
+	// maxCandidates is how many tails a session is compared with, those that moved last,
+	// and maxStarts at how many places of each it may begin, those nearest to the end.
+	// Anyone can leave thousands of tails, and a session holds on to what it has of them.
+	maxCandidates = 64
+	maxStarts     = 128
 
 	// settleTime is how long connections that a session's peer may have left are
 	// given to end or to show that they live. lookAgain is after what time the

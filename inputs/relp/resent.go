@@ -46,6 +46,8 @@ type resumption struct {
 	until time.Time
 	// arrived is how many octets of a second message had come when until was last put off.
 	arrived int
+	// end is when the run is given up, wherever it is.
+	end time.Time
 }
 
 // held is a message that waits for the end of a run to show.
@@ -78,9 +80,16 @@ func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warni
 	case r.run == nil:
 		return nil
 	case len(r.held) == 1: // the ones before are answered
-		r.until = time.Now().Add(c.in.cfg.holdTime)
+		r.putOff(c.in.cfg.holdTime)
 	}
 	return c.compare(len(r.held) - 1)
+}
+
+// putOff gives the run time for its next message.
+func (r *resumption) putOff(hold time.Duration) {
+	if r.until = time.Now().Add(hold); r.until.After(r.end) {
+		r.until = r.end
+	}
 }
 
 // exceeds tells whether the message that is held with an index lies behind what is
@@ -157,7 +166,8 @@ func (c *conn) goOn() error {
 		return errStopped
 	}
 	r.run = newRun(c.in.sessions.ended(c), r.held[0].hash)
-	r.until = time.Now().Add(c.in.cfg.holdTime)
+	r.end = time.Now().Add(maxHolds * c.in.cfg.holdTime)
+	r.putOff(c.in.cfg.holdTime)
 	for i := 0; i < len(r.held) && c.resuming == r; i++ {
 		if err := c.compare(i); err != nil {
 			return err
@@ -242,14 +252,29 @@ func (c *conn) addHeld(r *resumption, from int) error {
 
 // secondComes tells whether the first message is held for a second one that is still
 // coming in, as on a slow line: the two may show that they were sent again. The time
-// for it is put off for as long as there is more of it each time.
+// for it is put off as long as there is more of it each time, and the run not at its end.
 func (c *conn) secondComes() bool {
 	r, arrived := c.resuming, c.reader.Buffered()
-	if r.run.length > 1 || arrived <= r.arrived {
+	if r.run.length > 1 || arrived <= r.arrived || r.isOver() {
 		return false
 	}
-	r.arrived, r.until = arrived, time.Now().Add(c.in.cfg.holdTime)
+	r.arrived = arrived
+	r.putOff(c.in.cfg.holdTime)
 	return true
+}
+
+// isOver tells whether the run has had its time.
+func (r *resumption) isOver() bool { return !time.Now().Before(r.end) }
+
+// mayGoOn tells whether a run of which all that has come is answered waits for more.
+func (c *conn) mayGoOn() bool { return c.resuming != nil && c.resuming.run != nil && !c.isHolding() }
+
+// endRunning ends the waiting for such a run: what comes is new, or it cannot be told.
+// The answers that its peer may wait for wait for no log.
+func (c *conn) endRunning() {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	c.resuming = nil
 }
 
 // giveUpHolding ends the waiting for the run to go on.
@@ -271,6 +296,9 @@ func (c *conn) endRun() error {
 	}
 	err := c.answerHeld(r, len(r.held))
 	r.data, r.held = r.data[:0], r.held[:0]
+	if r.isOver() {
+		c.resuming = nil
+	}
 	return err
 }
 

@@ -294,6 +294,37 @@ func TestWhatASecondSessionBringsIsStored(t *testing.T) {
 		p.expect("2 rsp 6 200 OK\n3 rsp 6 200 OK\n")
 		p.deliver(4, stamped(3), stamped(4))
 	}, 1, 2, 3, 4)
+	f("in doubt, where it comes in without end", config{hold: 100 * time.Millisecond}, func(t *testing.T, in *relp.Input) {
+		session(t, in, 1, 2, 3).Close()
+		p := dial(t, in)
+		p.open()
+		p.send(framesOf(1, 2) + "3 syslog 60000 ")
+		ended := make(chan struct{})
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				case <-time.After(10 * time.Millisecond):
+					if _, err := io.WriteString(p, "x"); err != nil {
+						return
+					}
+				}
+			}
+		})
+		p.expect("2 rsp 6 200 OK\n")
+		close(ended)
+		sending.Wait()
+	}, 1, 2, 3, 1)
+	f("in doubt, where it goes on very late after a part of it", config{hold: 100 * time.Millisecond}, func(t *testing.T, in *relp.Input) {
+		session(t, in, 1, 2, 3, 4).Close()
+		p := dial(t, in)
+		p.open()
+		p.deliver(2, stamped(1), stamped(2))
+		time.Sleep(4 * time.Second)
+		p.deliver(4, stamped(3), stamped(4))
+	}, 1, 2, 3, 4, 3, 4)
 	f("once, where the peer waits for answers within what it sends again", config{hold: 100 * time.Millisecond}, func(t *testing.T, in *relp.Input) {
 		session(t, in, 1, 2, 3, 4, 5).Close()
 		p := dial(t, in)

@@ -1,6 +1,7 @@
 package relp
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/syslane/syslane/inputs"
@@ -17,10 +18,8 @@ type run struct {
 // candidate is a tail whose end the run may reach.
 type candidate struct {
 	inputs.Tail
-	// starts are where in the tail the run may have begun, ascending.
+	// starts are where in the tail the run may have begun; there is one at least.
 	starts []int
-	// sorted are the hashes of the tail.
-	sorted []uint64
 	// stamp is that of the first message of the run that has one with a fraction
 	// of a second and is there once in the tail; 0 while there is none.
 	stamp uint64
@@ -28,20 +27,22 @@ type candidate struct {
 	witnessed bool
 }
 
-// newRun begins a run with its first message.
+// newRun begins a run with its first message. It puts the tails into another order.
 func newRun(tails []inputs.Tail, hash uint64) *run {
 	r := &run{}
+	slices.SortFunc(tails, func(a, b inputs.Tail) int { return cmp.Compare(b.Moved, a.Moved) })
 	for _, t := range tails {
+		if len(r.tails) == maxCandidates {
+			break
+		}
 		var starts []int
-		for i, h := range t.Hashes {
-			if h == hash {
+		for i := len(t.Hashes) - 1; i >= 0 && len(starts) < maxStarts; i-- {
+			if t.Hashes[i] == hash {
 				starts = append(starts, i)
 			}
 		}
 		if len(starts) > 0 {
-			sorted := slices.Clone(t.Hashes)
-			slices.Sort(sorted)
-			r.tails = append(r.tails, candidate{Tail: t, starts: starts, sorted: sorted})
+			r.tails = append(r.tails, candidate{Tail: t, starts: starts})
 		}
 	}
 	return r
@@ -61,31 +62,31 @@ func (r *run) add(hash uint64, s stamp) (reached *inputs.Tail) {
 			case at < len(t.Hashes)-1:
 				left = append(left, start)
 			case t.witnessed && reached == nil:
-				reached = &t.Tail
+				tail := t.Tail
+				reached = &tail
 			}
 		}
 		t.starts = left
 	}
+	r.tails = slices.DeleteFunc(r.tails, func(t candidate) bool { return len(t.starts) == 0 })
 	r.length++
 	return reached
 }
 
 // open tells whether the run may still reach the end of a tail.
-func (r *run) open() bool {
-	return slices.ContainsFunc(r.tails, func(t candidate) bool { return len(t.starts) > 0 })
-}
+func (r *run) open() bool { return len(r.tails) > 0 }
 
 // isPart tells whether the run cannot but be a stretch of a tail, though it has not
 // come to its end.
 func (r *run) isPart() bool {
-	return r != nil && r.length > 1 && slices.ContainsFunc(r.tails, func(t candidate) bool { return t.witnessed && len(t.starts) > 0 })
+	return r != nil && r.length > 1 && slices.ContainsFunc(r.tails, func(t candidate) bool { return t.witnessed })
 }
 
 // witness takes into account what the next message of the run proves: one that
 // has its microsecond for itself, or two that have each their own fraction of a
 // second, do not come a second time.
 func (t *candidate) witness(hash uint64, s stamp) {
-	if t.witnessed || len(t.starts) == 0 || s.value == 0 || !t.once(hash) {
+	if t.witnessed || s.value == 0 || !s.fine && s.value == t.stamp || !t.once(hash) {
 		return
 	}
 	t.witnessed = s.fine || t.stamp != 0 && t.stamp != s.value
@@ -94,6 +95,6 @@ func (t *candidate) witness(hash uint64, s stamp) {
 
 // once tells whether the tail holds the hash exactly once.
 func (t *candidate) once(hash uint64) bool {
-	i, found := slices.BinarySearch(t.sorted, hash)
-	return found && (i+1 == len(t.sorted) || t.sorted[i+1] != hash)
+	i := slices.Index(t.Hashes, hash)
+	return i >= 0 && !slices.Contains(t.Hashes[i+1:], hash)
 }

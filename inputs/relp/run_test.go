@@ -1,7 +1,11 @@
 package relp
 
 import (
+	"cmp"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/syslane/syslane/inputs"
@@ -109,6 +113,67 @@ func TestARunOfEqualLinesTakesLittleTime(t *testing.T) {
 	for range inputs.MaxTail {
 		if r.add(0, stamp{1, true}) != nil {
 			t.Fatal("equal lines are their own witness")
+		}
+	}
+}
+
+// Anyone who may connect can leave as many tails as are kept, and then begin a session
+// on each of very many connections with what all of them hold.
+func TestARunTakesLittleMemoryWhateverIsRemembered(t *testing.T) {
+	f := func(name string, tails, each int, hashOf func(i int) uint64) {
+		t.Helper()
+		all := make([]inputs.Tail, tails)
+		for i := range all {
+			all[i].Hashes = make([]uint64, each)
+			for j := range all[i].Hashes {
+				all[i].Hashes[j] = hashOf(j)
+			}
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r := newRun(all, 7)
+		r.add(7, stamp{1, true})
+		runtime.ReadMemStats(&after)
+		if !r.open() {
+			t.Errorf("%s: the run is over with its first message", name)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 512<<10 {
+			t.Errorf("%s: a run takes %d octets", name, n)
+		}
+	}
+	f("all begin with the message", 4096, 128, func(i int) uint64 { return uint64(7 + i) })
+	f("all are that message", 32, 2*inputs.MaxTail, func(int) uint64 { return 7 })
+}
+
+func TestOfVeryManyTailsARunKnowsThoseThatMovedLast(t *testing.T) {
+	var all []inputs.Tail
+	for i := range 10 * maxCandidates {
+		// The first message has no stamp; the second has, and differs.
+		all = append(all, inputs.Tail{Hashes: []uint64{7, uint64(100 + i)}, Moved: uint64(i*7919) % 997})
+	}
+	slices.SortFunc(all, func(a, b inputs.Tail) int { return cmp.Compare(b.Moved, a.Moved) })
+	for i, want := range map[int]bool{0: true, maxCandidates - 1: true, maxCandidates: false} {
+		second := all[i].Hashes[1]
+		tails := slices.Clone(all)
+		rand.Shuffle(len(tails), func(i, j int) { tails[i], tails[j] = tails[j], tails[i] })
+		r := newRun(tails, 7)
+		r.add(7, stamp{})
+		if got := r.add(second, stamp{second, true}) != nil; got != want {
+			t.Errorf("the tail that moved after all but %d others is known: %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestWhereALineRepeatsTheRunMayBeginAtTheLastOfThem(t *testing.T) {
+	hashes := make([]uint64, 10*maxStarts)
+	hashes[len(hashes)-1] = 9
+	for n, want := range map[int]bool{1: true, maxStarts: true, maxStarts + 1: false} {
+		r := newRun([]inputs.Tail{{Hashes: hashes}}, 0)
+		for range n {
+			r.add(0, stamp{})
+		}
+		if got := r.add(9, stamp{1, true}) != nil; got != want {
+			t.Errorf("a run of %d equal lines and the last is known: %v, want %v", n, got, want)
 		}
 	}
 }
