@@ -25,13 +25,16 @@ type SequenceID [16]byte
 // Place is where a message stands in a sequence of its sender. The zero Place is
 // that of a message in no sequence, which is always stored.
 //
-// Of a sequence one stretch without a hole is remembered: the numbers from the
-// first to the last that were stored one after the other, and the latest time in
-// it. A message is known if its number lies within the stretch and its time is
-// not later. What comes after the stretch prolongs it if the sender sent nothing
-// between; anything else begins a new one. So numbers that were jumped over,
-// that come late, or that are given a second time (a machine set back to an
-// earlier state) are stored: a duplicate is better than a loss.
+// Of a sequence one stretch is remembered: which numbers are stored, from the first
+// to the last that the sender sent one after the other, and the latest time among
+// them. A message is known if its number is one of them and its time is not later.
+// What comes after the stretch prolongs it if the sender sent nothing between, and
+// what was jumped over in it fills it where its time is not later; anything else
+// begins a new one. So numbers that were jumped over, that come late, or that are
+// given a second time (a machine set back to an earlier state) are stored: a
+// duplicate is better than a loss. Only where numbers were jumped over hundreds of
+// times later on, or dozens of times in each of thousands of sequences, the earliest
+// of them count as stored.
 type Place struct {
 	Sequence SequenceID
 	// Number is from 1 to 2⁶³-1 and grows within a sequence.

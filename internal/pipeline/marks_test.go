@@ -49,7 +49,7 @@ func restored(t *testing.T, s *Streams) *Streams {
 	if err := s.Note(noteOf("x/collector", 1, 7)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Note(appendSequence(nil, inputs.SequenceID{1}, stretch{first: 1, next: 2})); err != nil {
+	if err := s.Note(appendSequence(nil, inputs.SequenceID{1}, stretch{have: ranges{{1, 2}}})); err != nil {
 		t.Fatal(err)
 	}
 	again := NewStreams()

@@ -57,6 +57,31 @@ func (r ranges) missing(s span) (gaps []span) {
 	return gaps
 }
 
+// has tells whether a position is there.
+func (r ranges) has(at uint64) bool {
+	_, found := slices.BinarySearchFunc(r, at, func(have span, at uint64) int {
+		switch {
+		case have.next <= at:
+			return -1
+		case have.first > at:
+			return 1
+		}
+		return 0
+	})
+	return found
+}
+
+// last returns r in at most n ranges. What lies between the oldest counts as there.
+func (r ranges) last(n int) ranges {
+	drop := len(r) - n
+	if drop <= 0 {
+		return r
+	}
+	kept := slices.Clone(r[drop:])
+	kept[0].first = r[0].first
+	return kept
+}
+
 // end is the position after the last one, 0 where there is none.
 func (r ranges) end() uint64 {
 	if len(r) == 0 {

@@ -8,24 +8,31 @@ import (
 	"sync"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/spool"
 )
 
-// maxSequences bounds the memory for sequences. A host has one for each boot and
-// journal of which it sent something; those that moved longest ago are
-// forgotten, and would be stored twice if they were sent again.
-const maxSequences = 1 << 15
+// The bounds of the memory for sequences, and of their part of a checkpoint. A host
+// has one for each boot and journal of which it sent something; those that moved
+// longest ago are forgotten, and would be stored twice if they were sent again. Each
+// has a range more for what was jumped over in it, up to maxRanges; where there are
+// too many in all, each sequence is left the later half of its own.
+const (
+	maxSequences      = 1 << 15
+	maxSequenceRanges = 1 << 17
+)
 
 // sequences remembers which numbers of each sequence have been stored
-// (inputs.Place). As with streams its truth is the log: every batch carries the
-// stretches that it prolongs as a note.
+// (inputs.Place). As with streams its truth is the log: every batch carries what
+// it adds to them as a note.
 type sequences struct {
 	mu sync.Mutex
 	// turns are those of the sequences that submits hold or wait for.
 	turns map[inputs.SequenceID]*turn
 	// durable is the table as the log knows it.
 	durable map[inputs.SequenceID]stretch
-	// clock counts the changes of durable.
-	clock uint64
+	// ranges counts those of all sequences, clock the changes of durable.
+	ranges int
+	clock  uint64
 }
 
 // turn lets one submit at a time work on a sequence.
@@ -36,27 +43,47 @@ type turn struct {
 	users int
 }
 
-// stretch is what is known of a sequence: the numbers from first to before next
-// are stored, and the latest time among them. The zero stretch is empty.
+// stretch is what is known of a sequence, or added to that: the numbers that are
+// stored, with holes where some were jumped over, and the latest time among them. The
+// zero stretch is empty.
 type stretch struct {
-	first, next uint64
-	latest      int64
+	have   ranges
+	latest int64
+	// anew says that nothing of what was known before counts any more.
+	anew bool
 	// moved is when the stretch changed, by sequences.clock.
 	moved uint64
 }
 
-// take tells whether the message at p is stored already; otherwise it adds it.
-func (s *stretch) take(p *inputs.Place) (known bool) {
+// take tells whether the message at p is stored already; otherwise it adds it, and to
+// more, which is what has been added.
+func (s *stretch) take(p *inputs.Place, more *stretch) (known bool) {
+	late := s.spans(p.Number) && p.Time <= s.latest
 	switch {
-	case p.Number >= s.first && p.Number < s.next && p.Time <= s.latest:
+	case late && s.have.has(p.Number):
 		return true
-	case s.next > 0 && p.Number == s.next,
-		p.Number > s.next && p.After >= s.first && p.After < s.next:
-		s.next, s.latest = p.Number+1, max(s.latest, p.Time)
+	case late, // it was jumped over
+		len(s.have) > 0 && p.Number == s.have.end(),
+		p.Number > s.have.end() && s.spans(p.After):
 	default:
-		*s = stretch{first: p.Number, next: p.Number + 1, latest: p.Time}
+		*s, *more = stretch{}, stretch{anew: true}
 	}
+	s.add(span{p.Number, p.Number + 1}, p.Time)
+	more.add(span{p.Number, p.Number + 1}, p.Time)
 	return false
+}
+
+// spans tells whether a number lies between the first and the last.
+func (s *stretch) spans(number uint64) bool {
+	return len(s.have) > 0 && number >= s.have[0].first && number < s.have.end()
+}
+
+// add adds numbers of which latest is the latest time.
+func (s *stretch) add(numbers span, latest int64) {
+	if len(s.have) == 0 || latest > s.latest {
+		s.latest = latest
+	}
+	s.have = s.have.add(numbers)
 }
 
 func newSequences() sequences {
@@ -70,19 +97,43 @@ func (s *sequences) of(ids []inputs.SequenceID) []stretch {
 	known := make([]stretch, len(ids))
 	for i, id := range ids {
 		known[i] = s.durable[id]
+		known[i].have = slices.Clone(known[i].have)
 	}
 	return known
 }
 
-// set replaces what is durable of a sequence.
-func (s *sequences) set(id inputs.SequenceID, known stretch) {
+// set adds what has become durable of a sequence.
+func (s *sequences) set(id inputs.SequenceID, more stretch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	known := s.durable[id]
+	s.ranges -= len(known.have)
+	if more.anew {
+		known = stretch{}
+	}
+	for _, numbers := range more.have {
+		known.add(numbers, more.latest)
+	}
+	s.ranges += len(known.have)
 	s.clock++
 	known.moved = s.clock
 	s.durable[id] = known
 	if len(s.durable) > maxSequences {
 		s.forget()
+	}
+	for s.ranges > maxSequenceRanges {
+		s.shorten()
+	}
+}
+
+// shorten leaves each sequence the later half of its ranges. What was jumped over
+// before them counts as stored.
+func (s *sequences) shorten() {
+	for id, known := range s.durable {
+		kept := known.have.last(max(len(known.have)/2, 1))
+		s.ranges -= len(known.have) - len(kept)
+		known.have = kept
+		s.durable[id] = known
 	}
 }
 
@@ -97,6 +148,7 @@ func (s *sequences) forget() {
 	last := order[len(order)/8]
 	for id, known := range s.durable {
 		if known.moved <= last {
+			s.ranges -= len(known.have)
 			delete(s.durable, id)
 		}
 	}
@@ -114,7 +166,9 @@ func (s *sequences) checkpoint(dst []byte) []byte {
 		return cmp.Compare(s.durable[a].moved, s.durable[b].moved)
 	})
 	for _, id := range ids {
-		dst = appendSequence(dst, id, s.durable[id])
+		known := s.durable[id]
+		known.anew = true
+		dst = appendSequence(dst, id, known)
 	}
 	return dst
 }
@@ -188,7 +242,7 @@ func (p *Pipeline) SubmitSequence(ctx context.Context, b *inputs.Batch, places [
 	defer sequences.unlock(ids)
 
 	known := sequences.of(ids)
-	moved := make([]bool, len(ids))
+	more := make([]stretch, len(ids))
 	fresh := *b
 	fresh.Frames = make([]inputs.Frame, 0, len(b.Frames))
 	at := 0 // neighbours mostly belong to one sequence
@@ -198,55 +252,95 @@ func (p *Pipeline) SubmitSequence(ctx context.Context, b *inputs.Batch, places [
 			if ids[at] != id {
 				at, _ = slices.BinarySearchFunc(ids, id, func(a, b inputs.SequenceID) int { return slices.Compare(a[:], b[:]) })
 			}
-			if known[at].take(&places[i]) {
+			if known[at].take(&places[i], &more[at]) {
 				continue
 			}
-			moved[at] = true
 		}
 		fresh.Frames = append(fresh.Frames, b.Frames[i])
 	}
 	counters.redelivered.Add(float64(len(b.Frames) - len(fresh.Frames)))
-	var note []byte
-	for i, id := range ids {
-		if moved[i] {
-			note = appendSequence(note, id, known[i])
+	return p.take(ctx, &fresh, counters, noteOfSequences(ids, more))
+}
+
+// noteOfSequences returns what the log keeps of what is added to sequences.
+func noteOfSequences(ids []inputs.SequenceID, more []stretch) (note []byte) {
+	for n := maxRanges; ; n /= 2 {
+		for i, id := range ids {
+			more[i].have = more[i].have.last(n)
+			note = appendSequence(note, id, more[i])
 		}
+		if len(note) <= spool.MaxNote {
+			return note
+		}
+		note = note[:0]
 	}
-	return p.take(ctx, &fresh, counters, note)
 }
 
 // The entry of a sequence in a note or checkpoint is told from that of a stream
-// by the empty name before it:
+// by the empty name before it. It says that of the sequence one range is known, and
+// nothing else:
 //
 //	0        1 octet
 //	id       16 octets
 //	first    uvarint
 //	length   uvarint, next-first
 //	latest   varint
+//
+// or, where first is 0, which no number is, what is known besides:
+//
+//	0        1 octet
+//	id       16 octets
+//	0        1 octet
+//	count    uvarint, number of ranges
+//	ranges   each: uvarint numbers since the end of the range before, uvarint length
+//	latest   varint
 func appendSequence(dst []byte, id inputs.SequenceID, s stretch) []byte {
-	dst = append(append(dst, 0), id[:]...)
-	dst = binary.AppendUvarint(dst, s.first)
-	dst = binary.AppendUvarint(dst, s.next-s.first)
+	have := s.have
+	if s.anew && len(have) > 0 {
+		dst = appendRange(append(append(dst, 0), id[:]...), 0, have[0])
+		dst = binary.AppendVarint(dst, s.latest)
+		have = have[1:]
+	}
+	if len(have) == 0 {
+		return dst
+	}
+	dst = append(append(append(dst, 0), id[:]...), 0)
+	dst = binary.AppendUvarint(dst, uint64(len(have)))
+	at := uint64(0)
+	for _, r := range have {
+		dst = appendRange(dst, at, r)
+		at = r.next
+	}
 	return binary.AppendVarint(dst, s.latest)
 }
 
 func readSequence(b []byte) (id inputs.SequenceID, s stretch, rest []byte, err error) {
-	if len(b) < 1+len(id) {
+	if len(b) < 2+len(id) {
 		return id, s, nil, errBadNote
 	}
 	copy(id[:], b[1:])
 	b = b[1+len(id):]
-	var n [2]uint64
-	for i := range n {
-		v, w := binary.Uvarint(b)
-		if w <= 0 {
+	count := uint64(1)
+	if s.anew = b[0] != 0; !s.anew {
+		n, w := binary.Uvarint(b[1:])
+		if w <= 0 || n == 0 || n > maxRanges {
 			return id, s, nil, errBadNote
 		}
-		n[i], b = v, b[w:]
+		count, b = n, b[1+w:]
+	}
+	at := uint64(0)
+	for range count {
+		var r span
+		if r, b, err = readRange(b, at); err != nil || r.first <= at || r.next <= r.first {
+			return id, s, nil, errBadNote
+		}
+		s.have = append(s.have, r)
+		at = r.next
 	}
 	latest, w := binary.Varint(b)
 	if w <= 0 {
 		return id, s, nil, errBadNote
 	}
-	return id, stretch{first: n[0], next: n[0] + n[1], latest: latest}, b[w:], nil
+	s.latest = latest
+	return id, s, b[w:], nil
 }

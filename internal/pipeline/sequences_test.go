@@ -3,12 +3,14 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"pgregory.net/rapid"
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/spool"
@@ -66,6 +68,7 @@ func TestNumberedMessagesSentAgainAreStoredOnce(t *testing.T) {
 	f("again, with holes in the numbers", "1 5 9 12 20", n{1, 5, 9}, n{1, 5, 9, 12, 20}, n{5, 9, 12, 20})
 	f("going on in the next upload", "1 2 3 4", n{1, 2}, n{3, 4}, n{1, 2, 3, 4})
 	f("numbers that were jumped over come late", "1 2 9 5 6", n{1, 2}, n{9}, n{5, 6})
+	f("numbers that were jumped over are sent with the next attempt", "1 2 9 5", n{1, 2, 9}, n{1, 2, 5, 9})
 	f("older ones than any before", "5 6 1 2", n{5, 6}, n{1, 2})
 }
 
@@ -197,19 +200,132 @@ func TestSequencesThatMovedLongestAgoAreForgotten(t *testing.T) {
 	s := newSequences()
 	id := func(i int) inputs.SequenceID { return inputs.SequenceID{byte(i), byte(i >> 8), byte(i >> 16), 1} }
 	for i := range maxSequences {
-		s.set(id(i), stretch{first: 1, next: 2})
+		s.set(id(i), stretch{have: ranges{{1, 2}}})
 	}
-	s.set(id(0), stretch{first: 1, next: 3}) // moves again
-	s.set(id(maxSequences), stretch{first: 1, next: 2})
+	s.set(id(0), stretch{have: ranges{{2, 3}}}) // moves again
+	s.set(id(maxSequences), stretch{have: ranges{{1, 2}}})
 	if n := len(s.durable); n > maxSequences || n < maxSequences/2 {
 		t.Errorf("%d sequences are kept", n)
 	}
 	for i, want := range map[int]bool{0: true, 1: false, maxSequences: true} {
-		if got := s.of([]inputs.SequenceID{id(i)})[0].next > 0; got != want {
+		if got := s.of([]inputs.SequenceID{id(i)})[0].have != nil; got != want {
 			t.Errorf("sequence %d is remembered: %v, want %v", i, got, want)
 		}
 	}
 	if n := len(s.checkpoint(nil)); n > spool.MaxCheckpoint/4 {
 		t.Errorf("the checkpoint has %d octets", n)
 	}
+}
+
+func TestTheMemoryForWhatIsJumpedOverIsBounded(t *testing.T) {
+	s := newSequences()
+	id := func(i int) inputs.SequenceID { return inputs.SequenceID{byte(i), byte(i >> 8), 1} }
+	const far = 1 << 54
+	for i := range maxSequences {
+		var more stretch
+		for n := range uint64(8) {
+			more.add(span{n*far + 1, n*far + 2}, math.MaxInt64)
+		}
+		s.set(id(i), more)
+	}
+	count := 0
+	for _, known := range s.durable {
+		count += len(known.have)
+	}
+	if count != s.ranges || count > maxSequenceRanges || len(s.durable) != maxSequences {
+		t.Errorf("%d sequences have %d ranges, counted as %d", len(s.durable), count, s.ranges)
+	}
+	if n := len(s.checkpoint(nil)); n > spool.MaxCheckpoint/4 {
+		t.Errorf("the checkpoint has %d octets", n)
+	}
+	last := s.of([]inputs.SequenceID{id(maxSequences - 1)})[0]
+	if !last.have.has(1) || !last.have.has(7*far+1) || last.have.has(7*far) {
+		t.Errorf("of the last sequence %v is known", last.have)
+	}
+}
+
+func TestTheLargestNoteOfSequencesFitsIntoTheLog(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	var places []inputs.Place
+	for n := range uint64(8) {
+		for i := range inputs.MaxSequences {
+			place := inputs.Place{Sequence: inputs.SequenceID{byte(i), byte(i >> 8), 1}, Number: (n+1)<<59 - 1, Time: math.MaxInt64}
+			if n > 0 {
+				place.After = n<<59 - 1
+			}
+			places = append(places, place)
+		}
+	}
+	b := batchOf(slices.Repeat([]string{"<13>x"}, len(places))...)
+	for range 2 {
+		if err := p.SubmitSequence(t.Context(), b, places); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(log.batches[0].Note); n > spool.MaxNote {
+		t.Errorf("%d octets, the log takes %d", n, spool.MaxNote)
+	}
+	if n := len(log.events(t)); n != len(places) {
+		t.Errorf("%d events are stored, want %d", n, len(places))
+	}
+}
+
+func TestWhatIsJumpedOverIsKnownAfterARestart(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	send(t, p, journalA, 1, 2, 9, 20)
+	checkpoint := p.cfg.Streams.Checkpoint()
+	send(t, p, journalA, 20, 22, 30)
+	again, kept, _ := newTestPipeline(t)
+	if err := again.cfg.Streams.Restore(checkpoint); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.cfg.Streams.Note(log.batches[len(log.batches)-1].Note); err != nil {
+		t.Fatal(err)
+	}
+	send(t, again, journalA, 1, 2, 5, 9, 20, 21, 22, 25, 30, 31)
+	if got, want := stored(t, kept), "5 21 25 31"; got != want {
+		t.Errorf("after the restart %s are stored, want %s", got, want)
+	}
+}
+
+// What was written before holes were known says that there are none.
+func TestSequencesOfFormerLogsAreRead(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	entry := append(append([]byte{0}, journalA[:]...), 3, 6, 16) // 3 to 8, the latest time 8
+	if err := p.cfg.Streams.Note(entry); err != nil {
+		t.Fatal(err)
+	}
+	send(t, p, journalA, 3, 8, 9)
+	if got := stored(t, log); got != "9" {
+		t.Errorf("stored %s, want 9", got)
+	}
+}
+
+// A sender sends what it has, is cut, and sends all of it again with what it had not
+// seen before.
+func TestWhatWasJumpedOverIsStoredAndTheRestOnce(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		p, log, _ := newTestPipeline(t)
+		seen := []uint64{1}
+		want := map[string]bool{}
+		for range rapid.IntRange(1, 6).Draw(r, "attempts") {
+			seen = append(seen, rapid.SliceOfN(rapid.Uint64Range(1, 60), 1, 20).Draw(r, "found")...)
+			slices.Sort(seen)
+			seen = slices.Compact(seen)
+			end := rapid.IntRange(1, len(seen)).Draw(r, "end")
+			send(t, p, journalA, seen[:end]...)
+			for _, n := range seen[:end] {
+				want[fmt.Sprint(n)] = true
+			}
+		}
+		got := map[string]int{}
+		for text := range strings.FieldsSeq(stored(t, log)) {
+			got[text]++
+		}
+		for text := range want {
+			if got[text] != 1 {
+				r.Fatalf("%s is stored %d times", text, got[text])
+			}
+		}
+	})
 }

@@ -242,11 +242,15 @@ func appendStream(dst []byte, name string, s history) []byte {
 	dst = binary.AppendUvarint(appendString(dst, name), uint64(len(s.have)))
 	at := uint64(0)
 	for _, r := range s.have {
-		dst = binary.AppendUvarint(dst, r.first-at)
-		dst = binary.AppendUvarint(dst, r.next-r.first)
+		dst = appendRange(dst, at, r)
 		at = r.next
 	}
 	return append(dst, s.last[:]...)
+}
+
+// appendRange appends a range after the end of another one.
+func appendRange(dst []byte, end uint64, r span) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(dst, r.first-end), r.next-r.first)
 }
 
 func readStream(b []byte) (name string, s history, rest []byte, err error) {
@@ -256,16 +260,10 @@ func readStream(b []byte) (name string, s history, rest []byte, err error) {
 	}
 	at := uint64(0)
 	for range count {
-		gap, v := binary.Uvarint(b)
-		if v <= 0 {
-			return "", s, nil, errBadNote
+		var r span
+		if r, b, err = readRange(b, at); err != nil {
+			return "", s, nil, err
 		}
-		n, w := binary.Uvarint(b[v:])
-		if w <= 0 {
-			return "", s, nil, errBadNote
-		}
-		b = b[v+w:]
-		r := span{at + gap, at + gap + n}
 		s.have = append(s.have, r)
 		at = r.next
 	}
@@ -273,6 +271,19 @@ func readStream(b []byte) (name string, s history, rest []byte, err error) {
 		return "", s, nil, errBadNote
 	}
 	return name, s, b[copy(s.last[:], b):], nil
+}
+
+// readRange reads a range after the end of another one.
+func readRange(b []byte, end uint64) (r span, rest []byte, err error) {
+	gap, v := binary.Uvarint(b)
+	if v <= 0 {
+		return r, nil, errBadNote
+	}
+	n, w := binary.Uvarint(b[v:])
+	if w <= 0 {
+		return r, nil, errBadNote
+	}
+	return span{end + gap, end + gap + n}, b[v+w:], nil
 }
 
 // readEntry reads a name of at least one octet and a number.

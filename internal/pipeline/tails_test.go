@@ -84,7 +84,7 @@ func TestTheMemoryForTailsIsBounded(t *testing.T) {
 func FuzzNotes(f *testing.F) {
 	f.Add(appendTail(nil, inputs.TailID{Sender: [16]byte{9}, Number: 300}, []uint64{1, 2, 3}))
 	f.Add(appendMark(appendTail(nil, inputs.TailID{}, []uint64{1}), inputs.Mark{Key: "file/a", Value: 7}))
-	f.Add(appendSequence(appendStream(nil, "x/y", history{have: ranges{{1, 3}}}), inputs.SequenceID{1}, stretch{first: 1, next: 9, latest: -4}))
+	f.Add(appendSequence(appendStream(nil, "x/y", history{have: ranges{{1, 3}}}), inputs.SequenceID{1}, stretch{have: ranges{{1, 9}}, latest: -4, anew: true}))
 	f.Add([]byte(tailTag))
 	f.Add([]byte(tailTag + "0123456789abcdef\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
 	f.Fuzz(func(t *testing.T, note []byte) {
