@@ -99,7 +99,8 @@ type Config struct {
 	// those that are in the header or the text of the message.
 	MaxMessageSize int
 	// MaxFieldSize is the most octets kept of one value, at most half of
-	// MaxMessageSize. Longer ones are cut, and the event flagged.
+	// MaxMessageSize. Longer ones are cut, and the event flagged. The cursor, by which
+	// entries that are sent again are known, may have 256 in any case.
 	MaxFieldSize int
 	// MaxFields is the most fields kept of one entry, as journald keeps it.
 	// Further ones are left out, and the event flagged.

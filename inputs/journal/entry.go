@@ -121,6 +121,10 @@ func (e *entry) beginField(name []byte) {
 	end := uint32(len(e.data))
 	e.fields = append(e.fields, field{name: syslog.Span{Start: start, End: end}, value: syslog.Span{Start: end, End: end}})
 	e.keep = min(e.maxField, room)
+	if needed && r == cursor {
+		// What is sent again is known by it, however little of a field is to be kept.
+		e.keep = min(max(e.maxField, maxCursor), room)
+	}
 }
 
 // add adds octets to the value of the field that was begun last.

@@ -16,6 +16,9 @@ const (
 	// maxValueSize is the longest value that may be announced or sent, journald's
 	// own limit. What is beyond is not the length of a field.
 	maxValueSize = 768 << 20
+	// maxCursor is the most octets kept of a cursor where max_field_size is less.
+	// journald's have up to 145.
+	maxCursor = 256
 	// maxEntrySize is the most octets that may come before the empty line that
 	// ends an entry.
 	maxEntrySize = 1 << 30

@@ -447,6 +447,23 @@ func TestOneUploadAfterTheOtherOnAConnectionGoesOnInItsSequence(t *testing.T) {
 	}
 }
 
+func TestEntriesSentAgainAreKnownHoweverLittleIsKeptOfAField(t *testing.T) {
+	for _, size := range []int{1, 64, 100} {
+		s := &sink{}
+		in, _ := start(t, Config{MaxFieldSize: size}, s)
+		entry := export(kv{"__CURSOR", cursorOf(journalS, bootA, 0x7fff_ffff_ffff, 0x6_2d0b_fe2a_1b40)}, kv{"MESSAGE", "x"})
+		for range 2 {
+			post(t, client(t, nil), request(t, in, strings.NewReader(entry), nil))
+		}
+		if len(s.places) != 2 || s.places[0].Number != 0x7fff_ffff_ffff || s.places[0].Time != 0x6_2d0b_fe2a_1b40 || s.places[1].Sequence != s.places[0].Sequence {
+			t.Errorf("max_field_size %d: the places are %+v", size, s.places)
+		}
+		if s.warnings != 0 {
+			t.Errorf("max_field_size %d: warnings %v", size, s.warnings.Names(nil))
+		}
+	}
+}
+
 func TestTruncatedEntriesAreFlaggedAndCounted(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	s := &sink{}
