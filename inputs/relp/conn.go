@@ -262,6 +262,9 @@ func (c *conn) takeFrames() error {
 func (c *conn) take(f relp.Frame) error {
 	command := string(f.Command) // the compiler knows it for constants
 	if f.Txnr == 0 {
+		if command == relp.CmdSyslog || command == relp.CmdBatch {
+			return relp.ErrTxnr // no answer could tell that it is taken
+		}
 		return nil // a hint; none is defined for clients
 	}
 	if !c.opened && command != relp.CmdOpen && command != relp.CmdClose {

@@ -60,6 +60,8 @@ func TestSessionTranscripts(t *testing.T) {
 	f("close", openFrame+"2 syslog 1 a\n3 close 0\n4 syslog 1 b\n", openAnswer+"2 rsp 6 200 OK\n3 rsp 6 200 OK\n"+end, "a")
 	f("close before open", "1 close 0\n", "1 rsp 6 200 OK\n"+end)
 	f("a hint is not answered", openFrame+"0 something 0\n2 syslog 1 a\n", openAnswer+"2 rsp 6 200 OK\n", "a")
+	f("a message without a number is a bad frame", openFrame+"2 syslog 1 a\n0 syslog 5 hello\n3 syslog 1 b\n", openAnswer+"2 rsp 6 200 OK\n"+end, "a")
+	f("a batch without a number is a bad frame", openFrame+"0 batch 3 abc\n2 syslog 1 a\n", openAnswer+end)
 	f("an unknown command is refused, the session goes on", openFrame+"2 starttls 0\n3 syslog 1 a\n", openAnswer+"2 rsp 25 500 command not supported\n3 rsp 6 200 OK\n", "a")
 	f("syslog before open", "1 syslog 1 a\n", "1 rsp 27 500 the session is not open\n"+end)
 	f("open without syslog", "1 open 14 relp_version=0\n", "1 rsp 39 500 required command syslog not offered\n"+end)
@@ -210,6 +212,15 @@ func TestCountersTellWhatWasWrong(t *testing.T) {
 	})
 	expectMetric(t, reg, "syslane_input_discarded_octets_total", 5)
 	expectMetric(t, reg, "syslane_input_empty_frames_total", 1)
+}
+
+func TestAMessageWithoutANumberIsCounted(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	p := dial(t, start(t, config{registerer: reg}, &store{}))
+	p.open()
+	p.send("0 syslog 5 hello\n")
+	p.expectEnd()
+	expectMetric(t, reg, "syslane_input_bad_frames_total", 1)
 }
 
 func TestTruncatedMessagesCarryTheWarning(t *testing.T) {
