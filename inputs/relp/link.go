@@ -55,8 +55,8 @@ func (c *conn) openLink(offers relp.Offers) relp.Offers {
 		c.in.repeats.Warn("peer may not set envelopes and is taken as a plain RELP client: give it a client certificate, or list its address in link_from", c.peer(), nil)
 		return nil
 	}
-	name := offers.Value(relp.OfferStream)
-	if !validStream(name) {
+	name, ok := streamOf(offers)
+	if !ok {
 		return nil
 	}
 	c.stream = name
@@ -101,6 +101,21 @@ func (c *conn) mayLink() bool {
 		}
 	}
 	return false
+}
+
+// streamOf returns the name of the stream; false where there is not exactly one that is
+// valid. Two names that differ behind a comma must not be taken for one stream.
+func streamOf(offers relp.Offers) (name string, ok bool) {
+	var names []string
+	for _, o := range offers {
+		if o.Name == relp.OfferStream {
+			names = append(names, o.Values...)
+		}
+	}
+	if len(names) != 1 {
+		return "", false
+	}
+	return names[0], validStream(names[0])
 }
 
 // validStream tells whether s can name a stream: 1 to 200 printable ASCII

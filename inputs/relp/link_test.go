@@ -103,6 +103,8 @@ func TestTheLinkIsGrantedToThoseWhoMaySetEnvelopes(t *testing.T) {
 	f("no stream", events, nil, strings.Replace(linkOffers, "abc/out", "", 1), plain)
 	f("a stream with a space", events, nil, strings.Replace(linkOffers, "abc/out", "abc out", 1), plain)
 	f("a stream that pretends to an identity", events, nil, strings.Replace(linkOffers, "abc/out", "relay1:abc/out", 1), plain)
+	f("two streams", events, nil, strings.Replace(linkOffers, "abc/out", "abc/out,1", 1), plain)
+	f("a stream offered twice", events, nil, linkOffers+"\nsyslane_stream=new/out", plain)
 	f("no batch", events, nil, strings.Replace(linkOffers, ",batch", "", 1), plain)
 }
 
