@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -123,9 +124,15 @@ func (c *Config) setDefaults() error {
 	if err != nil {
 		return fail("path: %w", err)
 	}
-	if (c.MaxSize > 0 || c.MaxAge > 0) && t.parts[len(t.parts)-1].field != nil {
-		// A message could otherwise take the name of a rotated file.
+	if c.MaxSize == 0 && c.MaxAge == 0 {
+		return nil
+	}
+	// A message could otherwise take the name of a rotated file.
+	switch last := t.parts[len(t.parts)-1]; {
+	case last.field != nil:
 		return fail("path %q: with max_size or max_age it must not end in a field; add an ending such as .log", c.Path)
+	case len(t.parts) > 1 && !strings.Contains(last.text, "/") && endsAsRotated(last.text):
+		return fail("path %q: with max_size or max_age it must not end as the name of a rotated file can; add an ending such as .log", c.Path)
 	}
 	return nil
 }

@@ -238,6 +238,51 @@ func TestFilesAreRotatedCompressedAndTheOldestDeleted(t *testing.T) {
 	}
 }
 
+// A sender names its host as it likes, and so a file.
+func TestNoMessageTakesTheNameOfARotatedFile(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log"), MaxSize: 1, Keep: 2, Compress: file.Gzip})
+	position := uint64(1)
+	write := func(host string) {
+		t.Helper()
+		b := batchOf(eventOf(host, "app", "x"))
+		b.First, b.Next = position, position+1
+		position++
+		if err := o.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("web1")
+	write("web1")
+	write("web1")
+	foreign := []string{"web1.log-99991231-235958", "web1.log-99991231-235959", "web1.log-99991231-235959.002", "web1.log-99991231-235959.gz"}
+	for _, host := range foreign {
+		write(host)
+	}
+	folder := filepath.Join(dir, "web1.log-99991231-235959")
+	if err := os.Mkdir(folder, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	write("web1")
+	deadline := time.Now().Add(time.Minute)
+	for {
+		names, _ := filepath.Glob(filepath.Join(dir, "web1.log-*.gz"))
+		if len(names) == 2 && strings.HasPrefix(filepath.Base(names[0]), "web1.log-2") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("compressed are %q, want the two newest that were rotated", names)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	o.Close()
+	for _, host := range foreign {
+		if b, err := os.ReadFile(filepath.Join(dir, host+".log")); err != nil || strings.Count(string(b), "\n") != 1 {
+			t.Errorf("the file of host %s holds %q, %v", host, b, err)
+		}
+	}
+}
+
 func TestACrashAroundARotationNeitherLosesNorDoublesALine(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "all.log")
@@ -383,4 +428,15 @@ func TestMistakesInTheConfigurationAreErrors(t *testing.T) {
 	f(`format "xml"`, file.Config{Format: "xml"})
 	f(`compress "lzma"`, file.Config{Compress: "lzma"})
 	f(`must not end in a field`, file.Config{Path: "/var/log/{host}", MaxSize: 1})
+	for _, end := range []string{".gz", ".zst", ".gz.part", "gz", "t", "9", "-99991231-235959", ".002", "002.zst"} {
+		f(`must not end as the name of a rotated file can`, file.Config{Path: "/var/log/{host}" + end, MaxAge: 1})
+	}
+}
+
+func TestWhatCannotTakeTheNameOfARotatedFileIsNoMistake(t *testing.T) {
+	for _, path := range []string{"/var/log/{host}.log", "/var/log/{host}.log2", "/var/log/{host}/2", "/var/log/messages.1", "/var/log/{app}.txt"} {
+		if err := (file.Config{Name: "out", Path: path, MaxSize: 1, MaxAge: 1}).Validate(); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,22 @@ const (
 	zstdEnd = ".zst"
 	partEnd = ".part"
 )
+
+// behindName is all that may stand behind the name of a file and a "-" in that of one
+// which was rotated from it.
+var behindName = regexp.MustCompile(`^\d{8}-\d{6}(\.\d{3,})?(\.gz|\.zst)?$`)
+
+// endsAsRotated tells whether a name that ends in text, whatever is before it, can be
+// that of a rotated file, or of one that is being compressed.
+func endsAsRotated(text string) bool {
+	for _, end := range []string{gzipEnd, zstdEnd, partEnd} {
+		if strings.HasSuffix(text, end) || strings.HasSuffix(end, text) {
+			return true
+		}
+	}
+	rest := strings.TrimRight(text, "0123456789")
+	return rest != text && (rest == "" || strings.HasSuffix(rest, "-") || strings.HasSuffix(rest, "."))
+}
 
 // due tells whether f is to be rotated before the lines of the batch go in.
 func (o *Output) due(f *file) bool {
@@ -68,7 +85,8 @@ func taken(path string) bool {
 	return false
 }
 
-// rotated lists the rotated files of path, oldest first.
+// rotated lists the rotated files of path, oldest first. Others may have names that
+// begin in the same way: a sender chooses what stands for {host}.
 func rotated(path string) (list []string, err error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -77,7 +95,7 @@ func rotated(path string) (list []string, err error) {
 	prefix := filepath.Base(path) + "-"
 	for _, e := range entries {
 		stamp, ok := strings.CutPrefix(e.Name(), prefix)
-		if !ok || len(stamp) < len(rotatedForm) || strings.HasSuffix(stamp, partEnd) {
+		if !ok || !e.Type().IsRegular() || !behindName.MatchString(stamp) {
 			continue
 		}
 		if _, err := time.Parse(rotatedForm, stamp[:len(rotatedForm)]); err == nil {
