@@ -232,7 +232,11 @@ func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.
 // settle notes that all before b is in the files.
 func (o *Output) settle(b *outputs.Batch) error {
 	n := &o.notebook.note
-	n.Stream, n.First, n.Writing = b.Stream, max(b.First, n.First), nil
+	first := b.First
+	if n.Stream == b.Stream {
+		first = max(first, n.First)
+	}
+	*n = note{Stream: b.Stream, First: first}
 	return o.notebook.write()
 }
 

@@ -300,6 +300,44 @@ func TestACrashAroundARotationNeitherLosesNorDoublesALine(t *testing.T) {
 	}
 }
 
+// The note may speak of another log than the one whose first batch finds a rotation
+// due, as that of the dead letters that are sent again.
+func TestPositionsOfAnotherLogAreNotTakenForThisOnes(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		t.Run(fmt.Sprintf("crash %v", crash), func(t *testing.T) {
+			dir := t.TempDir()
+			cfg := file.Config{Path: filepath.Join(dir, "{host}.log"), MaxSize: 1}
+			o := open(t, cfg)
+			old := batchOf(eventOf("a", "app", "1"))
+			old.Stream, old.First, old.Next = "old/out", 5000, 5001
+			if err := o.Write(t.Context(), old); err != nil {
+				t.Fatal(err)
+			}
+			inTheWay := filepath.Join(dir, "b.log")
+			if err := os.Mkdir(inTheWay, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			b := batchOf(eventOf("a", "app", "2"), eventOf("b", "app", "3"))
+			if err := o.Write(t.Context(), b); err == nil {
+				t.Fatal("there is a folder in the place of a file, and Write succeeds")
+			}
+			if err := os.Remove(inTheWay); err != nil {
+				t.Fatal(err)
+			}
+			if crash {
+				o = open(t, cfg)
+			}
+			if err := o.Write(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			o.Close()
+			if all := lines(t, dir); len(all) != 3 {
+				t.Errorf("the lines are %q, want 3", all)
+			}
+		})
+	}
+}
+
 func TestAFileThatWasMovedAwayIsMadeAnew(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "all.log")
