@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
 )
 
 // note is what is kept beside the files, in ".syslane-<output>" of the folder
@@ -18,11 +21,16 @@ import (
 // First, the batch comes again, finished or not: then each file is cut to the
 // length that it had, and of what comes the events before First are passed over,
 // which are in the files. If it stands behind First the batch was finished.
+//
+// A log that was restored from a backup has given positions twice. Then another event
+// stands at First than ID, and the note says nothing of what comes.
 type note struct {
 	// Stream is the log and output that the positions belong to.
 	Stream string `json:"stream"`
 	// First is the position of the first event of the batch.
 	First uint64 `json:"first"`
+	// ID is that event's; without it the position is believed.
+	ID string `json:"id,omitempty"`
 	// Writing are the files of the batch.
 	Writing []tail `json:"writing"`
 }
@@ -35,6 +43,13 @@ type tail struct {
 	// Size is its length before the batch, Added what the batch adds.
 	Size  int64 `json:"size"`
 	Added int64 `json:"added"`
+}
+
+// agrees tells whether the log holds the event that the note speaks of, where that can
+// be told.
+func (n *note) agrees(b *outputs.Batch) bool {
+	id, err := syslog.ParseID(n.ID)
+	return err != nil || b.HasEvent == nil || b.HasEvent(id, n.First, n.First+1)
 }
 
 // notebook keeps the note.

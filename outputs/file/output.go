@@ -37,6 +37,8 @@ type Output struct {
 	// resumed: the first Write after the start has been compared with the note.
 	resumed bool
 	files   map[string]*file
+	// firstID is that of the first event of the batch under way that is to be written.
+	firstID syslog.ID
 	// batches counts Writes; compressing the rotated files under way.
 	batches     uint64
 	compressing sync.WaitGroup
@@ -132,6 +134,12 @@ func (o *Output) resume(b *outputs.Batch) (start int, err error) {
 		return 0, nil
 	}
 	if !o.resumed && b.First <= n.First {
+		if !n.agrees(b) {
+			o.log.Warn().Uint64("position", n.First).
+				Msg("the files have the line of another message at this position: this log was restored from a backup; its messages are written behind what the files have")
+			*n = note{}
+			return 0, nil
+		}
 		cut, err := o.notebook.undo()
 		if err != nil {
 			return 0, err
@@ -159,6 +167,9 @@ func (o *Output) gather(b *outputs.Batch, start int) (rejected []outputs.Rejecti
 		}
 		if i < start {
 			continue
+		}
+		if i == start {
+			o.firstID = syslog.RecordID(record)
 		}
 		if err := e.Decode(record, &o.names); err != nil {
 			rejected = append(rejected, outputs.Rejection{Index: i, Reason: err.Error()})
@@ -232,11 +243,10 @@ func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.
 // settle notes that all before b is in the files.
 func (o *Output) settle(b *outputs.Batch) error {
 	n := &o.notebook.note
-	first := b.First
-	if n.Stream == b.Stream {
-		first = max(first, n.First)
+	if n.Stream != b.Stream || n.First < b.First {
+		n.Stream, n.First, n.ID = b.Stream, b.First, o.firstID.String()
 	}
-	*n = note{Stream: b.Stream, First: first}
+	n.Writing = nil
 	return o.notebook.write()
 }
 
@@ -295,7 +305,7 @@ func (o *Output) makeFolder(path string) error {
 // are those of the events from position first on.
 func (o *Output) append(b *outputs.Batch, first uint64, touched []*file) error {
 	n := &o.notebook.note
-	*n = note{Stream: b.Stream, First: first, Writing: n.Writing[:0]}
+	*n = note{Stream: b.Stream, First: first, ID: o.firstID.String(), Writing: n.Writing[:0]}
 	for _, f := range touched {
 		info, err := f.f.Stat()
 		if err != nil {

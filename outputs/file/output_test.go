@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -336,6 +337,79 @@ func TestPositionsOfAnotherLogAreNotTakenForThisOnes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withIDs gives a batch a log to look into, which holds that batch.
+func withIDs(b *outputs.Batch) *outputs.Batch {
+	b.HasEvent = func(id syslog.ID, from, before uint64) bool {
+		run := b.Events
+		for i := b.First; i < b.Next; i++ {
+			var record []byte
+			if record, run = syslog.NextRecord(run); syslog.RecordID(record) == id {
+				return i >= from && i < before
+			}
+		}
+		return false
+	}
+	return b
+}
+
+func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "all.log")
+	o := open(t, file.Config{Path: path})
+	write(t, o, 1, 100)
+	write(t, o, 101, 100)
+	o.Close()
+
+	// The log goes back to position 51, and gives positions from there on to other
+	// messages.
+	next := uint64(201)
+	o = open(t, file.Config{Path: path})
+	for _, at := range []uint64{51, 151} {
+		b := outputtest.Batch(next, 100)
+		b.First, b.Next = at, at+100
+		if r := outputtest.WriteAll(t, o, withIDs(b)); r != nil {
+			t.Fatal(r)
+		}
+		next += 100
+	}
+	expectOnce(t, lines(t, dir), next)
+	o.Close()
+
+	// From there on its positions are known again.
+	o = open(t, file.Config{Path: path})
+	defer o.Close()
+	b := outputtest.Batch(301, 150)
+	b.First, b.Next = 151, 301
+	if r := outputtest.WriteAll(t, o, withIDs(b)); r != nil {
+		t.Fatal(r)
+	}
+	expectOnce(t, lines(t, dir), 451)
+}
+
+func TestANoteWithoutAnIDIsBelieved(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "all.log")
+	o := open(t, file.Config{Path: path})
+	write(t, o, 1, 100)
+	write(t, o, 101, 100)
+	o.Close()
+	note := filepath.Join(dir, ".syslane-out")
+	b, err := os.ReadFile(note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = regexp.MustCompile(`"id":"[^"]*",`).ReplaceAll(b, nil)
+	if err := os.WriteFile(note, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o = open(t, file.Config{Path: path})
+	defer o.Close()
+	if r := outputtest.WriteAll(t, o, withIDs(outputtest.Batch(51, 250))); r != nil {
+		t.Fatal(r)
+	}
+	expectOnce(t, lines(t, dir), 301)
 }
 
 func TestAFileThatWasMovedAwayIsMadeAnew(t *testing.T) {
