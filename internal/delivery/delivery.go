@@ -201,7 +201,12 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 		err := d.cfg.Output.Write(writing, b)
 		var refused *outputs.Rejected
 		if errors.As(err, &refused) {
-			if err = d.bury(b, refused); err == nil {
+			var entries []deadletter.Entry
+			if entries, err = d.entries(b, refused); err == nil {
+				// The destination owns the others: they must not be handed over again.
+				if err := d.bury(ctx, entries); err != nil {
+					return 0, err
+				}
 				d.succeeded()
 				return len(refused.Items), nil
 			}
@@ -218,6 +223,7 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 			}
 			continue
 		}
+		d.retries.Add(1)
 		d.failed(err)
 		if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
 			return 0, err
@@ -225,9 +231,8 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 	}
 }
 
-// bury puts the refused events of b into the dead letter, but for those that the
-// destination keeps.
-func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
+// entries returns the refused events of b, but for those that the destination keeps.
+func (d *Delivery) entries(b *outputs.Batch, refused *outputs.Rejected) ([]deadletter.Entry, error) {
 	now := time.Now()
 	entries := make([]deadletter.Entry, 0, len(refused.Items))
 	index, run := 0, b.Events
@@ -235,7 +240,7 @@ func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
 		var record []byte
 		for ; index <= item.Index; index++ {
 			if record, run = syslog.NextRecord(run); record == nil {
-				return fmt.Errorf("output %q refused event %d of a batch of %d", d.cfg.Name, item.Index, b.Count)
+				return nil, fmt.Errorf("output %q refused event %d of a batch of %d", d.cfg.Name, item.Index, b.Count)
 			}
 		}
 		if item.Kept {
@@ -246,11 +251,24 @@ func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
 			Event: record, Status: item.Status, Reason: item.Reason,
 		})
 	}
+	return entries, nil
+}
+
+// bury puts entries into the dead letter, and tries until they are there or ctx ends.
+func (d *Delivery) bury(ctx context.Context, entries []deadletter.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := d.cfg.DeadLetters.Append(entries); err != nil {
-		return fmt.Errorf("write the dead letter: %w", err)
+	for pause := d.cfg.RetryMin; ; pause = min(2*pause, d.cfg.RetryMax) {
+		err := d.cfg.DeadLetters.Append(entries)
+		if err == nil {
+			break
+		}
+		err = fmt.Errorf("write the dead letter: %w", err)
+		d.failed(err)
+		if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
+			return err
+		}
 	}
 	d.cfg.Logger.Warn().Int("messages", len(entries)).Str("reason", entries[0].Reason).
 		Msg("output refused messages for good: they are in the dead letter")
@@ -258,7 +276,6 @@ func (d *Delivery) bury(b *outputs.Batch, refused *outputs.Rejected) error {
 }
 
 func (d *Delivery) failed(err error) {
-	d.retries.Add(1)
 	if f := d.failing.Load(); f != nil {
 		if time.Since(f.Since) >= time.Minute && f.Err.Error() != err.Error() {
 			d.cfg.Logger.Warn().Err(err).Msg("output still takes nothing, now for another reason")

@@ -229,6 +229,53 @@ func TestCursorWaitsForTheDeadLetterToBeDurable(t *testing.T) {
 	}
 }
 
+func TestWhatIsTakenIsNotWrittenAgainWhileTheDeadLetterFails(t *testing.T) {
+	refused := &outputs.Rejected{Items: []outputs.Rejection{{Index: 1, Reason: "no"}}}
+	log, out, dead := newFakeLog(block(1, 5)), &scripted{answers: []error{refused}}, &letters{fail: 3}
+	d := deliver(t, log, out, dead)
+	if out.writes != 1 || d.Retries() != 0 || d.Failing() != nil {
+		t.Errorf("the output took %q in %d writes with %d retries, failing %v", out.taken, out.writes, d.Retries(), d.Failing())
+	}
+	if len(dead.entries) != 1 || log.totals != (spool.Counts{Delivered: 4, DeadLettered: 1}) {
+		t.Errorf("the dead letter holds %d, totals are %+v", len(dead.entries), log.totals)
+	}
+}
+
+// fullLetters never take anything.
+type fullLetters struct{ asked chan struct{} }
+
+func (l fullLetters) Append([]deadletter.Entry) error {
+	select {
+	case l.asked <- struct{}{}:
+	default:
+	}
+	return errors.New("no space left on device")
+}
+
+func TestADeadLetterThatFailsDoesNotHoldUpAStop(t *testing.T) {
+	refused := &outputs.Rejected{Items: []outputs.Rejection{{Index: 1, Reason: "no"}}}
+	log, dead := newFakeLog(block(1, 2)), fullLetters{make(chan struct{})}
+	d := New(Config{
+		Name: "out", Cursor: log, NewReader: log.NewReader, Head: log.Head, Output: &scripted{answers: []error{refused}},
+		DeadLetters: dead, RetryMin: time.Millisecond, Grace: time.Hour,
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	<-dead.asked
+	<-dead.asked
+	if d.Failing() == nil {
+		t.Error("the output does not say that it is held up")
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if log.Position() != 1 {
+		t.Errorf("the cursor moved to %d", log.Position())
+	}
+}
+
 func TestBatchesHaveNoGapsWhereTheLogHas(t *testing.T) {
 	log, out := newFakeLog(block(1, 2), block(8, 1), block(9, 1)), new(scripted)
 	deliver(t, log, out, new(letters))
