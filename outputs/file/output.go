@@ -34,7 +34,7 @@ type Output struct {
 	metrics  *metrics
 	template *template
 	notebook *notebook
-	// resumed: the first Write after the start has been compared with the note.
+	// resumed: the note has been found to be of this log.
 	resumed bool
 	files   map[string]*file
 	// firstID is that of the first event of the batch under way that is to be written.
@@ -126,15 +126,16 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 	return &outputs.Rejected{Items: rejected}
 }
 
-// resume compares the first batch after the start with the note, and returns the
-// index of the first event that is not in a file.
+// resume compares b with the note: a batch that the last run was writing comes again,
+// and so does one that could not be taken back. It returns the index of the first event
+// that is not in a file.
 func (o *Output) resume(b *outputs.Batch) (start int, err error) {
 	n := &o.notebook.note
 	if n.Stream != b.Stream {
 		return 0, nil
 	}
-	if !o.resumed && b.First <= n.First {
-		if !n.agrees(b) {
+	if b.First <= n.First {
+		if !o.resumed && !n.agrees(b) {
 			o.log.Warn().Uint64("position", n.First).
 				Msg("the files have the line of another message at this position: this log was restored from a backup; its messages are written behind what the files have")
 			*n = note{}
@@ -145,7 +146,7 @@ func (o *Output) resume(b *outputs.Batch) (start int, err error) {
 			return 0, err
 		}
 		if cut > 0 {
-			o.log.Info().Int64("octets", cut).Msg("cut off the lines of the batch that the last run was writing: it comes again")
+			o.log.Info().Int64("octets", cut).Msg("cut off the lines of a batch that comes again")
 		}
 	}
 	o.resumed = true

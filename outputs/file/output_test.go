@@ -171,6 +171,18 @@ func TestACrashNeitherLosesNorDoublesALine(t *testing.T) {
 	f("after the end", func(_ *testing.T, _ string, o *file.Output) { o.Close() }, 301, 10, 311)
 }
 
+func TestABatchThatComesAgainIsWrittenOnce(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, file.Config{Path: filepath.Join(dir, "all.log")})
+	defer o.Close()
+	write(t, o, 1, 100)
+	write(t, o, 101, 100)
+	write(t, o, 101, 100)
+	write(t, o, 101, 150)
+	write(t, o, 251, 50)
+	expectOnce(t, lines(t, dir), 301)
+}
+
 func TestLinesThatSomebodyElseHasWrittenAreNotCutOff(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "all.log")
