@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +21,12 @@ import (
 )
 
 const (
-	// maxOpen bounds the files kept open; those used longest ago are closed.
+	// maxOpen bounds the files kept open; those used longest ago are closed. While a
+	// batch is written there may be syncsAtOnce more.
 	maxOpen = 256
+	// idleTime is how long a file is kept open without being written to. It may have
+	// been deleted, and takes its room on the disk until it is closed.
+	idleTime = time.Minute
 	// syncsAtOnce is how many files are synced at the same time: the disk puts
 	// them together.
 	syncsAtOnce = 16
@@ -56,11 +61,15 @@ type file struct {
 	path string
 	f    *os.File
 	size int64
-	// begun is when the first line was written.
+	// inode tells whether it is the same file when it is opened again, begun when its
+	// first line was written.
+	inode uint64
 	begun time.Time
-	// lines are those of the batch under way, used the batch that last had any.
-	lines []byte
-	used  uint64
+	// lines are those of the batch under way, used the batch that last had any, and
+	// written when that was.
+	lines   []byte
+	used    uint64
+	written time.Time
 	// indexes are the events in lines, for a rejection.
 	indexes []int
 }
@@ -108,6 +117,7 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 		return err
 	}
 	touched := o.touched()
+	o.evict(len(touched))
 	if touched, err = o.prepare(b, touched, &rejected); err != nil {
 		return err
 	}
@@ -118,7 +128,7 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 			return errors.Join(err, undone)
 		}
 	}
-	o.evict()
+	o.evict(0)
 	if len(rejected) == 0 {
 		return nil
 	}
@@ -159,6 +169,7 @@ func (o *Output) resume(b *outputs.Batch) (start int, err error) {
 // gather renders the events of b, each for its file.
 func (o *Output) gather(b *outputs.Batch, start int) (rejected []outputs.Rejection, err error) {
 	o.batches++
+	now := time.Now()
 	var e syslog.Event
 	run := b.Events
 	for i := range b.Count {
@@ -183,7 +194,7 @@ func (o *Output) gather(b *outputs.Batch, start int) (rejected []outputs.Rejecti
 			o.files[f.path] = f
 		}
 		if f.used != o.batches {
-			f.used, f.lines, f.indexes = o.batches, f.lines[:0], f.indexes[:0]
+			f.used, f.written, f.lines, f.indexes = o.batches, now, f.lines[:0], f.indexes[:0]
 		}
 		f.lines = o.appendLine(f.lines, &e)
 		f.indexes = append(f.indexes, i)
@@ -208,10 +219,14 @@ func (o *Output) touched() (list []*file) {
 }
 
 // prepare opens the files and rotates those that are due. Events whose file can
-// never be, for its name, are rejected.
+// never be, for its name, are rejected. Of more files than may be open at once the last
+// are closed again, until they are written to.
 func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.Rejection) (good []*file, err error) {
 	settled := false
-	for _, f := range touched {
+	for _, f := range touched[min(maxOpen, len(touched)):] {
+		f.close()
+	}
+	for i, f := range touched {
 		err := o.open(f)
 		if err == nil && o.due(f) {
 			if !settled {
@@ -229,6 +244,9 @@ func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.
 		switch {
 		case err == nil:
 			good = append(good, f)
+			if i >= maxOpen {
+				f.close()
+			}
 		case errors.Is(err, syscall.ENAMETOOLONG):
 			for _, i := range f.indexes {
 				*rejected = append(*rejected, outputs.Rejection{Index: i, Reason: err.Error()})
@@ -282,7 +300,10 @@ func (o *Output) open(f *file) error {
 		opened.Close()
 		return err
 	}
-	f.f, f.size, f.begun = opened, info.Size(), begun(opened, info)
+	if isNew || inode(info) != f.inode {
+		f.begun = begun(opened, info) // not every file system tells it of a file that was written to since
+	}
+	f.f, f.size, f.inode = opened, info.Size(), inode(info)
 	return nil
 }
 
@@ -308,7 +329,7 @@ func (o *Output) append(b *outputs.Batch, first uint64, touched []*file) error {
 	n := &o.notebook.note
 	*n = note{Stream: b.Stream, First: first, ID: o.firstID.String(), Writing: n.Writing[:0]}
 	for _, f := range touched {
-		info, err := f.f.Stat()
+		info, err := f.stat()
 		if err != nil {
 			return err
 		}
@@ -322,6 +343,12 @@ func (o *Output) append(b *outputs.Batch, first uint64, touched []*file) error {
 	syncs.SetLimit(syncsAtOnce)
 	for _, f := range touched {
 		syncs.Go(func() error {
+			if f.f == nil { // there are too many for all to be open
+				if err := o.open(f); err != nil {
+					return err
+				}
+				defer f.close()
+			}
 			if _, err := f.f.Write(f.lines); err != nil {
 				return err
 			}
@@ -352,17 +379,30 @@ func (f *file) close() {
 	}
 }
 
-// evict closes the files used longest ago.
-func (o *Output) evict() {
-	if len(o.files) <= maxOpen {
-		return
+// stat tells of f, which prepare may have closed again.
+func (f *file) stat() (os.FileInfo, error) {
+	if f.f == nil {
+		return os.Stat(f.path)
 	}
+	return f.f.Stat()
+}
+
+// evict closes the files that are idle and, where there are too many, forgets those used
+// longest ago, but not the keep of them that were used last.
+func (o *Output) evict(keep int) {
 	order := make([]*file, 0, len(o.files))
 	for _, f := range o.files {
+		if f.used != o.batches && time.Since(f.written) >= idleTime {
+			f.close()
+			f.lines, f.indexes = nil, nil
+		}
 		order = append(order, f)
 	}
-	slices.SortFunc(order, func(a, b *file) int { return int(int64(b.used) - int64(a.used)) })
-	for _, f := range order[maxOpen/2:] {
+	if len(order) <= maxOpen {
+		return
+	}
+	slices.SortFunc(order, func(a, b *file) int { return cmp.Compare(b.used, a.used) })
+	for _, f := range order[max(maxOpen/2, keep):] {
 		f.close()
 		delete(o.files, f.path)
 	}

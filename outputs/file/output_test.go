@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/syslane/syslane/internal/syslog"
@@ -533,6 +535,78 @@ func TestManyHostsKeepFewFilesOpen(t *testing.T) {
 	open, err := os.ReadDir("/proc/self/fd")
 	if err == nil && len(open) > 400 {
 		t.Errorf("%d files are open", len(open))
+	}
+}
+
+func TestABatchForMoreFilesThanDescriptorsIsWritten(t *testing.T) {
+	const limited = "FILE_TEST_DESCRIPTORS_ARE_LIMITED"
+	if os.Getenv(limited) == "" { // the limit is that of a process
+		c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		c.Env = append(os.Environ(), limited+"=1")
+		if said, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, said)
+		}
+		return
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 500, Max: 500}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var events []*syslog.Event
+	for i := range 600 {
+		events = append(events, eventOf(fmt.Sprintf("h%d", i), "a", "x"))
+	}
+	first, second := batchOf(events...), batchOf(events...)
+	second.First, second.Next = first.Next, first.Next+600
+	cfg := file.Config{Path: filepath.Join(dir, "{host}.log")}
+	o := open(t, cfg)
+	for _, b := range []*outputs.Batch{batchOf(events[400:500]...), first, second} {
+		if err := o.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o = open(t, cfg) // as after a crash before the cursor moved
+	defer o.Close()
+	if err := o.Write(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(lines(t, dir)); n != 1200 {
+		t.Errorf("there are %d lines, want 1200", n)
+	}
+}
+
+func TestADeletedFileIsLetGo(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log")})
+	defer o.Close()
+	position := uint64(1)
+	write := func(host string) {
+		t.Helper()
+		b := batchOf(eventOf(host, "a", "x"))
+		b.First, b.Next = position, position+1
+		position++
+		if err := o.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a")
+	if err := os.Remove(filepath.Join(dir, "a.log")); err != nil {
+		t.Fatal(err)
+	}
+	o.Age(file.IdleTime)
+	write("b")
+	open, _ := os.ReadDir("/proc/self/fd")
+	var own []string
+	for _, fd := range open {
+		if name, _ := os.Readlink(filepath.Join("/proc/self/fd", fd.Name())); strings.HasPrefix(name, dir) {
+			own = append(own, filepath.Base(name))
+		}
+	}
+	if len(open) > 0 && !slices.Equal(own, []string{"b.log"}) {
+		t.Errorf("open are %q, want b.log alone", own)
 	}
 }
 
