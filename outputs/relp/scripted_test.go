@@ -12,6 +12,7 @@ import (
 	"time"
 
 	wire "github.com/syslane/syslane/internal/relp"
+	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
 	output "github.com/syslane/syslane/outputs/relp"
 )
@@ -151,6 +152,28 @@ func TestAnswersMayComeInAnyOrder(t *testing.T) {
 	got, _, _ := s.state()
 	if repeated := expectNumbers(t, got, 1, 100); repeated != 0 {
 		t.Errorf("%d messages came twice", repeated)
+	}
+}
+
+func TestAServerThatHasHadOtherMessagesUnderEveryNameIsGivenUp(t *testing.T) {
+	names := make(map[string]bool)
+	s := startScriptedOpen(t, func(txnr uint32, data string) answer {
+		offers, err := wire.ParseOffers([]byte(data))
+		if err != nil {
+			t.Error(err)
+		}
+		names[offers.Value(wire.OfferStream)] = true
+		last := "syslane_last=9," + syslog.ID{15: byte(txnr), 14: byte(txnr >> 8)}.String()
+		return answer{write: string(wire.AppendResponse(nil, txnr, wire.CodeOK, "OK",
+			[]byte("relp_version=0\ncommands=syslog,batch\nsyslane_link=1\n"+last)))}
+	}, func(txnr uint32, _ string) answer { return ok(txnr) })
+	o := startOutput(t, output.Config{Targets: []string{s.addr}, ConnectTimeout: time.Minute})
+	err := o.Write(t.Context(), withIDs(batchOf(1, 10)))
+	if err == nil || !strings.Contains(err.Error(), "give the output another name") {
+		t.Errorf("Write returned %v", err)
+	}
+	if got, _, _ := s.state(); len(got) != 0 || len(names) != 1001 {
+		t.Errorf("%d batches were sent, %d names tried; want 0 and 1001", len(got), len(names))
 	}
 }
 

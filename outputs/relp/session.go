@@ -106,24 +106,35 @@ func (s *session) start(ctx context.Context, o *lane, b *outputs.Batch) error {
 	return nil
 }
 
+// maxRestores is how many restores of a log a session follows at a server: enough for
+// one that goes back every day, and an end where a server answers anything.
+const maxRestores = 1000
+
 // negotiate opens the session. If the server knows the stream, but by another
 // event than the log holds at that position, the log was restored from a backup
 // and has given positions twice: under another name of the stream its events are
-// new ones.
+// new ones. If it was restored before, that name can be known by other events too.
 func (s *session) negotiate(o *lane, b *outputs.Batch) error {
 	if b == nil {
 		_, err := s.open("", 0)
 		return err
 	}
 	s.stream = b.Stream
-	have, err := s.open(b.Stream, b.First)
-	if err != nil || !s.link || agrees(b, have) {
-		return err
+	name := b.Stream
+	for restores := 0; ; restores++ {
+		have, err := s.open(name, b.First)
+		if err != nil || !s.link || agrees(b, have) {
+			return err
+		}
+		switch restores {
+		case 0:
+			o.log.Warn().Str("target", s.target).Uint64("position", have.position).
+				Msg("the server has had another message at this position: this log was restored from a backup, or lost what was not synced; its stream goes on under another name")
+		case maxRestores:
+			return fmt.Errorf("the server has had other messages at position %d, and under %d more names of the stream: give the output another name", have.position, restores)
+		}
+		name = b.Stream + "+" + have.id.String()
 	}
-	o.log.Warn().Str("target", s.target).Uint64("position", have.position).
-		Msg("the server has had another message at this position: this log was restored from a backup, or lost what was not synced; its stream goes on under another name")
-	_, err = s.open(b.Stream+"+"+have.id.String(), b.First)
-	return err
 }
 
 // span is the positions from first to before next.

@@ -339,6 +339,24 @@ func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testi
 	expectNumbers(t, events[1000:], 5000, 700)
 }
 
+func TestALogRestoredAgainAndAgainLosesNothing(t *testing.T) {
+	store := newEventStore()
+	addr := startServer(t, store, nil)
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(batchOf(1, 1000)))
+	for life := range 5 {
+		// Each time the log goes back to position 501 and gives 501 to 700 to other
+		// messages. In between the sender starts again, behind what it has sent.
+		numbers := 5000 + 1000*life
+		writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(renumbered(501, 150, numbers)))
+		writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(renumbered(601, 100, numbers+100)))
+		_, events := store.received()
+		expectNumbers(t, events[1000+200*life:], numbers, 200)
+		if want := 1200 + 200*life; len(events) != want {
+			t.Fatalf("%d events are stored after %d restores, want %d", len(events), life+1, want)
+		}
+	}
+}
+
 func TestASenderThatStartsAgainSendsNothingTwice(t *testing.T) {
 	store := newEventStore()
 	addr := startServer(t, store, nil)
