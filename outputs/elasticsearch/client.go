@@ -63,11 +63,28 @@ func newClient(access *Access, idle int, name string) (*es.BaseClient, *transpor
 		}
 		c.Addresses = append(c.Addresses, u.String())
 	}
+	t.config = c
 	client, err := es.NewBaseClient(c)
 	if err != nil {
 		return nil, nil, fmt.Errorf("elasticsearch client: %w", err)
 	}
 	return client, t, nil
+}
+
+// only returns a client that takes no turns: it asks the node with this host and port.
+func (t *transport) only(host string) (*es.BaseClient, error) {
+	c := t.config
+	c.CloudID, c.ConnectionPoolFunc = "", nil
+	for _, u := range t.hosts.URLs() {
+		if u.Host == host {
+			c.Addresses = []string{u.String()}
+		}
+	}
+	client, err := es.NewBaseClient(c)
+	if err != nil {
+		return nil, fmt.Errorf("elasticsearch client for %s: %w", host, err)
+	}
+	return client, nil
 }
 
 func newHTTPTransport(access *Access, idle int, name string) (*http.Transport, error) {
@@ -123,6 +140,8 @@ type transport struct {
 	inner  *http.Transport
 	hosts  *hosts
 	access *Access
+	// config is what the client was made of.
+	config es.Config
 }
 
 // nodeKey is the context key of a *string that takes the node's host and port.

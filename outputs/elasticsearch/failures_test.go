@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/syslane/syslane/internal/ecs"
@@ -92,6 +95,46 @@ func TestNothingIsDroppedHoweverLongCredentialsAreBroken(t *testing.T) {
 		broken = false
 		checkDocuments(t, s, b, deliver(t, o, b, 1))
 	}
+}
+
+func TestWhatAProxyBeforeOneNodeRefusesIsNotTheDocumentsFault(t *testing.T) {
+	f := func(name string, refuses func(bulks int, r *http.Request) bool, nodes int) {
+		t.Run(name, func(t *testing.T) {
+			for _, status := range []int{http.StatusForbidden, http.StatusBadRequest} {
+				s := newBulkServer(t)
+				var bulks atomic.Int64
+				proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					n := 0
+					if strings.HasSuffix(r.URL.Path, "_bulk") {
+						n = int(bulks.Add(1))
+					}
+					if refuses(n, r) {
+						w.WriteHeader(status)
+						io.WriteString(w, "<html>blocked</html>")
+						return
+					}
+					s.ServeHTTP(w, r)
+				}))
+				t.Cleanup(proxy.Close)
+				cfg := testConfig([]string{proxy.URL + "/es", s.url}[:nodes]...)
+				cfg.ManageTemplate = false
+				o := newOutput(t, cfg)
+				for i := range 10 {
+					b := newBatch(0, nil)
+					b.First, b.Next, b.Count = uint64(i+1), uint64(i+2), 1
+					b.Events = syslog.AppendRecord(b.Events, newEvent(i, "text"))
+					if rejections := deliver(t, o, b, 5); len(rejections) > 0 {
+						t.Fatalf("status %d: event %d was rejected: %+v", status, i, rejections[0])
+					}
+				}
+				if s.count() != 10 {
+					t.Errorf("status %d: %d documents, want 10", status, s.count())
+				}
+			}
+		})
+	}
+	f("one of two nodes always", func(int, *http.Request) bool { return true }, 2)
+	f("the only node once", func(bulks int, _ *http.Request) bool { return bulks == 4 }, 1)
 }
 
 func TestDocumentsWhoseAnswerWasLostAreThereOnce(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	es "github.com/elastic/go-elasticsearch/v8"
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/klauspost/compress/gzip"
 )
@@ -37,16 +38,16 @@ type outcome struct {
 	reason  string
 }
 
-// send sends the items from i up to j and notes what the answer says of each. The
+// send sends the items from i up to j by client and notes what the answer says of each. The
 // error is nil where all are done; where it is not and the result is answered, it
 // says why the others are not.
-func (s *sender) send(ctx context.Context, b *bulk, i, j int) (requestVerdict, error) {
+func (s *sender) send(ctx context.Context, client *es.BaseClient, b *bulk, i, j int) (requestVerdict, error) {
 	w := s.w
 	if err := w.pace.begin(ctx); err != nil {
 		return unknown, err
 	}
 	start := time.Now()
-	result, err := s.exchange(ctx, b, i, j)
+	result, err := s.exchange(ctx, client, b, i, j)
 	turnedAway := result == overloaded
 	if result == answered {
 		turnedAway, err = s.settle(b, i)
@@ -57,7 +58,7 @@ func (s *sender) send(ctx context.Context, b *bulk, i, j int) (requestVerdict, e
 }
 
 // exchange sends a request and reads its answer into outcomes.
-func (s *sender) exchange(ctx context.Context, b *bulk, i, j int) (requestVerdict, error) {
+func (s *sender) exchange(ctx context.Context, client *es.BaseClient, b *bulk, i, j int) (requestVerdict, error) {
 	w := s.w
 	var host string
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, nodeKey{}, &host), w.cfg.Timeout)
@@ -74,7 +75,7 @@ func (s *sender) exchange(ctx context.Context, b *bulk, i, j int) (requestVerdic
 	if len(body) > expectAbove {
 		header.Set("Expect", "100-continue")
 	}
-	res, err := s.bulk(ctx, body, header)
+	res, err := s.bulk(ctx, client, body, header)
 	if err != nil {
 		w.metrics.requests.WithLabelValues("0").Inc()
 		// What answers next may be another cluster, or one that lost its data.
@@ -107,7 +108,7 @@ func (s *sender) exchange(ctx context.Context, b *bulk, i, j int) (requestVerdic
 	return answered, nil
 }
 
-func (s *sender) bulk(ctx context.Context, body []byte, header http.Header) (*esapi.Response, error) {
+func (s *sender) bulk(ctx context.Context, client *es.BaseClient, body []byte, header http.Header) (*esapi.Response, error) {
 	w := s.w
 	r := esapi.BulkRequest{
 		Index:      w.target,
@@ -119,7 +120,7 @@ func (s *sender) bulk(ctx context.Context, body []byte, header http.Header) (*es
 	if w.requireDataStream {
 		r.RequireDataStream = &w.requireDataStream
 	}
-	return r.Do(ctx, w.client)
+	return r.Do(ctx, client)
 }
 
 // settle takes over what an answer says of the items from i on. turnedAway says
@@ -167,22 +168,28 @@ func (s *sender) settle(b *bulk, i int) (turnedAway bool, err error) {
 	return false, nil
 }
 
-// probe asks whether Elasticsearch itself is behind the address of bulk requests,
-// with a request of nothing, which it answers with an error of its own. If it
-// does, whatever refused a document before did so because of the document.
-func (s *sender) probe(ctx context.Context) bool {
+// probe asks whether Elasticsearch itself is behind a node that refused a bulk
+// request, with one of nothing, which it answers with an error of its own. If it
+// does, it returns a client of this node: what refuses a document there once more
+// does so because of the document.
+func (s *sender) probe(ctx context.Context, host string) *es.BaseClient {
+	client, err := s.w.transport.only(host)
+	if err != nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.w.cfg.Timeout)
 	defer cancel()
-	res, err := s.bulk(ctx, []byte("\n"), http.Header{})
+	res, err := s.bulk(ctx, client, []byte("\n"), http.Header{})
 	if err != nil {
-		return false
+		return nil
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusOK {
-		return true
+	if res.StatusCode != http.StatusOK {
+		if _, structured := statusError(res, host); !structured || res.StatusCode != http.StatusBadRequest {
+			return nil
+		}
 	}
-	_, structured := statusError(res, "")
-	return structured && res.StatusCode == http.StatusBadRequest
+	return client
 }
 
 // compress returns body in gzip; it is valid until the next call.

@@ -185,6 +185,9 @@ type passing struct {
 // another pass, else why there is no use in one.
 func (w *write) pass(ctx context.Context, s *sender, b *bulk) error {
 	docs, size := w.cfg.BulkMaxDocs, int(w.cfg.BulkMaxBytes)
+	// client sends the next request, barred is how many nodes could not be reached
+	// with the document at i for what is before them.
+	client, barred := w.client, 0
 	for i := 0; i < len(b.items); {
 		if w.stopped.Load() {
 			return errStopped
@@ -193,7 +196,9 @@ func (w *write) pass(ctx context.Context, s *sender, b *bulk) error {
 			return err
 		}
 		j := b.fit(i, min(size, w.pace.request()), docs)
-		result, err := s.send(ctx, b, i, j)
+		result, err := s.send(ctx, client, b, i, j)
+		second := client != w.client
+		client = w.client
 		switch result {
 		case answered:
 			if err != nil {
@@ -213,16 +218,25 @@ func (w *write) pass(ctx context.Context, s *sender, b *bulk) error {
 				docs = (j - i + 1) / 2
 				continue
 			}
-			if !s.probe(ctx) {
+			refusal := err.(*StatusError)
+			if !second {
+				docs = 1 // this document again: there, or at another node
+				if c := s.probe(ctx, refusal.Host); c != nil {
+					client = c
+					continue
+				}
+				if barred++; barred < len(w.transport.hosts.nodes) {
+					continue
+				}
 				return err
 			}
-			w.reject(b.items[i].event, err.(*StatusError))
+			w.reject(b.items[i].event, refusal)
 		case overloaded, unknown:
 			return &passing{err, result == unknown}
 		case denied:
 			return err
 		}
-		i = j
+		i, barred = j, 0
 	}
 	return nil
 }
