@@ -103,7 +103,9 @@ func (w *write) findSent(ctx context.Context, b *bulk) error {
 	return nil
 }
 
-// ask marks the items that an index holds.
+// ask marks the items that an index holds. An index that cannot say of one, as where
+// its shard is not there, is asked again later: the document may be in it. One that was
+// deleted meanwhile holds nothing.
 func (w *write) ask(ctx context.Context, index string, items []bulkItem) error {
 	body := []byte(`{"ids":[`)
 	for k, it := range items {
@@ -114,7 +116,10 @@ func (w *write) ask(ctx context.Context, index string, items []bulkItem) error {
 	}
 	body = append(body, "]}"...)
 	var answer struct {
-		Docs []struct{ Found bool }
+		Docs []struct {
+			Found bool
+			Error errorDetail
+		}
 	}
 	err := w.request(ctx, esapi.MgetRequest{
 		Index: index, Body: bytes.NewReader(body), Source: []string{"false"}, FilterPath: []string{"docs.found", "docs.error"},
@@ -127,7 +132,12 @@ func (w *write) ask(ctx context.Context, index string, items []bulkItem) error {
 	}
 	found := 0
 	for k, doc := range answer.Docs {
-		if doc.Found {
+		switch {
+		case doc.Error.Type == "security_exception":
+			err = &StatusError{Status: http.StatusForbidden, Reason: join("index "+index, doc.Error.Type, doc.Error.Reason)}
+		case doc.Error.Type != "" && doc.Error.Type != "index_not_found_exception":
+			err = fmt.Errorf("index %s does not say whether it holds a document sent before: %s", index, join(doc.Error.Type, doc.Error.Reason))
+		case doc.Found:
 			w.progress.states[items[k].event] = duplicate
 			found++
 		}
@@ -137,5 +147,5 @@ func (w *write) ask(ctx context.Context, index string, items []bulkItem) error {
 		w.sawDuplicates.Store(true)
 		w.metrics.duplicate.Add(float64(found))
 	}
-	return nil
+	return err
 }

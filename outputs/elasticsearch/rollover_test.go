@@ -1,0 +1,127 @@
+package elasticsearch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/outputs"
+)
+
+// stream makes a data stream of a bulkServer, whose backing indices are asked for.
+type stream struct {
+	*bulkServer
+	// The mutex guards these too.
+
+	// made is when each backing index was, the newest last.
+	made []time.Time
+	// fault is what the older ones answer of a document; "" for whether it is there.
+	fault string
+}
+
+func newStream(t *testing.T) *stream {
+	s := &stream{bulkServer: newBulkServer(t), made: []time.Time{batchTime.Add(-time.Hour)}}
+	s.other = s.ask
+	return s
+}
+
+// rollover begins a new backing index.
+func (s *stream) rollover() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.docs[fmt.Sprint("backing-", len(s.made))] = s.docs["logs-syslog-default"]
+	delete(s.docs, "logs-syslog-default")
+	s.made = append(s.made, batchTime.Add(time.Hour))
+}
+
+func (s *stream) setFault(fault string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
+// sends counts the documents of all bulk requests.
+func (s *stream) sends() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.requests {
+		n += len(r.items)
+	}
+	return n
+}
+
+func (s *stream) ask(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := map[string]any{}
+	if index, found := strings.CutSuffix(strings.Trim(r.URL.Path, "/"), "/_mget"); found {
+		var want struct{ IDs []string }
+		body, _ := io.ReadAll(r.Body)
+		if err := json.Unmarshal(body, &want); err != nil {
+			s.t.Error(err)
+		}
+		var docs []any
+		for _, id := range want.IDs {
+			_, found := s.docs[index][id]
+			doc := map[string]any{"found": found}
+			if s.fault != "" {
+				doc = map[string]any{"error": map[string]any{"type": s.fault, "reason": "no reason"}}
+			}
+			docs = append(docs, doc)
+		}
+		answer["docs"] = docs
+	} else if strings.HasSuffix(r.URL.Path, "/_settings/index.creation_date") {
+		for i, at := range s.made {
+			answer[fmt.Sprint("backing-", i+1)] = map[string]any{"settings": map[string]any{"index.creation_date": fmt.Sprint(at.UnixMilli())}}
+		}
+	}
+	json.NewEncoder(w).Encode(answer)
+}
+
+// newStreamOutput is an output that has found its server.
+func newStreamOutput(t *testing.T, s *stream) *Output {
+	cfg := testConfig(s.url)
+	cfg.ManageTemplate = false
+	return newOutput(t, cfg)
+}
+
+func TestAnOlderIndexThatCannotSayHoldsItsDocuments(t *testing.T) {
+	for _, fault := range []string{"no_shard_available_action_exception", "illegal_state_exception"} {
+		s := newStream(t)
+		b := newBatch(5, nil)
+		deliver(t, newStreamOutput(t, s), b, 1)
+		s.rollover()
+		s.setFault(fault)
+		o := newStreamOutput(t, s) // after a kill -9
+		var rejected *outputs.Rejected
+		if err := o.Write(t.Context(), b); err == nil || errors.As(err, &rejected) || !strings.Contains(err.Error(), fault) || !strings.Contains(err.Error(), "backing-1") {
+			t.Errorf("%s: Write returned %v", fault, err)
+		}
+		if n := s.sends(); n != 5 {
+			t.Errorf("%s: %d documents were sent again", fault, n-5)
+		}
+		s.setFault("")
+		checkDocuments(t, s.bulkServer, b, deliver(t, o, b, 1))
+	}
+}
+
+// An older index that was deleted holds nothing, and of one that must not be read it
+// is not known.
+func TestAnOlderIndexThatNeverAnswersHoldsNothingUp(t *testing.T) {
+	for _, fault := range []string{"index_not_found_exception", "security_exception"} {
+		s := newStream(t)
+		s.rollover()
+		s.setFault(fault)
+		b := newBatch(5, nil)
+		o := newStreamOutput(t, s)
+		checkDocuments(t, s.bulkServer, b, deliver(t, o, b, 1))
+		if o.cannotAsk.Load() != (fault == "security_exception") {
+			t.Errorf("%s: cannotAsk is %v", fault, o.cannotAsk.Load())
+		}
+	}
+}
