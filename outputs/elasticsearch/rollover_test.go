@@ -125,3 +125,42 @@ func TestAnOlderIndexThatNeverAnswersHoldsNothingUp(t *testing.T) {
 		}
 	}
 }
+
+func TestDocumentsOfAnUnknownOutcomeAreAskedForUntilTheyAreKnown(t *testing.T) {
+	f := func(name string, crash bool) {
+		t.Run(name, func(t *testing.T) {
+			s := newStream(t)
+			b := newBatch(5, nil)
+			o := newStreamOutput(t, s)
+			o.prepared, o.certain = true, []uint64{b.After}
+			first := 0 // the request whose answer is lost
+			if crash {
+				// The answer is the process that was killed.
+				deliver(t, o, b, 1)
+				first = -1
+				s.requests = nil
+				o = newStreamOutput(t, s)
+			}
+			s.answer = func(n int, answer []byte, w http.ResponseWriter) bool {
+				if n == first {
+					cut(w, answer[:len(answer)/2], len(answer))
+				}
+				return false
+			}
+			s.request = func(n int, _ *bulkRequest, w http.ResponseWriter, _ *http.Request) bool {
+				if n != first+1 {
+					return false
+				}
+				writeError(w, http.StatusTooManyRequests, "es_rejected_execution_exception", "queue is full")
+				s.rollover()
+				return true
+			}
+			checkDocuments(t, s.bulkServer, b, deliver(t, o, b, 1))
+			if len(s.made) != 2 {
+				t.Errorf("the stream has %d indices", len(s.made))
+			}
+		})
+	}
+	f("the answer is cut", false)
+	f("the process is killed", true)
+}

@@ -163,7 +163,7 @@ func (w *write) deliver(ctx context.Context, s *sender, b *bulk) error {
 		if attempt >= attemptsMax || w.stopped.Load() {
 			return p.error
 		}
-		sent = p.unknown
+		sent = sent || p.unknown // one that is turned away makes nothing known
 		pause := min(w.cfg.BackoffMax, w.cfg.BackoffInit<<(attempt-1))
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2+1)):
