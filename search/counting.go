@@ -30,7 +30,7 @@ type portion struct {
 }
 
 func (c *counting) run(ctx context.Context, blocks []blockInfo) error {
-	workers := newPool(func() *worker { return c.worker(c.log, c.query) })
+	workers := newPool(func() *worker { return c.worker(ctx, c.log, c.query) })
 	defer workers.close()
 	var reading []*portion
 	var spare []*portion

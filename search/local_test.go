@@ -95,6 +95,37 @@ func TestLogIsSearchedBesideItsWriter(t *testing.T) {
 	}
 }
 
+func TestASearchEndsWithinABlockThatTakesLong(t *testing.T) {
+	dir := t.TempDir()
+	l, err := spool.Open(spool.Config{Dir: dir, KeepDelivered: true, Sync: spool.SyncOS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var b spool.Batch
+	for range 1000 {
+		b.Records = syslog.AppendRecord(b.Records, event("web1", "app", "", "", "", strings.Repeat("x", 1000)))
+		b.Count++
+	}
+	if _, err := l.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	// It would take minutes.
+	const query = `/` + `(?:\w?){1000}(?:\w?){1000}` + `[\x{10FFFE}\x{10FFFF}]/`
+	for _, query := range []string{query, query + ` | count by host`} {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("no patience"))
+		started := time.Now()
+		stats, err := NewLocal(l.View()).Search(ctx, Request{Query: query}, func([]byte) error { return nil })
+		cancel()
+		if err == nil || err.Error() != "no patience" || stats.BlocksRead > 1 {
+			t.Errorf("%s: %v, %+v", query, err, stats)
+		}
+		if took := time.Since(started); took > 10*time.Second {
+			t.Errorf("%s: it took %v", query, took)
+		}
+	}
+}
+
 func TestIndexOfSegmentsIsKeptAndForgotten(t *testing.T) {
 	dir := t.TempDir()
 	writeLog(t, dir, 50)

@@ -13,6 +13,9 @@ const (
 	// MaxQueryLength is the longest query in octets.
 	MaxQueryLength = 4096
 	maxDepth       = 50
+	// maxInstructions is how many instructions the regular expressions of a query
+	// compile to, together: each can be run for each octet of a text.
+	maxInstructions = 5000
 )
 
 // Query is a parsed query. It is immutable and safe for concurrent use.
@@ -109,6 +112,8 @@ type parser struct {
 	tok   token
 	depth int
 	now   time.Time
+	// instructions are those of the regular expressions so far.
+	instructions int
 }
 
 // scope is the field whose values are being read.

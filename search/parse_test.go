@@ -54,6 +54,26 @@ func TestQueriesAreUnderstood(t *testing.T) {
 	f(`app:*`, `app:*`)
 }
 
+func TestRegularExpressionsAreBoundedTogether(t *testing.T) {
+	f := func(query string, wantColumn int) {
+		t.Helper()
+		_, err := Parse(query)
+		var se *SyntaxError
+		switch {
+		case wantColumn == 0 && err != nil:
+			t.Errorf("%.100s: %v", query, err)
+		case wantColumn > 0 && (!errors.As(err, &se) || se.Column != wantColumn || !strings.Contains(se.Text, "5000 instructions")):
+			t.Errorf("%.100s: %v, want an error at column %d", query, err, wantColumn)
+		}
+	}
+	never := `[\x{10FFFE}\x{10FFFF}]/`
+	f(`/(?:\w?){1000}`+never, 0)
+	f(`/`+strings.Repeat(`(?:\w?){1000}`, 290)+never, 1)
+	f(`x or app:/`+strings.Repeat(`(?:\w?){1000}`, 3)+never, 10)
+	f(strings.Repeat(`/(?:\w?){1000}`+never+` or `, 2)+`/(?:\w?){900}/`, 83)
+	f(`/^\d{1,3}(\.\d{1,3}){3}$/ /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/i /(GET|POST) \S{1,500} HTTP/`, 0)
+}
+
 func TestErrorsPointAtTheirColumn(t *testing.T) {
 	f := func(query string, column int, want string) {
 		t.Helper()

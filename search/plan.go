@@ -191,8 +191,8 @@ func boundsOf(q *Query, r Request) bounds {
 }
 
 // worker returns a worker on l.
-func (b bounds) worker(l log, q *Query) *worker {
-	return &worker{reader: l.reader(), query: q, matcher: q.Matcher(), since: b.since, until: b.until, from: b.from, below: b.below}
+func (b bounds) worker(ctx context.Context, l log, q *Query) *worker {
+	return &worker{ctx: ctx, reader: l.reader(), query: q, matcher: q.Matcher(), since: b.since, until: b.until, from: b.from, below: b.below}
 }
 
 // progress tells now and then how far a search is.
@@ -288,7 +288,7 @@ func (s *scan) run(ctx context.Context, emit func(*syslog.Event) error) error {
 	s.stats.DamagedBlocks = damaged
 	s.stats.Blocks = len(s.queue) + s.stats.BlocksSkipped
 	heap.Init(&s.queue)
-	workers := newPool(func() *worker { return s.worker(s.log, s.query) })
+	workers := newPool(func() *worker { return s.worker(ctx, s.log, s.query) })
 	defer workers.close()
 	var e syslog.Event
 	for {

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"sync"
@@ -14,6 +15,7 @@ const maxWorkers = 4
 
 // worker reads blocks and matches their events. It is for one goroutine.
 type worker struct {
+	ctx          context.Context // of the search: its end ends the reading of a block
 	reader       reader
 	query        *Query
 	matcher      *Matcher
@@ -69,6 +71,9 @@ func (w *worker) each(b blockInfo, st *Stats, sift func(t int64, position uint64
 		t := e.TimeNano()
 		if t < w.since || t > w.until || position < w.from || sift != nil && !sift(t, position) {
 			continue
+		}
+		if w.ctx.Err() != nil { // a match can take long
+			return context.Cause(w.ctx)
 		}
 		if w.matcher.Match(&e) {
 			f(&e, record, t, position)
@@ -134,7 +139,8 @@ func (p *pool) wait() {
 	p.pending = p.pending[1:]
 }
 
-// close waits until the workers have ended; each finishes its block.
+// close waits until the workers have ended; each finishes its block, or the event in
+// hand where the search's context has ended.
 func (p *pool) close() {
 	for _, lane := range p.lanes {
 		close(lane)

@@ -26,9 +26,23 @@ type regexpNode struct {
 
 // regexpNode makes a term of a regular expression.
 func (p *parser) regexpNode(t token, in *scope) (node, error) {
+	wrong := func(err error) error {
+		return p.fail(t.at, "%s", strings.Replace(err.Error(), "error parsing regexp: ", "regular expression: ", 1))
+	}
+	parsed, err := syntax.Parse(t.text, syntax.Perl)
+	if err != nil {
+		return nil, wrong(err)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, wrong(err)
+	}
+	if p.instructions += len(program.Inst); p.instructions > maxInstructions {
+		return nil, p.fail(t.at, "the regular expressions compile to more than %d instructions; repeat less in them", maxInstructions)
+	}
 	re, err := regexp.Compile(t.text)
 	if err != nil {
-		return nil, p.fail(t.at, "%s", strings.Replace(err.Error(), "error parsing regexp: ", "regular expression: ", 1))
+		return nil, wrong(err)
 	}
 	n := regexpNode{re: re, dim: dimOther}
 	if in == nil {

@@ -104,11 +104,15 @@ func (s *Server) trusted(r *http.Request) bool {
 	return ok && c.role == RoleAdmin
 }
 
-// allow serves those who have a role, within their limits.
+// allow serves those who have a role, within their limits. A page of another site that
+// a user's browser shows is none of them: it could not read the answer, but make it cost.
 func (s *Server) allow(role Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := s.identify(r)
 		switch {
+		case r.Header.Get("Sec-Fetch-Site") == "cross-site":
+			writeFailure(w, http.StatusForbidden, search.Failure{Message: "requests that a browser sends for a page of another site are not answered"})
+			return
 		case !ok:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="syslane"`)
 			writeFailure(w, http.StatusUnauthorized, search.Failure{Message: "a token is needed: Authorization: Bearer TOKEN"})

@@ -8,7 +8,8 @@
 //
 // Without a token only loopback addresses are served, and only to requests that
 // name a loopback address or localhost as their host: otherwise any page that a
-// user of this machine opens could read the log by DNS rebinding. With tokens,
+// user of this machine opens could read the log by DNS rebinding. What a browser sends
+// for a page of another site is refused but for the page and health. With tokens,
 // all but health and the page want one as "Authorization: Bearer TOKEN", metrics one of
 // the role admin. Health answers everyone, but gives its reasons to admins only; the
 // page holds nothing of the log, and asks for a token when it needs one.

@@ -209,6 +209,26 @@ func TestWithoutTokenOnlyLoopbackIsServed(t *testing.T) {
 	}
 }
 
+func TestPagesOfOthersAreRefusedByWhatTheBrowserSaysOfThem(t *testing.T) {
+	_, url := start(t, Config{Searcher: &fakeSearcher{}, Gatherer: prometheus.NewRegistry()})
+	for _, path := range []string{search.Path, lokiPath + "labels", "/metrics"} {
+		for _, site := range []string{"same-origin", "same-site", "none"} {
+			if status, body, _ := get(t, url+path, "Sec-Fetch-Site", site); status != 200 {
+				t.Error(path, site, status, body)
+			}
+		}
+		if status, body, _ := get(t, url+path, "Sec-Fetch-Site", "cross-site"); status != 403 || !strings.Contains(body, "another site") {
+			t.Error(path, status, body)
+		}
+	}
+	// The page may be linked to, and what watches may ask.
+	for _, path := range []string{"/", "/healthz"} {
+		if status, body, _ := get(t, url+path, "Sec-Fetch-Site", "cross-site"); status != 200 {
+			t.Error(path, status, body)
+		}
+	}
+}
+
 func TestSearchStreamsDocuments(t *testing.T) {
 	f := &fakeSearcher{results: 3}
 	_, url := start(t, Config{Searcher: f})
