@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/syslane/syslane/internal/vfs"
 )
@@ -139,6 +140,13 @@ func eachInFile(fsys vfs.FS, path string, f func(Entry) error) (damaged int, err
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	return damaged, err
+}
+
+// firstTime returns when the first entry of a file was refused; the zero time where it
+// holds none that can be read.
+func firstTime(fsys vfs.FS, path string) (first time.Time) {
+	eachInFile(fsys, path, func(e Entry) error { first = e.Time; return io.EOF })
+	return first
 }
 
 // eachLine calls f for the entries in an open file.

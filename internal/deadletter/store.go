@@ -16,7 +16,8 @@
 //   - a line that a crash left unfinished is cut off when the file is opened, and
 //     none is ever glued to another;
 //   - the files of one output never take more than TotalSize and one FileSize: the
-//     oldest full file is removed, logged with its number of entries, and counted;
+//     oldest of those that do not grow is removed, logged with its number of entries,
+//     and counted;
 //   - a damaged line is passed over and counted, never fatal.
 //
 // After a crash between Append and the move of the delivery's cursor the same
@@ -30,7 +31,9 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -46,7 +49,8 @@ type Config struct {
 	// FileSize is the size in octets from which on a file counts as full.
 	// Default 64 MiB.
 	FileSize int64
-	// TotalSize bounds what the full files take together, in octets. Default 1 GiB.
+	// TotalSize bounds what the full files take together, with those that a replay took
+	// or left, in octets. Default 1 GiB.
 	TotalSize int64
 	// FS is the file system; default the real one.
 	FS     vfs.FS
@@ -200,7 +204,7 @@ func (s *Store) renew() (gone bool, err error) {
 	}
 	old := s.f
 	s.f, s.size, s.torn = f, size, false
-	return true, old.Close()
+	return true, errors.Join(old.Close(), s.makeRoom())
 }
 
 func (s *Store) write(lines []byte) error {
@@ -255,36 +259,59 @@ func (s *Store) seal() error {
 	if err := old.Close(); err != nil {
 		s.cfg.Logger.Warn().Err(err).Msg("full file of the dead letter did not close cleanly")
 	}
-	return s.makeRoom(append(sealed, number))
+	return s.makeRoom()
 }
 
 func (s *Store) sealedPath(n uint64) string {
 	return filepath.Join(s.cfg.Dir, sealedName(s.cfg.Output, n))
 }
 
-// makeRoom removes the oldest full files until the rest is within bounds.
-func (s *Store) makeRoom(sealed []uint64) error {
-	sizes := make([]int64, len(sealed))
+// makeRoom removes the oldest files that do not grow until the rest is within bounds.
+func (s *Store) makeRoom() error {
+	names, err := listFull(s.cfg.FS, s.cfg.Dir, s.cfg.Output)
+	if err != nil {
+		return err
+	}
+	type file struct {
+		path  string
+		size  int64
+		first time.Time
+	}
+	var full []file
 	total := int64(0)
-	for i, n := range sealed {
-		info, err := s.cfg.FS.Stat(s.sealedPath(n))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range names {
+		path := filepath.Join(s.cfg.Dir, name)
+		info, err := s.cfg.FS.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a replay is done with it
+		} else if err != nil {
 			return err
 		}
-		sizes[i] = info.Size
+		full = append(full, file{path: path, size: info.Size})
 		total += info.Size
 	}
-	for i := 0; i < len(sealed)-1 && total > s.cfg.TotalSize; i++ {
-		path := s.sealedPath(sealed[i])
+	if total <= s.cfg.TotalSize {
+		return nil
+	}
+	// The names do not tell which is the oldest: a replay leaves what was refused
+	// again in a new file, and takes the growing one before those that are full. One
+	// that cannot be read is the first to go.
+	for i := range full {
+		full[i].first = firstTime(s.cfg.FS, full[i].path)
+	}
+	slices.SortStableFunc(full, func(a, b file) int { return a.first.Compare(b.first) })
+	for i := 0; i < len(full)-1 && total > s.cfg.TotalSize; i++ {
+		path := full[i].path
 		count := uint64(0)
 		damaged, err := eachInFile(s.cfg.FS, path, func(Entry) error { count++; return nil })
 		if errors.Is(err, fs.ErrNotExist) {
+			total -= full[i].size
 			continue
 		}
 		if err := s.cfg.FS.Remove(path); err != nil {
 			return err
 		}
-		total -= sizes[i]
+		total -= full[i].size
 		count += uint64(damaged)
 		s.removed += count
 		s.cfg.Logger.Error().Str("file", path).Uint64("messages", count).

@@ -223,6 +223,63 @@ func TestReplayKeepsWhatIsRefusedAgainWithItsNewReason(t *testing.T) {
 	}
 }
 
+func TestWhatReplaysLeaveTakesNoMoreRoomThanFullFiles(t *testing.T) {
+	broken := errors.New("the server is down")
+	replays := map[string]func([]Entry) ([]Entry, error){
+		"fail":             func([]Entry) ([]Entry, error) { return nil, broken },
+		"are refused":      func(e []Entry) ([]Entry, error) { return e, nil },
+		"are rarely there": nil,
+	}
+	for name, replay := range replays {
+		dir := t.TempDir()
+		s := mustOpen(t, Config{Dir: dir, FileSize: 2000, TotalSize: 5000})
+		const n = 150
+		for i := range n {
+			mustAppend(t, s, entry(i, strings.Repeat("x", i%50)))
+			switch {
+			case replay != nil && i%5 == 4:
+				if _, err := Replay(vfs.OS, dir, "es", replay); err != nil && !errors.Is(err, broken) {
+					t.Fatal(err)
+				}
+			case replay == nil && i == 20:
+				if _, err := Replay(vfs.OS, dir, "es", replays["are refused"]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		names, err := vfs.OS.List(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := int64(0)
+		for _, name := range names {
+			info, err := vfs.OS.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += info.Size
+		}
+		if total > 5000+2*2000+1000 {
+			t.Errorf("replays that %s: %d octets in %d files", name, total, len(names))
+		}
+		got, damaged := all(t, dir, "es")
+		if damaged != 0 || s.Removed() == 0 {
+			t.Errorf("replays that %s: %d there, %d removed, %d damaged", name, len(got), s.Removed(), damaged)
+		}
+		// The oldest are gone, and no others.
+		there := make(map[uint64]bool)
+		for _, e := range got {
+			there[e.Position] = true
+		}
+		for i := range uint64(len(there)) {
+			if !there[n-1-i] {
+				t.Errorf("replays that %s: of %d entries %d is not there", name, len(there), n-1-i)
+				break
+			}
+		}
+	}
+}
+
 // Whatever a replay does while the Store appends, each entry is replayed or there.
 func TestNothingIsLostBetweenAStoreAndReplaysBesideIt(t *testing.T) {
 	const n = 600
