@@ -109,6 +109,13 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 	if err = n.openWeb(); err != nil {
 		return n, err
 	}
+	// Before the inputs: one that is abandoned hands over what it has received.
+	id := n.log.ID()
+	n.pipeline = pipeline.New(pipeline.Config{
+		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: p.readings(), Rules: p.Rules, Host: p.host,
+		TailSeed:   binary.LittleEndian.Uint64(id[8:]), // the first octets are in every event id
+		Registerer: p.registry, Logger: n.logger,
+	})
 	for _, planned := range p.Outputs {
 		if err = n.openOutput(planned); err != nil {
 			return n, fmt.Errorf("output %q: %w", planned.Name, err)
@@ -119,12 +126,6 @@ func Open(role Role, p *Plan) (n *Node, err error) {
 			return n, fmt.Errorf("input %q: %w", planned.Name, err)
 		}
 	}
-	id := n.log.ID()
-	n.pipeline = pipeline.New(pipeline.Config{
-		Log: n.log, Node: [4]byte(id[:4]), Streams: n.streams, Readings: p.readings(), Rules: p.Rules, Host: p.host,
-		TailSeed:   binary.LittleEndian.Uint64(id[8:]), // the first octets are in every event id
-		Registerer: p.registry, Logger: n.logger,
-	})
 	p.registry.MustRegister(newAccounts(n))
 	n.reloads = newReloadMetrics(p.registry, p.hash)
 	return n, nil

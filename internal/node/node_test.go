@@ -143,7 +143,8 @@ func TestFailedOpenLeavesNothingOpen(t *testing.T) {
 	}
 	defer taken.Close()
 	state, free := t.TempDir(), freeAddr(t)
-	plan, err := load(t, fmt.Sprintf("[[input]]\ntype = \"tcp\"\nlisten = %q\n[[input]]\ntype = \"tcp\"\nlisten = %q", free, taken.Addr()), state)
+	plan, err := load(t, fmt.Sprintf("[[input]]\ntype = \"file\"\ninclude = [%q]\n[[input]]\ntype = \"tcp\"\nlisten = %q\n[[input]]\ntype = \"tcp\"\nlisten = %q",
+		filepath.Join(state, "*.txt"), free, taken.Addr()), state)
 	if err != nil {
 		t.Fatal(err)
 	}

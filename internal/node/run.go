@@ -156,6 +156,10 @@ func (n *Node) sendings() []*sending {
 // node that was only partly opened.
 func (n *Node) close() {
 	if !n.running {
+		if n.pipeline != nil {
+			// A log that takes nothing must not keep the mistake from being told.
+			defer time.AfterFunc(inputGrace, n.pipeline.Close).Stop()
+		}
 		// An input gives up its address when Run finds its context ended.
 		for _, in := range n.inputs {
 			n.abandon(in)
