@@ -65,8 +65,9 @@ func (c *change[P]) keepsConnections() bool {
 }
 
 // compare tells what is to be done to get from old to p, in a process that was started
-// with the plan started.
-func (p *Plan) compare(old, started *Plan) (d difference) {
+// with the plan started. outputs are those that run: one of old may stand still, or go on
+// by an older plan.
+func (p *Plan) compare(old, started *Plan, outputs []*sending) (d difference) {
 	say := func(format string, args ...any) { d.said = append(d.said, fmt.Sprintf(format, args...)) }
 	d.inputs = changes(old.Inputs, p.Inputs, func(in *PlannedInput) string { return in.Name },
 		func(a, b *PlannedInput) bool { return a.print == b.print })
@@ -89,14 +90,22 @@ func (p *Plan) compare(old, started *Plan) (d difference) {
 			d.restart = append(d.restart, fmt.Sprintf("input %s: sockets", in.Name))
 		}
 	}
+	running := make(map[string]string)
+	for _, s := range outputs {
+		running[s.name] = s.planned.print
+	}
 	d.outputs = changes(old.Outputs, p.Outputs, func(o *PlannedOutput) string { return o.Name },
-		func(a, b *PlannedOutput) bool { return a.print == b.print })
+		func(a, b *PlannedOutput) bool { return a.print == b.print && running[b.Name] == b.print })
 	for i := range d.outputs {
 		c, note := &d.outputs[i], ""
-		if c.now == nil {
+		verb := c.verb()
+		switch {
+		case c.now == nil:
 			note = "; its place in the log is kept, and with it the messages it has not taken, until: syslane spool drop-cursor"
+		case c.before != nil && c.before.print == c.now.print:
+			verb = "opened again" // with what an earlier reload could not open
 		}
-		say("output %s %s%s", c.name, c.verb(), note)
+		say("output %s %s%s", c.name, verb, note)
 	}
 	changed := func(key string) bool { return p.prints[key] != old.prints[key] }
 	for _, key := range []string{"transform", "route", "dedupe", "limit"} {

@@ -61,7 +61,7 @@ func (n *Node) replace(r *run, report *Reload) error {
 	if len(p.Alerts) > 0 && !n.role.Search {
 		return errAlertsOfRelay(n.role)
 	}
-	d := p.compare(old, n.begun)
+	d := p.compare(old, n.begun, n.sendings())
 	c, err := n.prepare(old, p, &d)
 	if err != nil {
 		return err
@@ -275,39 +275,55 @@ func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
 // has handed over, or leaves it in the log; one that is changed goes on from there.
 func (n *Node) replaceOutputs(r *run, d *difference, c *changeover) {
 	for i := range d.outputs {
+		name, now := d.outputs[i].name, d.outputs[i].now
 		if d.outputs[i].before == nil {
 			continue
 		}
 		n.mu.Lock()
-		at := slices.IndexFunc(n.deliveries, func(s *sending) bool { return s.name == d.outputs[i].name })
-		s := n.deliveries[at]
-		n.mu.Unlock()
-		s.halt()
-		n.disconnect(s)
-		if d.outputs[i].now == nil {
-			n.mu.Lock()
-			n.deliveries = slices.Delete(slices.Clone(n.deliveries), at, at+1)
-			n.mu.Unlock()
-			continue
+		at := slices.IndexFunc(n.deliveries, func(s *sending) bool { return s.name == name })
+		var s *sending // nil: it stands still since an earlier reload
+		if at >= 0 {
+			s = n.deliveries[at]
 		}
-		next, err := n.reopen(c, *d.outputs[i].now)
-		if err != nil {
-			c.failed = append(c.failed, fmt.Sprintf("output %q goes on as before: %v", s.name, err))
-			if next, err = n.reopen(c, s.planned); err != nil {
-				// What it has yet to take stays in the log.
-				c.failed = append(c.failed, fmt.Sprintf("output %q stands still until the next reload or start: %v", s.name, err))
-				n.mu.Lock()
-				n.deliveries = slices.Delete(slices.Clone(n.deliveries), at, at+1)
-				n.mu.Unlock()
-				continue
-			}
+		n.mu.Unlock()
+		if s != nil {
+			s.halt()
+			n.disconnect(s)
+		}
+		var next *sending
+		if now != nil {
+			next = n.resume(c, s, *now)
 		}
 		n.mu.Lock()
 		n.deliveries = slices.Clone(n.deliveries)
-		n.deliveries[at] = next
+		switch {
+		case next != nil && s != nil:
+			n.deliveries[at] = next
+		case next != nil:
+			n.deliveries = append(n.deliveries, next)
+		case s != nil:
+			n.deliveries = slices.Delete(n.deliveries, at, at+1)
+		}
 		n.mu.Unlock()
-		n.deliver(r, next)
+		if next != nil {
+			n.deliver(r, next)
+		}
 	}
+}
+
+// resume opens the output that takes the place of before, nil where there is none, or that
+// one again. It returns nil where neither can be opened.
+func (n *Node) resume(c *changeover, before *sending, now PlannedOutput) *sending {
+	next, err := n.reopen(c, now)
+	if err != nil && before != nil {
+		c.failed = append(c.failed, fmt.Sprintf("output %q goes on as before: %v", now.Name, err))
+		next, err = n.reopen(c, before.planned)
+	}
+	if err != nil {
+		// What it has yet to take stays in the log.
+		c.failed = append(c.failed, fmt.Sprintf("output %q stands still until the next reload or start: %v", now.Name, err))
+	}
+	return next
 }
 
 func (n *Node) reopen(c *changeover, planned PlannedOutput) (*sending, error) {

@@ -1,0 +1,216 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/syslane/syslane/inputs/inputtest"
+	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/syslog"
+)
+
+// live is a node that runs and can be reloaded.
+type live struct {
+	*Node
+	t       *testing.T
+	text    atomic.Pointer[string]
+	reloads chan os.Signal
+	stop    context.CancelFunc
+	done    chan error
+}
+
+// start runs a collector on the configuration text until the test ends. prepare may change
+// its plan before it is opened.
+func start(t *testing.T, text string, prepare ...func(*Plan)) *live {
+	t.Helper()
+	l := &live{t: t, reloads: make(chan os.Signal), done: make(chan error, 1)}
+	l.text.Store(&text)
+	read := func() (*config.File, error) { return config.Parse("test.toml", []byte(*l.text.Load())) }
+	f, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := Load(f, Options{State: t.TempDir(), Read: read, Reloads: l.reloads,
+		NewLogger: func(LoggingConfig) zerolog.Logger { return inputtest.Logger(t) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range prepare {
+		change(plan)
+	}
+	if l.Node, err = Open(Role{Name: "collector", KeepDelivered: true, Search: true}, plan); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	go func() { l.done <- l.Run(ctx) }()
+	t.Cleanup(l.end)
+	inputtest.Eventually(t, "the node runs", func() bool { _, err := FindRunning(l.state); return err == nil })
+	return l
+}
+
+// end stops the node, once, and waits until it has stopped.
+func (l *live) end() {
+	l.t.Helper()
+	if l.stop == nil {
+		return
+	}
+	l.stop()
+	l.stop = nil
+	select {
+	case err := <-l.done:
+		if err != nil {
+			l.t.Errorf("Run returned %v", err)
+		}
+	case <-time.After(60 * time.Second):
+		l.t.Error("the node does not stop")
+	}
+}
+
+// last returns what the last reload has come to, nil before the first.
+func (l *live) last() *Reload {
+	l.t.Helper()
+	running, err := FindRunning(l.state)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return running.Reload
+}
+
+// beginReload asks for a reload with another configuration. The returned function waits for it.
+func (l *live) beginReload(text string) (wait func() *Reload) {
+	l.t.Helper()
+	before := l.last()
+	l.text.Store(&text)
+	l.reloads <- os.Interrupt
+	return func() (now *Reload) {
+		l.t.Helper()
+		inputtest.Eventually(l.t, "a reload", func() bool {
+			now = l.last()
+			return now != nil && (before == nil || now.Began.After(before.Began))
+		})
+		return now
+	}
+}
+
+// reload loads another configuration, and fails the test where that has not the result.
+func (l *live) reload(result, text string) *Reload {
+	l.t.Helper()
+	r := l.beginReload(text)()
+	if r.Result != result {
+		l.t.Fatalf("the reload is %s, want %s: %+v", r.Result, result, r)
+	}
+	return r
+}
+
+// texts returns the messages in the log.
+func (l *live) texts() (all []string) {
+	l.t.Helper()
+	r := l.log.NewReader(l.log.Tail())
+	defer r.Close()
+	for r.Position() < l.log.Head() {
+		block, err := r.Next(l.t.Context())
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		for run := block.Records; len(run) > 0; {
+			var record []byte
+			record, run = syslog.NextRecord(run)
+			var e syslog.Event
+			if err := e.Decode(record, nil); err != nil {
+				l.t.Fatal(err)
+			}
+			all = append(all, string(e.Text.Of(e.Raw)))
+		}
+	}
+	return all
+}
+
+// stored waits until the log has a message.
+func (l *live) stored(text string) {
+	l.t.Helper()
+	inputtest.Eventually(l.t, fmt.Sprintf("%q is stored", text), func() bool { return slices.Contains(l.texts(), text) })
+}
+
+// present returns the input of a name that there is now.
+func (l *live) present(name string) *receiving {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.input(name)
+}
+
+// send writes to an address, and keeps the connection open until the test ends.
+func send(t *testing.T, network, address, text string) net.Conn {
+	t.Helper()
+	c := inputtest.Dial(t, network, address)
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// table is an [[input]] or [[output]] with these lines.
+func table(kind string, lines ...string) string {
+	return "[[" + kind + "]]\n" + strings.Join(lines, "\n") + "\n"
+}
+
+func key(name, value string) string { return fmt.Sprintf("%s = %q", name, value) }
+
+func TestAnOutputThatStandsStillIsOpenedByALaterReload(t *testing.T) {
+	in, dir := freeAddr(t), t.TempDir()
+	input := table("input", key("type", "tcp"), key("listen", in))
+	text := func(retry string) string {
+		return input + table("output", key("type", "file"), key("path", filepath.Join(dir, "all.log")), key("retry_max", retry))
+	}
+	n := start(t, text("1s"))
+	letters := DeadLetterDir(n.state)
+	spoil := func(retry string) {
+		t.Helper()
+		if err := os.RemoveAll(letters); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(letters, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r := n.reload(ReloadPartial, text(retry)); !strings.Contains(fmt.Sprint(r.Failed), "stands still") {
+			t.Fatalf("it failed with %q", r.Failed)
+		}
+	}
+	mend := func(text string) {
+		t.Helper()
+		if err := os.Remove(letters); err != nil {
+			t.Fatal(err)
+		}
+		n.reload(ReloadApplied, text)
+	}
+	delivered := func(message string) {
+		t.Helper()
+		send(t, "tcp", in, "<13>1 - host app - - - "+message+"\n")
+		inputtest.Eventually(t, message+" is delivered", func() bool {
+			octets, _ := os.ReadFile(filepath.Join(dir, "all.log"))
+			return strings.Contains(string(octets), message)
+		})
+	}
+	spoil("2s")
+	mend(text("3s"))
+	delivered("changed")
+	spoil("4s")
+	n.reload(ReloadPartial, text("4s"))
+	mend(text("4s"))
+	delivered("unchanged")
+	spoil("5s")
+	mend(input)
+	n.reload(ReloadApplied, text("5s"))
+	delivered("removed and added")
+}
