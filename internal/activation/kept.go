@@ -56,6 +56,23 @@ func Keep(conn syscall.Conn) (release func(), err error) {
 	}, nil
 }
 
+// Same tells whether a and b are one socket, which the one has taken over from the other.
+func Same(a, b syscall.Conn) bool {
+	x, known := stat(a)
+	y, alsoKnown := stat(b)
+	return known && alsoKnown && x.Dev == y.Dev && x.Ino == y.Ino
+}
+
+func stat(conn syscall.Conn) (s unix.Stat_t, ok bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return s, false
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.Fstat(int(fd), &s) })
+	return s, err == nil && failed == nil
+}
+
 // find returns the sockets for which is holds: those of systemd, and those that are
 // kept where it has passed none.
 func find(is func(socket) bool) []socket {

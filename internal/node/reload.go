@@ -185,10 +185,8 @@ func (n *Node) prepare(old, p *Plan, d *difference) (c *changeover, err error) {
 // undo closes what prepare has opened.
 func (n *Node) undo(c *changeover) {
 	for _, in := range c.inputs {
-		if before := n.input(in.planned.Name); before != nil {
-			if s, ok := in.input.(inputs.Successor); ok {
-				s.Retire() // the sockets stay with the one that goes on
-			}
+		if slices.ContainsFunc(n.inputs, in.shares) {
+			in.input.(inputs.Successor).Retire() // the sockets stay with the one that goes on
 		}
 		n.abandon(in)
 	}
@@ -198,6 +196,15 @@ func (n *Node) undo(c *changeover) {
 	if c.http != nil {
 		c.http.Close()
 	}
+}
+
+// shares tells whether one of two inputs has taken a socket over from the other.
+func (in *receiving) shares(other *receiving) bool {
+	a, ok := in.input.(inputs.Successor)
+	b, alsoOK := other.input.(inputs.Successor)
+	return ok && alsoOK && slices.ContainsFunc(a.Sockets(), func(s syscall.Conn) bool {
+		return slices.ContainsFunc(b.Sockets(), func(o syscall.Conn) bool { return activation.Same(s, o) })
+	})
 }
 
 // input returns the input of a name, nil where there is none.
@@ -246,10 +253,13 @@ func (n *Node) begin(c *changeover, s *staged) {
 // taken by either.
 func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
 	leaving := make([]*receiving, 0, len(d.inputs))
+	// taken are those whose socket one of the new inputs has, perhaps by another name.
+	taken := make(map[*receiving]bool)
 	running := slices.Clone(n.inputs)
 	for i := range d.inputs {
 		if before := n.input(d.inputs[i].name); before != nil {
 			leaving = append(leaving, before)
+			taken[before] = slices.ContainsFunc(c.inputs, before.shares)
 			running = slices.DeleteFunc(running, func(in *receiving) bool { return in == before })
 		}
 	}
@@ -260,11 +270,13 @@ func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
 	for _, in := range leaving {
 		i := slices.IndexFunc(d.inputs, func(c change[PlannedInput]) bool { return c.name == in.planned.Name })
 		s, ok := in.input.(inputs.Successor)
-		if ok && d.inputs[i].keepsConnections() {
+		keeps := ok && d.inputs[i].keepsConnections()
+		if keeps || taken[in] {
 			s.Retire() // and ends with its last connection
-			continue
 		}
-		in.stop()
+		if !keeps {
+			in.stop()
+		}
 	}
 	n.mu.Lock()
 	n.inputs = append(running, c.inputs...)

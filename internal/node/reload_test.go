@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -213,4 +215,52 @@ func TestAnOutputThatStandsStillIsOpenedByALaterReload(t *testing.T) {
 	mend(input)
 	n.reload(ReloadApplied, text("5s"))
 	delivered("removed and added")
+}
+
+func TestAUnixSocketLivesOnUnderAnotherName(t *testing.T) {
+	for network, stream := range map[string]bool{"unixgram": false, "unix": true} {
+		path := filepath.Join(t.TempDir(), "s")
+		input := func(name string) string {
+			return table("input", key("type", "unix"), key("name", name), key("path", path), fmt.Sprint("stream = ", stream))
+		}
+		n := start(t, input("a"))
+		before := n.present("a")
+		n.reload(ReloadApplied, input("b"))
+		<-before.done
+		send(t, network, path, "<13>app: renamed\n")
+		n.stored("renamed")
+
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.reload(ReloadRefused, input("c")+table("input", key("type", "tcp"), key("listen", taken.Addr().String())))
+		taken.Close()
+		send(t, network, path, "<13>app: refused\n")
+		n.stored("refused")
+
+		n.end()
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: the socket file is left behind: %v", network, err)
+		}
+	}
+}
+
+func TestARefusedReloadLeavesNoSocketFile(t *testing.T) {
+	dir := t.TempDir()
+	input := func(path string) string {
+		return table("input", key("type", "unix"), key("path", filepath.Join(dir, path)))
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	n := start(t, input("a"))
+	n.reload(ReloadRefused, input("b")+table("input", key("type", "tcp"), key("listen", taken.Addr().String())))
+	if _, err := os.Lstat(filepath.Join(dir, "b")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket file is left behind: %v", err)
+	}
+	send(t, "unixgram", filepath.Join(dir, "a"), "<13>app: goes on")
+	n.stored("goes on")
 }
