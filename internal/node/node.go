@@ -58,6 +58,10 @@ type Node struct {
 	web        *serving       // nil: there is none
 	alerts     *alert.Watcher // nil: there are none
 
+	// leaving are inputs that a reload has removed, or that have left their sockets to
+	// others, until they have ended. They belong to the goroutine of reloads.
+	leaving []*receiving
+
 	// halted says that the log has stood still with messages waiting.
 	halted atomic.Bool
 	// running says that Run has taken over inputs and web, and closes them.

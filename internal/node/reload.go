@@ -274,10 +274,17 @@ func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
 		if keeps || taken[in] {
 			s.Retire() // and ends with its last connection
 		}
-		if !keeps {
-			in.stop()
+		if keeps {
+			continue
+		}
+		in.stop()
+		for _, earlier := range n.leaving {
+			if earlier.planned.Name == in.planned.Name {
+				earlier.stop() // what let its connections in holds no more
+			}
 		}
 	}
+	n.leaving = append(slices.DeleteFunc(n.leaving, (*receiving).ended), leaving...)
 	n.mu.Lock()
 	n.inputs = append(running, c.inputs...)
 	n.mu.Unlock()

@@ -264,3 +264,30 @@ func TestARefusedReloadLeavesNoSocketFile(t *testing.T) {
 	send(t, "unixgram", filepath.Join(dir, "a"), "<13>app: goes on")
 	n.stored("goes on")
 }
+
+func TestConnectionsFromBeforeAnEarlierReloadEndWithTheOthers(t *testing.T) {
+	for _, revoked := range []string{`proxy_protocol_from = ["192.0.2.1/32"]`, ""} {
+		listen := freeAddr(t)
+		input := func(more string) string {
+			return table("input", key("type", "tcp"), key("listen", listen), more)
+		}
+		n := start(t, input("max_connections = 10"))
+		conn := send(t, "tcp", listen, "<13>1 - host app - - - first\n")
+		n.stored("first")
+		n.reload(ReloadApplied, input("max_connections = 11"))
+		if _, err := io.WriteString(conn, "<13>1 - host app - - - second\n"); err != nil {
+			t.Fatal(err)
+		}
+		n.stored("second") // it goes on
+		if revoked == "" {
+			n.reload(ReloadApplied, "")
+		} else {
+			n.reload(ReloadApplied, input(revoked))
+		}
+		conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("after a reload with %q the connection has %v, want its end", revoked, err)
+		}
+		n.end()
+	}
+}

@@ -40,6 +40,16 @@ func (w *worker) halt() {
 	}
 }
 
+// ended tells whether a part that was started has ended.
+func (w *worker) ended() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Run runs the node until ctx ends or a part of it fails for good, and then
 // stops it: inputs first, then deliveries, then the log.
 func (n *Node) Run(ctx context.Context) error {
