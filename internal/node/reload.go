@@ -16,12 +16,13 @@ import (
 	"github.com/syslane/syslane/spool"
 )
 
-// reloading loads the configuration anew each time that it is asked to, until ctx ends.
+// reloading loads the configuration anew each time that it is asked to, until the inputs
+// are to end: also because one of them has failed.
 func (n *Node) reloading(r *run) {
 	p := n.current()
 	for {
 		select {
-		case <-r.ctx.Done():
+		case <-r.inputsCtx.Done():
 			return
 		case <-p.options.Reloads:
 		}

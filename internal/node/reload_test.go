@@ -17,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/syslog"
@@ -289,5 +290,29 @@ func TestConnectionsFromBeforeAnEarlierReloadEndWithTheOthers(t *testing.T) {
 			t.Errorf("after a reload with %q the connection has %v, want its end", revoked, err)
 		}
 		n.end()
+	}
+}
+
+// broken is an input that fails.
+type broken struct{ err error }
+
+func (broken) Name() string                             { return "broken" }
+func (broken) Listen() error                            { return nil }
+func (b broken) Run(context.Context, inputs.Sink) error { return b.err }
+
+func TestAnInputThatFailsEndsTheNode(t *testing.T) {
+	failure := errors.New("it broke")
+	n := start(t, table("input", key("type", "tcp"), key("listen", freeAddr(t))), func(p *Plan) {
+		p.Inputs[0].open = func() (inputs.Input, error) { return broken{failure}, nil }
+	})
+	select {
+	case err := <-n.done:
+		n.stop()
+		n.stop = nil
+		if !errors.Is(err, failure) {
+			t.Errorf("Run returned %v, want %v", err, failure)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the node goes on without its inputs")
 	}
 }
