@@ -251,7 +251,7 @@ func (n *Node) begin(c *changeover, s *staged) {
 }
 
 // replaceInputs starts the new inputs before the old ones end: what comes meanwhile is
-// taken by either.
+// taken by either. One that follows files begins where the one of its name has ended.
 func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
 	leaving := make([]*receiving, 0, len(d.inputs))
 	// taken are those whose socket one of the new inputs has, perhaps by another name.
@@ -266,7 +266,14 @@ func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
 	}
 	for _, in := range c.inputs {
 		n.begin(c, in.planned.metrics)
-		n.receive(r, in)
+		var after []*receiving
+		if _, ok := in.input.(inputs.Successor); !ok {
+			after = slices.DeleteFunc(slices.Concat(n.leaving, leaving), func(o *receiving) bool {
+				_, ok := o.input.(inputs.Successor)
+				return ok || o.planned.Name != in.planned.Name
+			})
+		}
+		n.receive(r, in, after...)
 	}
 	for _, in := range leaving {
 		i := slices.IndexFunc(d.inputs, func(c change[PlannedInput]) bool { return c.name == in.planned.Name })

@@ -316,3 +316,40 @@ func TestAnInputThatFailsEndsTheNode(t *testing.T) {
 		t.Error("the node goes on without its inputs")
 	}
 }
+
+// full makes the log full by what it must leave free.
+const full = "[log]\nmin_free = \"100000TiB\"\n"
+
+func TestAChangedFileInputStoresEachLineOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.log")
+	write := func(line string) {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := io.WriteString(f, line+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	input := func(flush string) string {
+		return table("input", key("type", "file"), key("name", "f"), fmt.Sprintf("include = [%q]", path), key("flush_after", flush))
+	}
+	write("one")
+	n := start(t, input("10s"))
+	n.stored("one")
+	n.reload(ReloadApplied, full+input("10s"))
+	inputtest.Eventually(t, "the log is full", func() bool { return n.log.Stats().Full })
+	write("two")
+	inputtest.Eventually(t, "the line is read", func() bool {
+		return inputtest.Metric(t, n.begun.registry, "syslane_input_received_messages_total", "f") == 2
+	})
+	n.reload(ReloadApplied, full+input("11s")) // while the line waits for the log
+	n.reload(ReloadApplied, input("11s"))
+	write("three")
+	n.stored("three")
+	if got := n.texts(); !slices.Equal(got, []string{"one", "two", "three"}) {
+		t.Errorf("the log has %q", got)
+	}
+}

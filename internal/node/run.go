@@ -131,8 +131,12 @@ type run struct {
 	alerts     worker
 }
 
-func (n *Node) receive(r *run, in *receiving) {
+// receive runs an input, when those of after have ended.
+func (n *Node) receive(r *run, in *receiving, after ...*receiving) {
 	in.start(r.inputsCtx, r.inputs, func(ctx context.Context) error {
+		for _, before := range after {
+			<-before.done
+		}
 		if err := in.input.Run(ctx, n.pipeline); err != nil {
 			return fmt.Errorf("input %q: %w", in.input.Name(), err)
 		}
