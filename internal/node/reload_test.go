@@ -353,3 +353,16 @@ func TestAChangedFileInputStoresEachLineOnce(t *testing.T) {
 		t.Errorf("the log has %q", got)
 	}
 }
+
+func TestAFullLogDoesNotHoldUpTheEnd(t *testing.T) {
+	listen := freeAddr(t)
+	input := table("input", key("type", "tcp"), key("listen", listen)) + "[dedupe]\nwindow = \"1h\"\n"
+	n := start(t, input)
+	send(t, "tcp", listen, strings.Repeat("<13>1 - host app - - - again\n", 3))
+	inputtest.Eventually(t, "repeats are suppressed", func() bool {
+		return inputtest.Metric(t, n.begun.registry, "syslane_input_suppressed_messages_total", "tcp") == 2
+	})
+	n.reload(ReloadApplied, input+full)
+	inputtest.Eventually(t, "the log is full", func() bool { return n.log.Stats().Full })
+	n.end() // with a count to tell
+}

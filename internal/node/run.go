@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/syslane/syslane/internal/pipeline"
 )
 
 // inputGrace is how long inputs may take to hand over what they have read when
@@ -95,8 +97,12 @@ func (n *Node) Run(ctx context.Context) error {
 			n.logger.Warn().Msg("the log did not take everything in time: what was not acknowledged is left to the senders")
 		}
 		stopOwn()
-		<-ownDone
+		select {
+		case <-ownDone:
+		case <-time.After(pipeline.LastGrace): // the log is full
+		}
 		n.pipeline.Close()
+		<-ownDone
 		<-inputsDone
 		stopDeliveries()
 		return nil

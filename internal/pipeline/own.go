@@ -17,14 +17,15 @@ const (
 	idleInterval  = time.Second
 	// maxTold is how many counts are told in one batch: their notes must fit.
 	maxTold = 1000
-	// lastGrace is how long the last events may take to be stored when Run ends.
-	lastGrace = 5 * time.Second
 )
+
+// LastGrace is how long the last events may take to be stored when Run ends.
+const LastGrace = 5 * time.Second
 
 // Run stores the events that Syslane itself has to tell: how often messages were
 // repeated, and once a minute what limits held back. First it tells the counts that were left in the log, and when ctx ends
-// those of all open windows and the rest of what was held back; it must have ended before Close. What cannot be
-// stored by then is told after the next start.
+// those of all open windows and the rest of what was held back. It is given LastGrace for that before Close, by which it
+// ends also where the log is full. What cannot be stored by then is told after the next start.
 func (p *Pipeline) Run(ctx context.Context) {
 	left := p.untold
 	p.untold = nil
@@ -48,7 +49,7 @@ func (p *Pipeline) Run(ctx context.Context) {
 			continue
 		case <-ctx.Done():
 		}
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastGrace)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), LastGrace)
 		defer cancel()
 		p.tellExcess(last, time.Now())
 		p.tell(last, append(left, p.expired(time.Time{})...))
