@@ -64,13 +64,13 @@ func (a *accounts) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	s := a.node.log.Stats()
+	s, bounds := a.node.log.Stats(), a.node.current().Config.Log
 	counter(a.stored, s.Head-1)
 	gauge(a.head, float64(s.Head-s.Tail))
 	gauge(a.octets, float64(s.Bytes))
-	gauge(a.maxSize, float64(a.node.plan.Config.Log.MaxSize))
+	gauge(a.maxSize, float64(bounds.MaxSize))
 	gauge(a.diskFree, float64(s.DiskFree))
-	gauge(a.minFree, float64(a.node.plan.Config.Log.MinFree))
+	gauge(a.minFree, float64(bounds.MinFree))
 	gauge(a.segments, float64(s.Segments))
 	gauge(a.failing, number(s.Full || s.Failing))
 	counter(a.damaged, s.DamagedRecords)

@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/inputs"
@@ -365,4 +367,26 @@ func TestAFullLogDoesNotHoldUpTheEnd(t *testing.T) {
 	n.reload(ReloadApplied, input+full)
 	inputtest.Eventually(t, "the log is full", func() bool { return n.log.Stats().Full })
 	n.end() // with a count to tell
+}
+
+func TestMetricsCanBeReadDuringReloads(t *testing.T) {
+	n := start(t, "")
+	accounts := prometheus.NewRegistry()
+	accounts.MustRegister(newAccounts(n.Node))
+	reading, end := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for reading.Err() == nil {
+				if _, err := accounts.Gather(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 10 {
+		n.reload(ReloadApplied, fmt.Sprintf("[log]\nmax_age = \"%dh\"\n", i+1))
+	}
+	end()
+	readers.Wait()
 }
