@@ -13,6 +13,7 @@ import (
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/activation"
+	"github.com/syslane/syslane/internal/pipeline"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -228,7 +229,7 @@ func (n *Node) apply(r *run, old, p *Plan, d *difference, c *changeover) {
 	n.mu.Unlock()
 	// The outputs that a route names have their place in the log by now, and an input
 	// is known before it brings anything.
-	n.pipeline.Replace(p.Rules, p.readings())
+	n.pipeline.Replace(p.Rules, n.readings(p, d))
 	for _, s := range c.outputs {
 		n.begin(c, s.planned.metrics)
 		n.deliver(r, s)
@@ -241,6 +242,26 @@ func (n *Node) apply(r *run, old, p *Plan, d *difference, c *changeover) {
 	if d.http {
 		n.replaceWeb(r, c)
 	}
+}
+
+// readings are those of p, and of inputs that are gone: what they bring until they have
+// ended is understood as before.
+func (n *Node) readings(p *Plan, d *difference) map[string]pipeline.Reading {
+	all := p.readings()
+	gone := func(in *PlannedInput) {
+		if _, ok := all[in.Name]; !ok {
+			all[in.Name] = in.settings.reading
+		}
+	}
+	for i := range d.inputs {
+		if before := d.inputs[i].before; before != nil {
+			gone(before)
+		}
+	}
+	for _, in := range slices.Backward(n.leaving) { // of a name the last counts
+		gone(&in.planned)
+	}
+	return all
 }
 
 // begin registers the metrics of a part that is about to run.
@@ -277,6 +298,7 @@ func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
 	}
 	for _, in := range leaving {
 		i := slices.IndexFunc(d.inputs, func(c change[PlannedInput]) bool { return c.name == in.planned.Name })
+		in.planned = *d.inputs[i].before // it may read messages in another way since it began
 		s, ok := in.input.(inputs.Successor)
 		keeps := ok && d.inputs[i].keepsConnections()
 		if keeps || taken[in] {

@@ -23,6 +23,7 @@ import (
 	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
 )
 
 // live is a node that runs and can be reloaded.
@@ -389,4 +390,35 @@ func TestMetricsCanBeReadDuringReloads(t *testing.T) {
 	}
 	end()
 	readers.Wait()
+}
+
+// slow is an output whose Write lasts until it is released.
+type slow struct{ begun, release chan struct{} }
+
+func (s slow) Write(context.Context, *outputs.Batch) error {
+	s.begun <- struct{}{}
+	<-s.release
+	return nil
+}
+
+func (slow) Close() error { return nil }
+
+func TestWhatAnInputBringsWhileItIsRemovedIsReadAsBefore(t *testing.T) {
+	listen := freeAddr(t)
+	input := table("input", key("type", "tcp"), key("listen", listen), key("charset", "windows-1252"))
+	s := slow{make(chan struct{}, 1), make(chan struct{})}
+	n := start(t, input+table("output", key("type", "file"), key("path", filepath.Join(t.TempDir(), "all.log"))),
+		func(p *Plan) { p.Outputs[0].open = func() (outputs.Output, error) { return s, nil } })
+	conn := send(t, "tcp", listen, "<13>1 - host app - - - fran\xe7ais\n")
+	n.stored("français")
+	<-s.begun
+	before := n.current()
+	wait := n.beginReload("")
+	inputtest.Eventually(t, "the input is removed", func() bool { return n.current() != before })
+	if _, err := io.WriteString(conn, "<13>1 - host app - - - gar\xe7on\n"); err != nil {
+		t.Fatal(err)
+	}
+	n.stored("garçon")
+	close(s.release)
+	wait()
 }
