@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/syslane/syslane/internal/activation"
 )
 
 // ErrTaken is what Look returns where a program listens.
@@ -57,6 +59,19 @@ func Look(path string) (stale bool, err error) {
 		return false, fmt.Errorf("%s: cannot tell whether another program listens there: %w", path, err)
 	}
 	return false, fmt.Errorf("%s: %w: stop it, or name another path", path, ErrTaken)
+}
+
+// asideSuffix is that of the file of a socket whose place one of the other type takes.
+const asideSuffix = ".before"
+
+// setAside renames the file of a kept socket, so that another can be bound in its place
+// and the file come back if that is not to be. It returns the name, "" where there is none.
+func setAside(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSocket == 0 || !activation.Kept(path) {
+		return "", nil
+	}
+	return path + asideSuffix, os.Rename(path, path+asideSuffix)
 }
 
 // socketFile is the file of a socket that this input has made.

@@ -27,6 +27,9 @@ type Input struct {
 	datagrams *net.UnixConn
 	streams   *net.UnixListener
 	file      *socketFile
+	// aside is where the file of the socket before is until Run takes its place; "" for
+	// nowhere.
+	aside string
 	// retired ends when another input has the socket.
 	retired context.Context
 	retire  context.CancelFunc
@@ -106,8 +109,12 @@ func (in *Input) take(f *os.File) error {
 // bind makes the socket and its file.
 func (in *Input) bind() error {
 	path := in.cfg.Path
-	err := clear(path)
+	aside, err := setAside(path)
 	if err != nil {
+		return err
+	}
+	in.aside = aside
+	if err = clear(path); err != nil {
 		return err
 	}
 	if in.cfg.Stream {
@@ -131,7 +138,10 @@ func (in *Input) close() {
 	if in.streams != nil {
 		in.streams.Close()
 	}
-	in.datagrams, in.streams, in.file = nil, nil, nil
+	if in.aside != "" {
+		os.Rename(in.aside, in.cfg.Path) // to the input that goes on
+	}
+	in.datagrams, in.streams, in.file, in.aside = nil, nil, nil, ""
 }
 
 // Sockets implements inputs.Successor.
@@ -159,6 +169,10 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	}
 	defer in.close()
 	defer in.repeats.Flush()
+	if in.aside != "" && ctx.Err() == nil {
+		os.Remove(in.aside)
+		in.aside = ""
+	}
 	// Submits outlive ctx, so that what was received is kept, but not for ever.
 	submitting, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()

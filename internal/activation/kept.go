@@ -2,6 +2,7 @@ package activation
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -54,6 +55,14 @@ func Keep(conn syscall.Conn) (release func(), err error) {
 			syscall.Close(s.fd)
 		}
 	}, nil
+}
+
+// Kept tells whether a socket bound to path is kept, of whichever type.
+func Kept(path string) bool {
+	return len(find(func(s socket) bool {
+		a, ok := s.name.(*syscall.SockaddrUnix)
+		return ok && s.kept && filepath.Clean(a.Name) == filepath.Clean(path)
+	})) > 0
 }
 
 // Same tells whether a and b are one socket, which the one has taken over from the other.

@@ -422,3 +422,34 @@ func TestWhatAnInputBringsWhileItIsRemovedIsReadAsBefore(t *testing.T) {
 	close(s.release)
 	wait()
 }
+
+func TestAUnixSocketBecomesOneOfTheOtherKind(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	input := func(stream bool) string {
+		return table("input", key("type", "unix"), key("path", path), fmt.Sprint("stream = ", stream))
+	}
+	n := start(t, input(false))
+	n.reload(ReloadApplied, input(true))
+	send(t, "unix", path, "<13>app: stream\n")
+	n.stored("stream")
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	n.reload(ReloadRefused, input(false)+table("input", key("type", "tcp"), key("listen", taken.Addr().String())))
+	send(t, "unix", path, "<13>app: still a stream\n")
+	n.stored("still a stream")
+
+	before := n.present("unix")
+	n.reload(ReloadApplied, input(false))
+	<-before.done
+	send(t, "unixgram", path, "<13>app: datagram")
+	n.stored("datagram")
+	n.end()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v is left behind, %v", left, err)
+	}
+}
