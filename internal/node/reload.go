@@ -20,6 +20,7 @@ import (
 // reloading loads the configuration anew each time that it is asked to, until the inputs
 // are to end: also because one of them has failed.
 func (n *Node) reloading(r *run) {
+	<-r.begun // what a reload replaces must run
 	p := n.current()
 	for {
 		select {

@@ -61,7 +61,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.logger.Info().Str("version", n.plan.options.Version).Str("state", n.state).
 		Int("inputs", len(n.inputs)).Int("outputs", len(n.deliveries)).Str("http", n.webAddr()).Msg("ready")
 
-	r := &run{}
+	r := &run{begun: make(chan struct{})}
 	r.parts, ctx = errgroup.WithContext(ctx)
 	r.ctx = ctx
 	inputsDone := make(chan struct{})
@@ -121,6 +121,7 @@ func (n *Node) Run(ctx context.Context) error {
 	})
 	n.watch(r)
 	n.serve(r)
+	close(r.begun)
 	err := r.parts.Wait()
 	n.logger.Info().Err(err).Msg("stopped")
 	return err
@@ -135,6 +136,8 @@ type run struct {
 	inputsCtx  context.Context
 	deliveries context.Context
 	alerts     worker
+	// begun is closed when all parts run that there were at the start.
+	begun chan struct{}
 }
 
 // receive runs an input, when those of after have ended.
