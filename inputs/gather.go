@@ -80,23 +80,24 @@ func (g *Gather) End() {
 
 // Submit hands what is gathered to the sink, as messages of the named input, until
 // End was called and all is submitted. It returns an error where the sink takes
-// nothing more or ctx has ended; nothing is gathered then any more. Other failures
-// of the sink lose the batch, and are told to lost.
+// nothing more, or failed after the end of ctx; nothing is gathered then any more, and
+// what was goes to the sink all the same, which counts what it does not take. Other
+// failures of the sink lose the batch, and are told to lost.
 func (g *Gather) Submit(ctx context.Context, sink Sink, input string, lost func(error)) error {
-	defer g.End()
+	var failed error
 	for batch := g.take(nil); batch != nil; batch = g.take(batch) {
 		batch.Input = input
 		err := sink.Submit(ctx, batch)
 		switch {
-		case errors.Is(err, ErrClosed):
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
+		case err == nil:
+		case errors.Is(err, ErrClosed), ctx.Err() != nil:
+			failed = err
+			g.End()
+		default:
 			lost(err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // take waits for messages and returns the oldest batch of them, or nil where no

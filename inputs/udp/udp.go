@@ -150,30 +150,34 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	// Submits outlive ctx, so that what was received is kept, but not for ever.
 	submitting, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
-	running, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	defer context.AfterFunc(in.retired, func() { stop(nil) })()
+	ending, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer context.AfterFunc(ending, func() {
+		timer := time.AfterFunc(in.cfg.ShutdownTimeout, giveUp)
+		context.AfterFunc(submitting, func() { timer.Stop() })
+	})()
+	// Another input that has the sockets is no reason to give up what these have brought.
+	running, cease := context.WithCancel(ending)
+	defer cease()
+	defer context.AfterFunc(in.retired, cease)()
 
 	var all sync.WaitGroup
 	for _, s := range in.sockets {
 		all.Go(func() {
 			if err := s.run(running, submitting, sink); err != nil {
-				stop(err) // one socket that fails ends the input
+				end(err) // one socket that fails ends the input
 			}
 		})
 	}
 	all.Go(func() { in.watchDrops(running) })
 
-	<-running.Done()
-	timer := time.AfterFunc(in.cfg.ShutdownTimeout, giveUp)
 	all.Wait()
-	timer.Stop()
 	in.reportDrops()
 	for _, s := range in.sockets {
 		s.conn.Close()
 	}
 	in.repeats.Flush()
-	if err := context.Cause(running); ctx.Err() == nil && in.retired.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
+	if err := context.Cause(ending); ctx.Err() == nil && in.retired.Err() == nil && !errors.Is(err, inputs.ErrClosed) {
 		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
 	}
 	return nil

@@ -1,11 +1,13 @@
 package udp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,6 +154,33 @@ func TestWhatTheKernelHoldsAtTheEndIsSubmitted(t *testing.T) {
 	stop()
 	if s.Count() != n {
 		t.Errorf("%d messages, want %d", s.Count(), n)
+	}
+}
+
+// patient is a sink that takes its time, and notes whether the input gives it up meanwhile.
+type patient struct {
+	inputtest.Sink
+	gaveUp atomic.Bool
+}
+
+func (p *patient) Submit(ctx context.Context, b *inputs.Batch) error {
+	select {
+	case <-ctx.Done():
+		p.gaveUp.Store(true)
+	case <-time.After(100 * time.Millisecond):
+	}
+	return p.Sink.Submit(ctx, b)
+}
+
+func TestAnInputThatLeavesItsSocketsWaitsForTheLogAsLongAsBefore(t *testing.T) {
+	s := &patient{}
+	in, stop := start(t, Config{ShutdownTimeout: time.Nanosecond}, s)
+	send(t, dial(t, in), "<13>one")
+	in.Retire()
+	inputtest.Eventually(t, "the message", func() bool { return s.Count() == 1 })
+	stop()
+	if s.gaveUp.Load() {
+		t.Error("the input gave the log up")
 	}
 }
 
