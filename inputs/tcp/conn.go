@@ -157,15 +157,14 @@ func (c *conn) readLast(submitting context.Context) error {
 		}
 		c.net.SetReadDeadline(deadline)
 		n, err := c.stream.ReadBorrowed(c.borrow, c.giveBack)
-		if errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) {
-			continue // the deadline that ended the reading came late
-		}
+		// The deadline that ended the reading may come late.
+		early := errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline)
 		if n > 0 {
 			if err := c.take(submitting, n, time.Now(), false); err != nil {
 				return err
 			}
 		}
-		if err != nil {
+		if err != nil && !early {
 			return err
 		}
 	}

@@ -74,7 +74,8 @@ func newInflater(ctx context.Context, c *receive.Conn, idle time.Duration) *infl
 
 // ReadBorrowed waits for octets and returns them with whatever else has arrived
 // and was flushed by the sender, in what borrow returns; it calls giveBack before it
-// waits. After an error other than a time-out nothing more can be read.
+// waits. After an error other than a time-out nothing more can be read; a time-out
+// within a block is another error.
 func (f *inflater) ReadBorrowed(borrow func() []byte, giveBack func()) (n int, err error) {
 	if len(f.out) == 0 && f.err == nil {
 		if f.ahead.Buffered() == 0 {
@@ -132,6 +133,10 @@ func (f *inflater) inflate() {
 		f.begun = false
 	case err == io.ErrUnexpectedEOF: // the connection ended before the zlib stream
 		f.err = io.EOF
+	case errors.Is(err, os.ErrDeadlineExceeded): // nor can it be read on
+		if f.err = io.EOF; f.conn.ctx.Err() == nil {
+			f.err = errIdle
+		}
 	case errors.As(err, &corrupt), errors.Is(err, zlib.ErrHeader), errors.Is(err, zlib.ErrChecksum), errors.Is(err, zlib.ErrDictionary):
 		f.err = fmt.Errorf("%w: %w", errCompression, err)
 	default:
