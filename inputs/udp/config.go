@@ -61,6 +61,9 @@ type Config struct {
 
 	Logger     zerolog.Logger
 	Registerer prometheus.Registerer
+	// SocketMetrics takes the metrics of the sockets when Listen has them: those of an
+	// input that has the same sockets, and the same name, must make way first.
+	SocketMetrics prometheus.Registerer
 }
 
 func (c *Config) setDefaults() error {

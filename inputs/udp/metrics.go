@@ -29,30 +29,18 @@ func (d *dropCounter) total() uint64 {
 	return d.sum
 }
 
-// register registers the metrics of the socket. A socket of the same place that
-// was there before (a reload) is replaced.
+// register registers the metrics of the socket.
 func (s *socket) register() error {
-	r := s.in.cfg.Registerer
+	r := s.in.cfg.SocketMetrics
 	if r == nil {
 		return nil
 	}
 	labels := prometheus.Labels{"input": s.in.cfg.Name, "socket": strconv.Itoa(s.index)}
-	for _, c := range []prometheus.Collector{
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "syslane_input_kernel_dropped_messages_total",
+	return errors.Join(
+		r.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "syslane_input_kernel_dropped_messages_total",
 			Help:        "Datagrams that the kernel dropped because the receive buffer of the socket was full (or their checksum was wrong).",
-			ConstLabels: labels}, func() float64 { return float64(s.drops.total()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "syslane_input_receive_buffer_octets",
+			ConstLabels: labels}, func() float64 { return float64(s.drops.total()) })),
+		r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "syslane_input_receive_buffer_octets",
 			Help: "Size of the socket's receive buffer in the kernel, as granted.", ConstLabels: labels},
-			func() float64 { return float64(s.granted) }),
-	} {
-		err := r.Register(c)
-		if errors.As(err, &prometheus.AlreadyRegisteredError{}) {
-			r.Unregister(c)
-			err = r.Register(c)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+			func() float64 { return float64(s.granted.Load()) })))
 }

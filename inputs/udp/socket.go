@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/syslane/syslane/inputs"
@@ -31,7 +32,7 @@ type socket struct {
 	pace     pace
 	receiver *receive.Datagrams
 	gather   *inputs.Gather
-	granted  int // octets of the receive buffer, in the terms of Config.ReceiveBuffer
+	granted  atomic.Int64 // octets of the receive buffer, in the terms of Config.ReceiveBuffer; 0 before Run
 	drops    *dropCounter
 	reported uint64 // drops that were logged
 }
@@ -51,11 +52,6 @@ func (in *Input) bind(address string) (*net.UDPConn, error) {
 
 // open takes over a bound socket; it closes it where that fails.
 func (in *Input) open(index int, conn *net.UDPConn) (s *socket, err error) {
-	granted, err := setReceiveBuffer(conn, in.cfg.ReceiveBuffer, in.passed)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
 	unpolled, err := receive.NewUnpolled(conn)
 	if err != nil {
 		return nil, err
@@ -65,7 +61,7 @@ func (in *Input) open(index int, conn *net.UDPConn) (s *socket, err error) {
 			unpolled.Close()
 		}
 	}()
-	s = &socket{in: in, index: index, conn: unpolled, gather: inputs.NewGather(), granted: granted, pace: newPace(granted)}
+	s = &socket{in: in, index: index, conn: unpolled, gather: inputs.NewGather()}
 	s.gather.Waiting = maxWaiting
 	if s.receiver, err = receive.NewDatagrams(s.conn, in.cfg.MaxMessageSize+maxTrailer); err != nil {
 		return nil, err

@@ -1,12 +1,13 @@
 package udp
 
 import (
-	"net"
 	"os"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/syslane/syslane/internal/receive"
 )
 
 // sharePort lets several sockets bind one port (SO_REUSEPORT).
@@ -24,7 +25,7 @@ func sharePort(_, _ string, raw syscall.RawConn) error {
 // setReceiveBuffer asks for a receive buffer and returns what was granted. The
 // kernel counts its own overhead and so keeps, and reports, twice the size. A socket
 // that systemd has passed may have more than this process could ask for: that stays.
-func setReceiveBuffer(conn *net.UDPConn, size int, passed bool) (granted int, err error) {
+func setReceiveBuffer(conn *receive.Unpolled, size int, passed bool) (granted int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, err

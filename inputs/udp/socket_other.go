@@ -4,15 +4,16 @@ package udp
 
 import (
 	"errors"
-	"net"
 	"syscall"
+
+	"github.com/syslane/syslane/internal/receive"
 )
 
 func sharePort(_, _ string, _ syscall.RawConn) error {
 	return errors.New("several sockets on one port are supported on Linux only; set sockets = 1")
 }
 
-func setReceiveBuffer(conn *net.UDPConn, size int, _ bool) (granted int, err error) {
+func setReceiveBuffer(conn *receive.Unpolled, size int, _ bool) (granted int, err error) {
 	return size, conn.SetReadBuffer(size)
 }
 

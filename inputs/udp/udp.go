@@ -78,13 +78,27 @@ func (in *Input) Listen() error {
 		}
 		in.sockets = append(in.sockets, s)
 	}
-	granted := in.sockets[0].granted
+	return nil
+}
+
+// begin gives the sockets their buffers. Before Run that would be too early: another
+// input may have the sockets, and keep them.
+func (in *Input) begin() error {
+	for _, s := range in.sockets {
+		granted, err := setReceiveBuffer(s.conn, in.cfg.ReceiveBuffer, in.passed)
+		if err != nil {
+			return err
+		}
+		s.granted.Store(int64(granted))
+		s.pace = newPace(granted)
+	}
+	granted := in.sockets[0].granted.Load()
 	e := in.log.Info()
-	if granted < in.cfg.ReceiveBuffer {
+	if granted < int64(in.cfg.ReceiveBuffer) {
 		e = in.log.Warn().Str("hint", bufferHint(in.passed))
 	}
 	e.Stringer("listen", in.Addr()).Int("sockets", len(in.sockets)).Bool("passed", in.passed).
-		Int("receive_buffer", granted).Int("receive_buffer_wanted", in.cfg.ReceiveBuffer).
+		Int64("receive_buffer", granted).Int("receive_buffer_wanted", in.cfg.ReceiveBuffer).
 		Msg("listening for datagrams")
 	return nil
 }
@@ -147,6 +161,13 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	if err := in.Listen(); err != nil {
 		return err
 	}
+	begun := ctx.Err() == nil // else it was only opened
+	if begun {
+		if err := in.begin(); err != nil {
+			in.close()
+			return fmt.Errorf("input %q: %w", in.cfg.Name, err)
+		}
+	}
 	// Submits outlive ctx, so that what was received is kept, but not for ever.
 	submitting, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -172,7 +193,9 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	all.Go(func() { in.watchDrops(running) })
 
 	all.Wait()
-	in.reportDrops()
+	if begun {
+		in.reportDrops()
+	}
 	for _, s := range in.sockets {
 		s.conn.Close()
 	}
@@ -200,7 +223,7 @@ func (in *Input) watchDrops(ctx context.Context) {
 func (in *Input) reportDrops() {
 	for _, s := range in.sockets {
 		if now := s.drops.total(); now > s.reported {
-			in.log.Warn().Int("socket", s.index).Uint64("dropped", now-s.reported).Int("receive_buffer", s.granted).
+			in.log.Warn().Int("socket", s.index).Uint64("dropped", now-s.reported).Int64("receive_buffer", s.granted.Load()).
 				Str("hint", "raise receive_buffer or sockets").
 				Msg("the kernel dropped datagrams: its receive buffer was full")
 			s.reported = now

@@ -187,7 +187,7 @@ func TestAnInputThatLeavesItsSocketsWaitsForTheLogAsLongAsBefore(t *testing.T) {
 func TestKernelDropsAreCountedExactly(t *testing.T) {
 	s := &inputtest.Sink{Gate: make(chan struct{})}
 	reg := prometheus.NewRegistry()
-	in, stop := start(t, Config{ReceiveBuffer: 8 << 10, Registerer: reg}, s)
+	in, stop := start(t, Config{ReceiveBuffer: 8 << 10, SocketMetrics: reg}, s)
 	c := dial(t, in)
 	const n = 60_000
 	// more than the batches that may wait can hold

@@ -74,7 +74,7 @@ func setAside(path string) (string, error) {
 	return path + asideSuffix, os.Rename(path, path+asideSuffix)
 }
 
-// socketFile is the file of a socket that this input has made.
+// socketFile is the file of a socket that this input, or one before it, has made.
 type socketFile struct {
 	path string
 	info fs.FileInfo
@@ -85,6 +85,10 @@ func settle(path string, mode fs.FileMode) (*socketFile, error) {
 	if err := os.Chmod(path, mode); err != nil {
 		return nil, err
 	}
+	return findFile(path)
+}
+
+func findFile(path string) (*socketFile, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return nil, err

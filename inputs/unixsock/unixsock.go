@@ -29,7 +29,8 @@ type Input struct {
 	file      *socketFile
 	// aside is where the file of the socket before is until Run takes its place; "" for
 	// nowhere.
-	aside string
+	aside     string
+	inherited bool // an input before has made the file
 	// retired ends when another input has the socket.
 	retired context.Context
 	retire  context.CancelFunc
@@ -76,7 +77,8 @@ func (in *Input) listen() error {
 		err = in.take(given)
 		given.Close()
 		if ours && err == nil {
-			in.file, err = settle(in.cfg.Path, in.cfg.Mode)
+			in.inherited = true
+			in.file, err = findFile(in.cfg.Path)
 		}
 	} else {
 		err = in.bind()
@@ -172,6 +174,11 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	if in.aside != "" && ctx.Err() == nil {
 		os.Remove(in.aside)
 		in.aside = ""
+	}
+	if in.inherited && ctx.Err() == nil { // before it was the other's
+		if err := os.Chmod(in.cfg.Path, in.cfg.Mode); err != nil {
+			in.log.Warn().Err(err).Msg("the socket file keeps the permissions that it had")
+		}
 	}
 	// Submits outlive ctx, so that what was received is kept, but not for ever.
 	submitting, giveUp := context.WithCancel(context.WithoutCancel(ctx))

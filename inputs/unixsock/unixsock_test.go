@@ -20,6 +20,7 @@ import (
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/inputs/inputtest"
+	"github.com/syslane/syslane/internal/activation"
 	event "github.com/syslane/syslane/internal/syslog"
 )
 
@@ -332,6 +333,56 @@ func TestTheSocketFileOfASuccessorStays(t *testing.T) {
 	stop()
 	if _, err := os.Lstat(path); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheModeIsThatOfTheInputThatRuns(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "log")
+		open := func(mode os.FileMode) *Input {
+			in, err := New(Config{Name: "unix-test", Path: path, Stream: stream, Mode: mode, Logger: inputtest.Logger(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return in
+		}
+		mode := func() os.FileMode {
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return info.Mode().Perm()
+		}
+		before := open(0o600)
+		s := &inputtest.Sink{}
+		inputtest.Run(t, before, s)
+		// as a reload does
+		release, err := activation.Keep(before.Sockets()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+
+		refused := open(0o666)
+		if err := refused.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		refused.Retire()
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := refused.Run(ended, s); err != nil {
+			t.Error(err)
+		}
+		if mode() != 0o600 {
+			t.Errorf("mode is %o after an input that did not run, want 600", mode())
+		}
+
+		inputtest.Run(t, open(0o640), s)
+		inputtest.Eventually(t, "the mode of the next input", func() bool { return mode() == 0o640 })
+		before.Retire()
+		network := map[bool]string{false: "unixgram", true: "unix"}[stream]
+		fmt.Fprint(inputtest.Dial(t, network, path), "<13>hello\n")
+		expect(t, s, "<13>hello")
 	}
 }
 

@@ -166,7 +166,7 @@ func udpInput(t config.Table, name string, s services) (*inputSettings, func() (
 		return udp.New(udp.Config{
 			Name: name, Listen: c.Listen, MaxMessageSize: int(c.MaxMessageSize),
 			ReceiveBuffer: int(c.ReceiveBuffer), Sockets: c.Sockets,
-			Logger: s.logger, Registerer: s.registerer,
+			Logger: s.logger, Registerer: s.registerer, SocketMetrics: s.staged,
 		})
 	}, nil
 }

@@ -75,7 +75,7 @@ type PlannedInput struct {
 	table    config.Table
 	// open makes the input; it does not listen yet.
 	open func() (inputs.Input, error)
-	// metrics are those of its certificates.
+	// metrics are those of its certificates and sockets.
 	metrics *staged
 	// print is of what the input itself works with, peers of what decides who may
 	// connect and where, reading of the rest.
@@ -105,7 +105,7 @@ func (o *PlannedOutput) Elasticsearch() *elasticsearch.Config { return o.setting
 type services struct {
 	logger     zerolog.Logger
 	registerer prometheus.Registerer
-	// staged takes the metrics of certificates until the part starts.
+	// staged takes the metrics of certificates and sockets until the part starts.
 	staged *staged
 	// certificates takes note of each tls table.
 	certificates *[]certificates

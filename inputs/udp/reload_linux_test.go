@@ -1,0 +1,73 @@
+package udp
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+
+	"github.com/syslane/syslane/inputs/inputtest"
+	"github.com/syslane/syslane/internal/activation"
+)
+
+// refuse opens an input in the place of another, as a reload does, and gives it up again.
+func refuse(t *testing.T, in *Input, cfg Config) {
+	t.Helper()
+	for _, s := range in.Sockets() {
+		release, err := activation.Keep(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+	}
+	cfg.Name, cfg.Listen, cfg.Logger = in.Name(), in.Addr().String(), inputtest.Logger(t)
+	next, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	next.Retire()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := next.Run(ended, &inputtest.Sink{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnInputThatWasOpenedAndNotRunLeavesBufferAndCountsToTheOneBefore(t *testing.T) {
+	s := &inputtest.Sink{Gate: make(chan struct{})}
+	reg := prometheus.NewRegistry()
+	const size = 8 << 10
+	in, stop := start(t, Config{ReceiveBuffer: size, SocketMetrics: reg}, s)
+	granted := func() float64 { return inputtest.Metric(t, reg, "syslane_input_receive_buffer_octets", "") }
+	inputtest.Eventually(t, "the input to run", func() bool { return granted() == size })
+	refuse(t, in, Config{ReceiveBuffer: 2 * size})
+	if granted() != size {
+		t.Errorf("the buffer is told to have %v octets, want %d", granted(), size)
+	}
+	// The kernel reports twice the size.
+	if err := in.sockets[0].conn.Control(func(fd uintptr) {
+		if got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF); got != 2*size || err != nil {
+			t.Errorf("the buffer has %d octets, want %d: %v", got/2, size, err)
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	c := dial(t, in)
+	// more than the batches that may wait can hold
+	const n = 1000
+	for range n {
+		send(t, c, strings.Repeat("x", 60_000))
+	}
+	close(s.Gate)
+	dropped := func() int { return int(inputtest.Metric(t, reg, "syslane_input_kernel_dropped_messages_total", "")) }
+	inputtest.Eventually(t, "received + dropped = sent", func() bool { return s.Count()+dropped() == n })
+	if dropped() == 0 {
+		t.Error("nothing was dropped")
+	}
+	stop()
+}
