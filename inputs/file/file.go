@@ -263,15 +263,20 @@ func (r *reader) flush() {
 		case time.Since(f.partial) < r.cfg.FlushAfter || r.batch.full():
 			continue
 		}
-		since := f.partial
-		if r.open(f) != nil || f.check() != nil || f.partial != since {
-			r.enqueue(f) // it has changed
-			continue
-		}
-		r.batch.begin(f, r.cfg.Host)
-		if err := r.takeLine(f, f.size-f.pos, syslog.WarnUnterminated); err != nil || f.learn() != nil {
-			r.enqueue(f)
-		}
-		delete(r.partial, f)
+		r.takePartial(f)
 	}
+}
+
+// takePartial takes the line of a file that has no end.
+func (r *reader) takePartial(f *followed) {
+	since := f.partial
+	if r.open(f) != nil || f.check() != nil || f.partial != since {
+		r.enqueue(f) // it has changed
+		return
+	}
+	r.batch.begin(f, r.cfg.Host)
+	if err := r.takeLine(f, f.size-f.pos, syslog.WarnUnterminated); err != nil || f.learn() != nil {
+		r.enqueue(f)
+	}
+	delete(r.partial, f)
 }

@@ -307,6 +307,37 @@ func TestALineWithoutEndWaitsForItNotForEver(t *testing.T) {
 	f.expect("one", "partial", "two")
 }
 
+func TestTheLastLineOfADeletedFileIsTakenWithoutAnEnd(t *testing.T) {
+	f := newTester(t)
+	f.write("a.log", "one\npartial")
+	in, err := New(Config{Name: "files", Include: []string{f.path("*.log")}, FlushAfter: time.Hour, Logger: inputtest.Logger(t)})
+	f.check(err)
+	r := newReader(in, f.sink)
+	r.scan()
+	file := r.queue[0]
+	r.queue = nil
+	defer r.close(file)
+	r.turn(file)
+	f.check(r.submit(t.Context()))
+	f.check(os.Remove(f.path("a.log")))
+	r.scan()
+	if file.gone.IsZero() {
+		t.Fatal("the file is not missed")
+	}
+	file.gone = file.gone.Add(-2 * goneGrace)
+	for range 2 {
+		r.scan()
+		f.check(r.submit(t.Context()))
+	}
+	f.expect("one", "partial")
+	if w := f.sink.lines[1].warnings; w != syslog.WarnUnterminated {
+		t.Errorf("warnings are %v", w.Names(nil))
+	}
+	if len(r.files) > 0 {
+		t.Error("the file is followed on")
+	}
+}
+
 func TestLongLinesAreCutAndFlagged(t *testing.T) {
 	f := newTester(t)
 	x := strings.Repeat("x", 1<<20)

@@ -163,11 +163,16 @@ func (r *reader) miss(f *followed) {
 			f.at = findInode(filepath.Dir(f.at), f.inode)
 		}
 	}
-	if f.file == nil && f.at == "" || f.ignored || f.atEnd() && time.Since(f.gone) > goneGrace {
+	switch {
+	case f.file == nil && f.at == "", f.ignored:
 		r.drop(f)
-		return
+	case !f.atEnd() || time.Since(f.gone) <= goneGrace:
+		r.enqueue(f)
+	case f.partial.IsZero() || r.open(f) != nil:
+		r.drop(f)
+	case !r.batch.full():
+		r.takePartial(f) // an end will not come; the file goes with the next scan
 	}
-	r.enqueue(f)
 }
 
 // drop stops following a file.
