@@ -148,7 +148,7 @@ func (t *tester) rename(from, to string) {
 
 func (t *tester) eventually(what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s; there are %d lines: %.300s", what, t.sink.count(), fmt.Sprintf("%q", t.sink.texts()))
 		}
