@@ -32,7 +32,7 @@ type socket struct {
 	pace     pace
 	receiver *receive.Datagrams
 	gather   *inputs.Gather
-	granted  atomic.Int64 // octets of the receive buffer, in the terms of Config.ReceiveBuffer; 0 before Run
+	granted  atomic.Int64 // octets of the receive buffer, in the terms of Config.ReceiveBuffer; 0 until it has it
 	drops    *dropCounter
 	reported uint64 // drops that were logged
 }

@@ -22,12 +22,13 @@ const dropCheck = 10 * time.Second
 
 // Input receives syslog over UDP. It implements inputs.Input.
 type Input struct {
-	cfg     Config
-	log     zerolog.Logger
-	framing *receive.FramingMetrics
-	repeats *receive.Repeats
-	sockets []*socket
-	passed  bool // the sockets are systemd's
+	cfg       Config
+	log       zerolog.Logger
+	framing   *receive.FramingMetrics
+	repeats   *receive.Repeats
+	sockets   []*socket
+	passed    bool // the sockets are systemd's
+	inherited bool // they are those of an input before
 	// retired ends when another input has the sockets.
 	retired context.Context
 	retire  context.CancelFunc
@@ -78,11 +79,18 @@ func (in *Input) Listen() error {
 		}
 		in.sockets = append(in.sockets, s)
 	}
+	if in.inherited {
+		return nil
+	}
+	if err := in.begin(); err != nil {
+		in.close()
+		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
+	}
 	return nil
 }
 
-// begin gives the sockets their buffers. Before Run that would be too early: another
-// input may have the sockets, and keep them.
+// begin gives the sockets their buffers. Those of an input before get them when this one
+// runs: the other may keep them.
 func (in *Input) begin() error {
 	for _, s := range in.sockets {
 		granted, err := setReceiveBuffer(s.conn, in.cfg.ReceiveBuffer, in.passed)
@@ -115,7 +123,7 @@ func bufferHint(passed bool) string {
 func (in *Input) conns() ([]*net.UDPConn, error) {
 	conns, ours, err := activation.UDP(in.cfg.Listen)
 	if len(conns) > 0 || err != nil {
-		in.passed = !ours
+		in.passed, in.inherited = !ours, ours
 		return conns, err
 	}
 	address := in.cfg.Listen
@@ -161,8 +169,8 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	if err := in.Listen(); err != nil {
 		return err
 	}
-	begun := ctx.Err() == nil // else it was only opened
-	if begun {
+	begun := !in.inherited || ctx.Err() == nil // else it was only opened
+	if in.inherited && begun {
 		if err := in.begin(); err != nil {
 			in.close()
 			return fmt.Errorf("input %q: %w", in.cfg.Name, err)
