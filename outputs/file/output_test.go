@@ -253,20 +253,25 @@ func TestFilesAreRotatedCompressedAndTheOldestDeleted(t *testing.T) {
 	}
 }
 
-// A sender names its host as it likes, and so a file.
-func TestNoMessageTakesTheNameOfARotatedFile(t *testing.T) {
-	dir := t.TempDir()
-	o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log"), MaxSize: 1, Keep: 2, Compress: file.Gzip})
-	position := uint64(1)
-	write := func(host string) {
+// oneByOne writes batches of one event of a host, one after the other.
+func oneByOne(t *testing.T, o *file.Output) (write func(host string)) {
+	position := uint64(0)
+	return func(host string) {
 		t.Helper()
 		b := batchOf(eventOf(host, "app", "x"))
-		b.First, b.Next = position, position+1
 		position++
+		b.First, b.Next = position, position+1
 		if err := o.Write(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A sender names its host as it likes, and so a file.
+func TestNoMessageTakesTheNameOfARotatedFile(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log"), MaxSize: 1, Keep: 2, Compress: file.Gzip})
+	write := oneByOne(t, o)
 	write("web1")
 	write("web1")
 	write("web1")
@@ -353,21 +358,6 @@ func TestPositionsOfAnotherLogAreNotTakenForThisOnes(t *testing.T) {
 	}
 }
 
-// withIDs gives a batch a log to look into, which holds that batch.
-func withIDs(b *outputs.Batch) *outputs.Batch {
-	b.HasEvent = func(id syslog.ID, from, before uint64) bool {
-		run := b.Events
-		for i := b.First; i < b.Next; i++ {
-			var record []byte
-			if record, run = syslog.NextRecord(run); syslog.RecordID(record) == id {
-				return i >= from && i < before
-			}
-		}
-		return false
-	}
-	return b
-}
-
 func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "all.log")
@@ -383,7 +373,7 @@ func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testi
 	for _, at := range []uint64{51, 151} {
 		b := outputtest.Batch(next, 100)
 		b.First, b.Next = at, at+100
-		if r := outputtest.WriteAll(t, o, withIDs(b)); r != nil {
+		if r := outputtest.WriteAll(t, o, outputtest.WithIDs(b)); r != nil {
 			t.Fatal(r)
 		}
 		next += 100
@@ -396,7 +386,7 @@ func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testi
 	defer o.Close()
 	b := outputtest.Batch(301, 150)
 	b.First, b.Next = 151, 301
-	if r := outputtest.WriteAll(t, o, withIDs(b)); r != nil {
+	if r := outputtest.WriteAll(t, o, outputtest.WithIDs(b)); r != nil {
 		t.Fatal(r)
 	}
 	expectOnce(t, lines(t, dir), 451)
@@ -420,7 +410,7 @@ func TestANoteWithoutAnIDIsBelieved(t *testing.T) {
 	}
 	o = open(t, file.Config{Path: path})
 	defer o.Close()
-	if r := outputtest.WriteAll(t, o, withIDs(outputtest.Batch(51, 250))); r != nil {
+	if r := outputtest.WriteAll(t, o, outputtest.WithIDs(outputtest.Batch(51, 250))); r != nil {
 		t.Fatal(r)
 	}
 	expectOnce(t, lines(t, dir), 301)
@@ -582,16 +572,7 @@ func TestADeletedFileIsLetGo(t *testing.T) {
 	}
 	o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log")})
 	defer o.Close()
-	position := uint64(1)
-	write := func(host string) {
-		t.Helper()
-		b := batchOf(eventOf(host, "a", "x"))
-		b.First, b.Next = position, position+1
-		position++
-		if err := o.Write(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := oneByOne(t, o)
 	write("a")
 	if err := os.Remove(filepath.Join(dir, "a.log")); err != nil {
 		t.Fatal(err)

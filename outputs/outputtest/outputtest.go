@@ -226,3 +226,18 @@ func rejected(t *testing.T, s Subject) {
 		t.Errorf("the destination has %d events, want the 99 others", len(got))
 	}
 }
+
+// WithIDs gives a batch a log to look into, which holds that batch.
+func WithIDs(b *outputs.Batch) *outputs.Batch {
+	b.HasEvent = func(id syslog.ID, from, before uint64) bool {
+		run := b.Events
+		for i := b.First; i < b.Next; i++ {
+			var record []byte
+			if record, run = syslog.NextRecord(run); syslog.RecordID(record) == id {
+				return i >= from && i < before
+			}
+		}
+		return false
+	}
+	return b
+}

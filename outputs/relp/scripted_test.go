@@ -14,6 +14,7 @@ import (
 	wire "github.com/syslane/syslane/internal/relp"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/outputs/outputtest"
 	output "github.com/syslane/syslane/outputs/relp"
 )
 
@@ -168,7 +169,7 @@ func TestAServerThatHasHadOtherMessagesUnderEveryNameIsGivenUp(t *testing.T) {
 			[]byte("relp_version=0\ncommands=syslog,batch\nsyslane_link=1\n"+last)))}
 	}, func(txnr uint32, _ string) answer { return ok(txnr) })
 	o := startOutput(t, output.Config{Targets: []string{s.addr}, ConnectTimeout: time.Minute})
-	err := o.Write(t.Context(), withIDs(batchOf(1, 10)))
+	err := o.Write(t.Context(), outputtest.WithIDs(batchOf(1, 10)))
 	if err == nil || !strings.Contains(err.Error(), "give the output another name") {
 		t.Errorf("Write returned %v", err)
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/syslane/syslane/e2e/proc"
 	"github.com/syslane/syslane/inputs"
-	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/outputs/outputtest"
 	output "github.com/syslane/syslane/outputs/relp"
@@ -305,28 +304,13 @@ func TestNoServerThatFailsTakesAnEventAlong(t *testing.T) {
 	}
 }
 
-// withIDs gives a batch a log to look into.
-func withIDs(b *outputs.Batch) *outputs.Batch {
-	b.HasEvent = func(id syslog.ID, from, before uint64) bool {
-		run := b.Events
-		for i := b.First; i < b.Next; i++ {
-			var record []byte
-			if record, run = syslog.NextRecord(run); syslog.RecordID(record) == id {
-				return i >= from && i < before
-			}
-		}
-		return false
-	}
-	return b
-}
-
 func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testing.T) {
 	store := newEventStore()
 	addr := startServer(t, store, nil)
-	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(batchOf(1, 1000)))
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), outputtest.WithIDs(batchOf(1, 1000)))
 
 	// The log goes back to position 501, and gives 501 to 700 to other messages.
-	restored := withIDs(renumbered(501, 200, 5000))
+	restored := outputtest.WithIDs(renumbered(501, 200, 5000))
 	o := startOutput(t, output.Config{Targets: []string{addr}})
 	writeAll(t, o, restored)
 	_, events := store.received()
@@ -334,7 +318,7 @@ func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testi
 	if len(events) != 1200 {
 		t.Errorf("%d events are stored, want 1200", len(events))
 	}
-	writeAll(t, o, withIDs(renumbered(701, 500, 5200)))
+	writeAll(t, o, outputtest.WithIDs(renumbered(701, 500, 5200)))
 	_, events = store.received()
 	expectNumbers(t, events[1000:], 5000, 700)
 }
@@ -342,13 +326,13 @@ func TestALogRestoredFromABackupLosesNothingThoughItGivesPositionsTwice(t *testi
 func TestALogRestoredAgainAndAgainLosesNothing(t *testing.T) {
 	store := newEventStore()
 	addr := startServer(t, store, nil)
-	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(batchOf(1, 1000)))
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), outputtest.WithIDs(batchOf(1, 1000)))
 	for life := range 5 {
 		// Each time the log goes back to position 501 and gives 501 to 700 to other
 		// messages. In between the sender starts again, behind what it has sent.
 		numbers := 5000 + 1000*life
-		writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(renumbered(501, 150, numbers)))
-		writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(renumbered(601, 100, numbers+100)))
+		writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), outputtest.WithIDs(renumbered(501, 150, numbers)))
+		writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), outputtest.WithIDs(renumbered(601, 100, numbers+100)))
 		_, events := store.received()
 		expectNumbers(t, events[1000+200*life:], numbers, 200)
 		if want := 1200 + 200*life; len(events) != want {
@@ -360,8 +344,8 @@ func TestALogRestoredAgainAndAgainLosesNothing(t *testing.T) {
 func TestASenderThatStartsAgainSendsNothingTwice(t *testing.T) {
 	store := newEventStore()
 	addr := startServer(t, store, nil)
-	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(batchOf(1, 1000)))
-	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), withIDs(batchOf(501, 1000)))
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), outputtest.WithIDs(batchOf(1, 1000)))
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), outputtest.WithIDs(batchOf(501, 1000)))
 	_, events := store.received()
 	if n := expectNumbers(t, events, 1, 1500); n != 0 || store.repeated != 0 {
 		t.Errorf("%d events are stored twice, %d were sent twice", n, store.repeated)
