@@ -62,9 +62,10 @@ type Local struct {
 }
 
 // segmentIndex is what is known of a sealed segment, which does not change but by
-// being rewritten.
+// being rewritten and given an index.
 type segmentIndex struct {
 	size, rewritten  int64
+	indexed          bool
 	minTime, maxTime int64
 	damaged          int
 	blocks           []spool.BlockInfo // nil where there is no room for them
@@ -144,7 +145,7 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 			for _, b := range part {
 				info := blockInfo{BlockInfo: b, segment: i}
 				if v.skip && b.Skip == nil {
-					info.Skip = v.local.recent.get(&info)
+					info.Skip = v.local.recent.get(segment.First, &info)
 					info.unindexed = info.Skip == nil
 				}
 				f(info)
@@ -162,7 +163,7 @@ const skipBlocks = 64
 func (l *Local) index(buf *[]spool.BlockInfo, segment spool.Segment, since, until int64) (*segmentIndex, error) {
 	l.mu.Lock()
 	known := l.segments[segment.First]
-	if known != nil && (known.size != segment.Size || known.rewritten != segment.Rewritten) {
+	if known != nil && (known.size != segment.Size || known.rewritten != segment.Rewritten || known.indexed != segment.Indexed) {
 		l.drop(segment.First, known)
 		known = nil
 	}
@@ -175,7 +176,7 @@ func (l *Local) index(buf *[]spool.BlockInfo, segment spool.Segment, since, unti
 	if err != nil {
 		return nil, err
 	}
-	index := &segmentIndex{size: segment.Size, rewritten: segment.Rewritten, minTime: math.MaxInt64, maxTime: math.MinInt64, blocks: blocks}
+	index := &segmentIndex{size: segment.Size, rewritten: segment.Rewritten, indexed: segment.Indexed, minTime: math.MaxInt64, maxTime: math.MinInt64, blocks: blocks}
 	next := segment.First
 	for _, b := range blocks {
 		index.minTime, index.maxTime = min(index.minTime, b.MinTime), max(index.maxTime, b.MaxTime)
@@ -206,19 +207,21 @@ func (l *Local) keep(first uint64, index segmentIndex) {
 	l.segments[first] = &index
 }
 
-// forget drops what is kept of segments that are not there any more.
+// forget drops what is kept of segments that are not there any more, and skip data of
+// those that have them on disk by now.
 func (l *Local) forget(there []spool.Segment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	firsts := make(map[uint64]bool, len(there))
+	bare := make(map[uint64]bool, len(there)) // whether there is no index
 	for _, s := range there {
-		firsts[s.First] = true
+		bare[s.First] = !s.Indexed
 	}
 	for first, index := range l.segments {
-		if !firsts[first] {
+		if _, ok := bare[first]; !ok {
 			l.drop(first, index)
 		}
 	}
+	l.recent.forget(func(first uint64) bool { return bare[first] })
 }
 
 // drop forgets a segment. l.mu is held.

@@ -83,6 +83,8 @@ type Segment struct {
 	// since 1970; 0 where it was not. Blocks of another state of a segment can
 	// still be read.
 	Rewritten int64
+	// Indexed says that it has an index beside it, with the skip data of its blocks.
+	Indexed bool
 
 	header int64 // octets of the header, 0 where it is damaged
 	path   string
@@ -112,7 +114,7 @@ func (l *Log) listSegments() []Segment {
 	for _, s := range l.segments {
 		list = append(list, Segment{
 			First: s.first, Size: s.end, Created: s.created, Sealed: s.sealed, Rewritten: s.rewritten,
-			header: s.headerLen, path: s.path,
+			Indexed: s.index > 0, header: s.headerLen, path: s.path,
 		})
 	}
 	return list
@@ -135,6 +137,7 @@ func (v *View) scanFolder() ([]Segment, error) {
 			return nil, err
 		}
 		if ok {
+			s.Indexed = slices.Contains(names, filepath.Base(indexPath(s.path)))
 			list = append(list, s)
 		}
 	}
