@@ -64,7 +64,7 @@ func numbers(t testing.TB, n *syslane.Node) map[int]int {
 		}
 		words := strings.Fields(d.Message)
 		if len(words) != 3 {
-			return fmt.Errorf("message %q", d.Message)
+			return fmt.Errorf("an event without a numbered message: %s", document)
 		}
 		number, err := strconv.Atoi(words[1])
 		if want := 100 + number%800; err != nil || len(words[2]) != want {
