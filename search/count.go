@@ -16,6 +16,8 @@ const (
 	maxGroups = 100_000
 	// maxGroupOctets bounds their names, with what a group costs beside its name.
 	maxGroupOctets = 32 << 20
+	// maxFacetOctets bounds those of all fields of facets, which share it evenly.
+	maxFacetOctets = 64 << 20
 	groupOverhead  = 96
 	// autoSteps is how many time spans a histogram without a step has at most.
 	autoSteps = 120
@@ -32,8 +34,8 @@ type counts struct {
 	octets int
 	// others are the events whose groups are too many to be counted.
 	others uint64
-	// most is maxGroups, but for tests.
-	most int
+	// most is maxGroups, but for tests, and mostOctets bounds octets.
+	most, mostOctets int
 }
 
 // group is how many events have the same values.
@@ -45,7 +47,7 @@ type group struct {
 }
 
 func newCounts(by []groupField, step int64) *counts {
-	return &counts{by: by, step: step, at: make(map[string]*group), most: maxGroups}
+	return &counts{by: by, step: step, at: make(map[string]*group), most: maxGroups, mostOctets: maxGroupOctets}
 }
 
 // floorTo returns the start of the time span that t is in.
@@ -124,7 +126,7 @@ func (c *counts) merge(t *tally) {
 		cell := &t.cells[i]
 		g := c.at[cell.key]
 		if g == nil {
-			if c.octets += len(cell.key) + groupOverhead; len(c.list) >= c.most || c.octets > maxGroupOctets {
+			if c.octets += len(cell.key) + groupOverhead; len(c.list) >= c.most || c.octets > c.mostOctets {
 				c.others += cell.count
 				continue
 			}
@@ -192,7 +194,9 @@ func countsOf(g *grouping, step int64) (all []*counts) {
 		return append(all, newCounts(g.by, step))
 	}
 	for i := range g.by {
-		all = append(all, newCounts(g.by[i:i+1], 0))
+		c := newCounts(g.by[i:i+1], 0)
+		c.mostOctets = min(maxGroupOctets, maxFacetOctets/len(g.by))
+		all = append(all, c)
 	}
 	return all
 }

@@ -165,6 +165,7 @@ type scan struct {
 	reading  []*gathering // in the order in which they were started
 	waiting  []held       // greatest key first
 	octets   int          // of waiting
+	given    key          // of the match that was handed out last
 	names    syslog.Interner
 	stats    Stats
 	progress progress
@@ -350,6 +351,7 @@ func (s *scan) give(e *syslog.Event, emit func(*syslog.Event) error) error {
 	s.waiting[0] = held{}
 	s.waiting = s.waiting[1:]
 	s.octets -= h.size()
+	s.given = h.key
 	if err := e.Decode(h.record, &s.names); err != nil {
 		return fmt.Errorf("decode a found event: %w", err)
 	}

@@ -102,12 +102,13 @@ func (l *Local) Tail(ctx context.Context, r TailRequest, found func(TailItem) er
 	if err != nil {
 		return err
 	}
+	t := &tailing{log: l, matcher: q.Matcher(), query: q, fields: fields, found: found}
 	if r.Cursor != "" {
 		if position, err = l.parseCursor(r.Cursor); err != nil {
 			return err
 		}
 	} else if r.Last > 0 {
-		if err := l.past(ctx, r, position, found); err != nil {
+		if err := t.past(ctx, r.Last, position); err != nil {
 			return err
 		}
 	}
@@ -116,7 +117,6 @@ func (l *Local) Tail(ctx context.Context, r TailRequest, found func(TailItem) er
 	}
 	follower := l.view.Follow(position)
 	defer follower.Close()
-	t := &tailing{log: l, matcher: q.Matcher(), query: q, fields: fields, found: found}
 	for {
 		next, cancel := context.WithTimeout(ctx, heartbeat)
 		b, err := follower.Next(next)
@@ -136,24 +136,6 @@ func (l *Local) Tail(ctx context.Context, r TailRequest, found func(TailItem) er
 	}
 }
 
-// past gives out the newest events before a position.
-func (l *Local) past(ctx context.Context, r TailRequest, before uint64, found func(TailItem) error) error {
-	var docs [][]byte
-	_, err := l.Search(ctx, Request{Query: r.Query, Limit: r.Last, Before: before}, func(doc []byte) error {
-		docs = append(docs, slices.Clone(doc))
-		return nil
-	})
-	if incomplete := (*IncompleteError)(nil); err != nil && !errors.As(err, &incomplete) {
-		return err
-	}
-	for _, doc := range slices.Backward(docs) {
-		if err := found(TailItem{Cursor: l.cursor(before), Event: doc}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // tailing is one tail.
 type tailing struct {
 	log     *Local
@@ -166,6 +148,41 @@ type tailing struct {
 	documents ecs.Writer
 	doc       []byte
 	told      time.Time // when the end of a block was told last
+}
+
+// past gives out the newest events before a position. They are searched for twice:
+// first for the oldest of them and then from that one on, for to turn them round in
+// memory would take as much of it as they are large.
+func (t *tailing) past(ctx context.Context, last int, before uint64) error {
+	back, err := newScan(t.log.viewLog(t.query), t.query, Request{Limit: last, Before: before})
+	if err != nil {
+		return err
+	}
+	if err := back.run(ctx, func(*syslog.Event) error { return nil }); err != nil || back.stats.Matched == 0 {
+		return err
+	}
+	oldest := back.given
+	forth, err := newScan(t.log.viewLog(t.query), t.query, Request{Order: OldestFirst, Before: before})
+	if err != nil {
+		return err
+	}
+	forth.since = oldest.time
+	return forth.run(ctx, func(e *syslog.Event) error {
+		if e.TimeNano() == oldest.time && ^forth.given.position < oldest.position {
+			return nil
+		}
+		return t.give(e, before, 0)
+	})
+}
+
+// give gives out an event behind which the tail is at a position.
+func (t *tailing) give(e *syslog.Event, position, lost uint64) error {
+	if t.fields == nil {
+		t.doc = t.documents.Append(t.doc[:0], e)
+	} else {
+		t.doc = appendFields(t.doc[:0], e, t.fields)
+	}
+	return t.found(TailItem{Cursor: t.log.cursor(position), Event: t.doc, Lost: lost})
 }
 
 // block gives out what matches in a block.
@@ -185,12 +202,7 @@ func (t *tailing) block(b *spool.Block) error {
 		if at := e.TimeNano(); at < t.query.since || at > t.query.until || !t.matcher.Match(&e) {
 			continue
 		}
-		if t.fields == nil {
-			t.doc = t.documents.Append(t.doc[:0], &e)
-		} else {
-			t.doc = appendFields(t.doc[:0], &e, t.fields)
-		}
-		if err := t.found(TailItem{Cursor: t.log.cursor(position + 1), Event: t.doc, Lost: lost}); err != nil {
+		if err := t.give(&e, position+1, lost); err != nil {
 			return err
 		}
 		lost, given = 0, true

@@ -2,15 +2,15 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"maps"
 
 	"github.com/syslane/syslane/search"
 )
@@ -25,6 +25,12 @@ const lokiPath = "/loki/api/v1/"
 
 // maxLokiLines is the most lines of one answer.
 const maxLokiLines = 5000
+
+// maxLokiOctets bounds the documents of one answer, which is put together in memory.
+const maxLokiOctets = 32 << 20
+
+// errLokiOctets tells that an answer would be larger.
+var errLokiOctets = fmt.Errorf("the lines have more than %d MiB together: ask for fewer of them (limit), or for less time", maxLokiOctets>>20)
 
 func (s *Server) lokiRoutes(handle func(pattern string, h http.HandlerFunc)) {
 	handle("labels", s.lokiLabels)
@@ -71,6 +77,9 @@ func (s *Server) lokiSearch(w http.ResponseWriter, r *http.Request, request sear
 	stats, status, err := s.run(w, r, request, row, nil)
 	switch {
 	case status == 0 || s.left(r):
+		return false
+	case errors.Is(err, errLokiOctets):
+		lokiFail(w, http.StatusBadRequest, err)
 		return false
 	case err != nil && !search.IsIncomplete(err):
 		s.logFailure(err, stats)
@@ -276,7 +285,11 @@ func (s *Server) lokiRange(w http.ResponseWriter, r *http.Request) {
 		Values [][2]string       `json:"values"`
 	}
 	streams, at := []*stream{}, map[string]*stream{}
+	octets := 0
 	if s.lokiSearch(w, r, request, func(doc []byte) error {
+		if octets += len(doc); octets > maxLokiOctets {
+			return errLokiOctets
+		}
 		var row map[string]any
 		if err := json.Unmarshal(doc, &row); err != nil {
 			return err

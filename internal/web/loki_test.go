@@ -85,3 +85,18 @@ func FuzzLogQL(f *testing.F) {
 		}
 	})
 }
+
+func TestAnswersToGrafanaAreBoundedByTheirOctets(t *testing.T) {
+	server, add := startLog(t)
+	at := time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
+	for i := range 100 {
+		add("web1", "app", strings.Repeat("\x01", 60_000), at.Add(time.Duration(i)*time.Second)) // six octets each in a document
+	}
+	path := fmt.Sprintf("%s/loki/api/v1/query_range?query=%s&start=%d&end=%d", server, url.QueryEscape(`{app="app"}`), at.UnixNano(), at.Add(time.Hour).UnixNano())
+	if status, body, _ := get(t, path+"&limit=1000"); status != 400 || !strings.Contains(body, "more than 32 MiB") {
+		t.Errorf("%d %.200s", status, body)
+	}
+	if status, body, _ := get(t, path+"&limit=50"); status != 200 || !json.Valid([]byte(body)) {
+		t.Errorf("%d %.200s", status, body)
+	}
+}

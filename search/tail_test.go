@@ -1,0 +1,115 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
+)
+
+// past returns the messages that a tail starts with.
+func past(t *testing.T, l *Local, r TailRequest) (messages []string) {
+	t.Helper()
+	end := errors.New("the past has ended")
+	err := l.Tail(context.Background(), r, func(item TailItem) error {
+		if item.Event == nil {
+			return end
+		}
+		var d struct{ Message string }
+		if err := json.Unmarshal(item.Event, &d); err != nil {
+			return err
+		}
+		messages = append(messages, d.Message)
+		return nil
+	})
+	if !errors.Is(err, end) {
+		t.Fatal(err)
+	}
+	return messages
+}
+
+// The times go to and fro, and many are the same.
+func TestATailStartsWithTheNewestOfThePastInTheOrderOfTime(t *testing.T) {
+	log, err := spool.Open(spool.Config{Dir: t.TempDir(), SegmentSize: 8 << 10, KeepDelivered: true, Sync: spool.SyncOS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	type sent struct {
+		time int64
+		text string
+	}
+	var all []sent
+	for i := range 300 {
+		text := fmt.Sprintf("number %d of parity %d", i, i%2)
+		e := event("web1", "app", "", "", "", text)
+		e.Timestamp = int64(i*7919%40) * int64(time.Second)
+		b := spool.Batch{Records: syslog.AppendRecord(nil, e), Count: 1, MinTime: e.Timestamp, MaxTime: e.Timestamp}
+		if _, err := log.Append(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, sent{e.Timestamp, text})
+	}
+	slices.SortStableFunc(all, func(a, b sent) int { return int(a.time - b.time) })
+	l := NewLocal(log.View())
+	for _, query := range []string{"", `message:"parity 1"`, `"parity 1" | fields message, @timestamp`, "nowhere"} {
+		var want []string
+		for _, s := range all {
+			if query == "" || strings.Contains(query, "parity") && strings.HasSuffix(s.text, "parity 1") {
+				want = append(want, s.text)
+			}
+		}
+		for _, last := range []int{1, 7, 8, 100, 10_000} {
+			want := want[max(0, len(want)-last):]
+			if got := past(t, l, TailRequest{Query: query, Last: last}); !slices.Equal(got, want) {
+				t.Errorf("%q, last %d: %q, want %q", query, last, got, want)
+			}
+		}
+	}
+}
+
+// Control characters are six octets each in a document.
+func TestThePastOfATailIsNotHeldInMemory(t *testing.T) {
+	log, err := spool.Open(spool.Config{Dir: t.TempDir(), KeepDelivered: true, Sync: spool.SyncOS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	text := strings.Repeat("\x01", 60_000)
+	for i := range 1000 {
+		e := event("web1", "app", "", "", "", text)
+		e.Timestamp = int64(i) * int64(time.Second)
+		b := spool.Batch{Records: syslog.AppendRecord(nil, e), Count: 1, MinTime: e.Timestamp, MaxTime: e.Timestamp}
+		if _, err := log.Append(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := errors.New("the past has ended")
+	n, most := 0, uint64(0)
+	err = NewLocal(log.View()).Tail(context.Background(), TailRequest{Last: MaxLast}, func(item TailItem) error {
+		if item.Event == nil {
+			return end
+		}
+		if n++; n%100 == 0 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapAlloc)
+		}
+		return nil
+	})
+	if !errors.Is(err, end) || n != 1000 {
+		t.Fatal(n, err)
+	}
+	if most > 2*maxHeld {
+		t.Errorf("%d MiB are held for 1000 events with documents of 350 KiB", most>>20)
+	}
+}
