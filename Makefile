@@ -5,8 +5,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X github.com/syslane/syslane/internal/cli.Version=$(VERSION)
 FUZZTIME ?= 10s
 
-# The tests of the code, without those of the whole program.
-UNIT = $(shell go list ./... | grep -v /e2e)
+# The tests of the code, without those of the whole program; first what takes longest.
+UNIT = ./spool $(shell go list ./... | grep -v -e /e2e -e /spool$$)
 
 .PHONY: build
 build: ## bin/syslane, static as the packages hold it
@@ -18,7 +18,7 @@ run: build ## a collector and a relay on this machine, until Ctrl-C
 
 .PHONY: test
 test: export LEFT_OUT := $(shell mktemp -u)
-test: setup lint unit race e2e bench-smoke ## everything; says at its end what it left out
+test: setup lint race e2e bench-smoke ## everything; says at its end what it left out
 	@if [ -s "$$LEFT_OUT" ]; then echo "make test: LEFT OUT: $$(sort -u "$$LEFT_OUT" | paste -sd';')"; rm -f "$$LEFT_OUT"; fi
 
 .PHONY: setup
@@ -37,12 +37,13 @@ lint:
 	go tool staticcheck ./...
 
 .PHONY: unit
-unit:
+unit: ## the tests of the code, in the least time
 	@go test -timeout 5m $(UNIT)
 
 .PHONY: race
-race:
+race: ## the same with the race detector, and without it those that measure times and sizes
 	@go test -race -timeout 10m $(UNIT)
+	@go test -timeout 5m ./spool
 
 .PHONY: e2e
 e2e: ## the real binary against real peers
