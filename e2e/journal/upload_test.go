@@ -1,13 +1,20 @@
 package journal
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,18 +60,24 @@ func entries(from, to int) io.Reader {
 	return r
 }
 
-// numbers counts how often each numbered entry is in the log.
-func numbers(t testing.TB, n *syslane.Node) map[int]int {
+// numbers counts how often each numbered entry is in the log. Those in bare were sent
+// without their message, and may be there without it.
+func numbers(t testing.TB, n *syslane.Node, bare map[int]bool) map[int]int {
 	t.Helper()
 	seen := make(map[int]int)
-	n.Each(t, func(document []byte) error {
-		var d struct{ Message string }
-		if err := json.Unmarshal(document, &d); err != nil {
+	n.Each(t, func(b []byte) error {
+		var d document
+		if err := json.Unmarshal(b, &d); err != nil {
 			return err
 		}
 		words := strings.Fields(d.Message)
+		field, _ := d.Log.Syslog.StructuredData["journal@32473"]["NUMBER"].(string)
+		if number, err := strconv.Atoi(field); err == nil && len(words) == 0 && bare[number] {
+			seen[number]++
+			return nil
+		}
 		if len(words) != 3 {
-			return fmt.Errorf("an event without a numbered message: %s", document)
+			return fmt.Errorf("an event without a numbered message: %s", b)
 		}
 		number, err := strconv.Atoi(words[1])
 		if want := 100 + number%800; err != nil || len(words[2]) != want {
@@ -195,7 +208,7 @@ func TestAJournalIsUploadedOverMutualTLS(t *testing.T) {
 	if err := j.Upload(t, "https://"+addr, peers.ClientTLS(ca.File, cert, key)...).Wait(limit); err != nil {
 		t.Fatal(err)
 	}
-	exactlyOnce(t, numbers(t, n), 100)
+	exactlyOnce(t, numbers(t, n, nil), 100)
 	for _, d := range documents(t, n) {
 		if !strings.Contains(d.raw, "web1.example.net") {
 			t.Fatalf("the client's identity is not on %s", d.raw)
@@ -240,7 +253,7 @@ func TestEntriesSentAgainAfterTheCollectorWasKilledAreStoredOnce(t *testing.T) {
 		}
 		break
 	}
-	exactlyOnce(t, numbers(t, n), many)
+	exactlyOnce(t, numbers(t, n, nil), many)
 	n.Balance(t)
 	m, err := n.Metrics()
 	if err != nil {
@@ -255,7 +268,57 @@ func TestEntriesSentAgainAfterTheCollectorWasKilledAreStoredOnce(t *testing.T) {
 	if err := j.Upload(t, "http://"+addr).Wait(limit); err != nil {
 		t.Fatal(err)
 	}
-	exactlyOnce(t, numbers(t, n), many)
+	exactlyOnce(t, numbers(t, n, nil), many)
+}
+
+// overheard is a proxy that knows which entries of an upload have no message.
+// systemd-journal-upload 252 now and then leaves out a field of an entry that it reads
+// while its file is written: one of some ten million.
+type overheard struct {
+	*httptest.Server
+	mu   sync.Mutex
+	bare map[int]bool
+}
+
+func overhear(t *testing.T, collector string) *overheard {
+	target, err := url.Parse(collector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &overheard{bare: make(map[int]bool)}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pipe, to := io.Pipe()
+		defer to.Close()
+		go o.listen(pipe)
+		r.Body = io.NopCloser(io.TeeReader(r.Body, to))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(o.CloseClientConnections)
+	return o
+}
+
+// listen reads entries all of whose fields are text.
+func (o *overheard) listen(r io.Reader) {
+	number, message := "", false
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		switch line := lines.Text(); {
+		case line == "":
+			if n, err := strconv.Atoi(number); err == nil && !message {
+				o.mu.Lock()
+				o.bare[n] = true
+				o.mu.Unlock()
+			}
+			number, message = "", false
+		case strings.HasPrefix(line, "MESSAGE="):
+			message = true
+		default:
+			if n, ok := strings.CutPrefix(line, "NUMBER="); ok {
+				number = n
+			}
+		}
+	}
 }
 
 func TestARotationWhileAJournalIsFollowedLosesAndDoublesNothing(t *testing.T) {
@@ -263,7 +326,8 @@ func TestARotationWhileAJournalIsFollowedLosesAndDoublesNothing(t *testing.T) {
 	n, addr := collector(t, "")
 	j := peers.NewJournal(t)
 	j.Write(t, "system", entries(0, 1000))
-	upload := j.Follow(t, "http://"+addr)
+	proxy := overhear(t, "http://"+addr)
+	upload := j.Follow(t, proxy.URL)
 	for at := 1000; at < many; at += 50_000 {
 		to := min(at+50_000, many)
 		j.Write(t, "system", entries(at, to))
@@ -276,7 +340,7 @@ func TestARotationWhileAJournalIsFollowedLosesAndDoublesNothing(t *testing.T) {
 		// rotated ("Failed to get cursor"), and exits; its service starts it again.
 		if err := upload.Exited(); err != nil {
 			t.Logf("the client is started again: %v\n%s", err, upload.Tail())
-			upload = j.Follow(t, "http://"+addr)
+			upload = j.Follow(t, proxy.URL)
 		}
 		m, err := n.Metrics()
 		if stored := m.Sum("syslane_input_stored_messages_total"); err == nil && stored < many {
@@ -284,5 +348,10 @@ func TestARotationWhileAJournalIsFollowedLosesAndDoublesNothing(t *testing.T) {
 		}
 		return err
 	})
-	exactlyOnce(t, numbers(t, n), many)
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
+	if len(proxy.bare) > 0 {
+		t.Logf("the client has sent entries without their message: %v", proxy.bare)
+	}
+	exactlyOnce(t, numbers(t, n, proxy.bare), many)
 }
