@@ -7,7 +7,8 @@ const MaxMarks = 256
 
 // MarkSink keeps, with the messages of inputs that read what stays where it is
 // (files), how far they have come: no message is lost, and none stored twice,
-// whenever either side stops.
+// whenever either side stops. Of tens of thousands, those that were set longest ago
+// may be forgotten where the log has no room to repeat them all.
 type MarkSink interface {
 	Sink
 	// SubmitMarked is Submit that sets marks in the same step: after a crash both

@@ -36,23 +36,31 @@ func (p *Pipeline) Marks(prefix string) []inputs.Mark { return p.cfg.Streams.wit
 func (s *Streams) withPrefix(prefix string) (marks []inputs.Mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, value := range s.marks {
+	for key, m := range s.marks {
 		if strings.HasPrefix(key, prefix) {
-			marks = append(marks, inputs.Mark{Key: key, Value: value})
+			marks = append(marks, inputs.Mark{Key: key, Value: m.value})
 		}
 	}
 	return marks
 }
 
-// mark sets or forgets a mark.
-func (s *Streams) mark(m inputs.Mark) {
+// mark is the value of a mark.
+type mark struct {
+	value uint64
+	// moved is when it was set, by Streams.clock.
+	moved uint64
+}
+
+// setMark sets or forgets a mark.
+func (s *Streams) setMark(m inputs.Mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.Value == 0 {
 		delete(s.marks, m.Key)
-	} else {
-		s.marks[m.Key] = m.Value
+		return
 	}
+	s.clock++
+	s.marks[m.Key] = mark{m.Value, s.clock}
 }
 
 // markTag begins the entry of a mark in a note or checkpoint. It is told from the

@@ -63,7 +63,7 @@ type repeats struct {
 }
 
 // maxRepeatOctets is the part of a checkpoint that counts may take: tails and sequences
-// take some 6 MiB, and one that is too large fails the log.
+// take up to 8 MiB, streams and marks what is left, and one that is too large fails the log.
 const maxRepeatOctets = spool.MaxCheckpoint * 3 / 8
 
 // reserve takes n octets for what a batch adds, and tells whether there is room for it.

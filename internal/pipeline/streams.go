@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
 )
 
 // maxStreams bounds the memory for streams of other Syslanes. Only peers allowed
@@ -42,7 +44,9 @@ type Streams struct {
 	// durable is the table as the log knows it.
 	durable map[string]history
 	// marks are those of inputs (inputs.MarkSink), as the log knows them.
-	marks map[string]uint64
+	marks map[string]mark
+	// clock counts the changes of durable and marks.
+	clock uint64
 
 	sequences sequences
 	repeats   repeats
@@ -63,12 +67,14 @@ type history struct {
 	have ranges
 	// last is the id of the last event at these positions.
 	last syslog.ID
+	// moved is when the stream brought something, by Streams.clock.
+	moved uint64
 }
 
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
 	return &Streams{streams: make(map[string]*stream), durable: make(map[string]history),
-		marks: make(map[string]uint64), sequences: newSequences(), tails: newTails(), repeats: repeats{untold: make(map[uint64]*count)}}
+		marks: make(map[string]mark), sequences: newSequences(), tails: newTails(), repeats: repeats{untold: make(map[uint64]*count)}}
 }
 
 // Restore sets the tables from a checkpoint of the log.
@@ -101,7 +107,7 @@ func (s *Streams) Note(note []byte) error {
 			if err != nil {
 				return err
 			}
-			s.mark(m)
+			s.setMark(m)
 			note = rest
 			continue
 		}
@@ -124,19 +130,53 @@ func (s *Streams) Note(note []byte) error {
 	return nil
 }
 
-// Checkpoint returns the tables as the next segment of the log shall keep them.
+// Checkpoint returns the tables as the next segment of the log shall keep them, in no
+// more than that takes. Sequences, repeats and tails have bounds of their own; where
+// streams and marks find no room beside them, it forgets those that moved longest ago,
+// and streams first: what a relay then sends again may be stored twice, but after a mark
+// it is a whole file.
 func (s *Streams) Checkpoint() []byte {
+	b := s.tails.checkpoint(s.repeats.checkpoint(s.sequences.checkpoint(nil)))
 	s.mu.Lock()
-	var b []byte
+	defer s.mu.Unlock()
+	streams, marks := make([]dated, 0, len(s.durable)), make([]dated, 0, len(s.marks))
 	for name, known := range s.durable {
-		b = appendStream(b, name, known)
+		streams = append(streams, dated{name, known.moved})
 	}
-	for key, value := range s.marks {
-		b = appendMark(b, inputs.Mark{Key: key, Value: value})
+	for key, m := range s.marks {
+		marks = append(marks, dated{key, m.moved})
 	}
-	s.mu.Unlock()
-	return s.tails.checkpoint(s.repeats.checkpoint(s.sequences.checkpoint(b)))
+	slices.SortFunc(streams, dated.compare)
+	slices.SortFunc(marks, dated.compare)
+	var own []byte
+	ends := make([]int, 0, len(streams)+len(marks))
+	for _, d := range streams {
+		own = appendStream(own, d.name, s.durable[d.name])
+		ends = append(ends, len(own))
+	}
+	for _, d := range marks {
+		own = appendMark(own, inputs.Mark{Key: d.name, Value: s.marks[d.name].value})
+		ends = append(ends, len(own))
+	}
+	over, cut := len(b)+len(own)-spool.MaxCheckpoint, 0
+	for i := 0; i < len(ends) && cut < over; i++ {
+		cut = ends[i]
+		if i < len(streams) {
+			delete(s.durable, streams[i].name)
+		} else {
+			delete(s.marks, marks[i-len(streams)].name)
+		}
+	}
+	return append(b, own[cut:]...)
 }
+
+// dated is the name of a stream or mark, and when it moved.
+type dated struct {
+	name  string
+	moved uint64
+}
+
+func (d dated) compare(e dated) int { return cmp.Compare(d.moved, e.moved) }
 
 // set adds what has become durable of a stream.
 func (s *Streams) set(name string, more history) {
@@ -149,6 +189,8 @@ func (s *Streams) set(name string, more history) {
 	for _, r := range more.have {
 		known.have = known.have.add(r)
 	}
+	s.clock++
+	known.moved = s.clock
 	s.durable[name] = known
 }
 
