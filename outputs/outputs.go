@@ -4,6 +4,7 @@
 package outputs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ type Batch struct {
 	// First is the position of the first event in the log, Next the position
 	// after the last.
 	First, Next uint64
+	// Oldest is the First of the batch of which this is a part: what lies before it is
+	// delivered. 0: it is no part of another.
+	Oldest uint64
 	// After is the Next of the batch before, of those that are handed over in order:
 	// what lies between is for other outputs, or lost. An output can be handed two
 	// runs of batches in turn (catch_up of Elasticsearch), each in order.
@@ -99,7 +103,8 @@ func (b *Batch) Position(i int) uint64 {
 // Part returns the events of b with the indexes from to before to; run is their
 // records.
 func (b *Batch) Part(from, to int, run []byte) Batch {
-	p := Batch{Stream: b.Stream, First: b.Position(from), Next: b.Position(to), Count: to - from, Events: run, HasEvent: b.HasEvent}
+	p := Batch{Stream: b.Stream, First: b.Position(from), Next: b.Position(to), Oldest: cmp.Or(b.Oldest, b.First),
+		Count: to - from, Events: run, HasEvent: b.HasEvent}
 	var before uint64
 	for _, g := range b.Gaps {
 		switch {

@@ -1,6 +1,7 @@
 package relp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -120,10 +121,11 @@ func (s *session) negotiate(o *lane, b *outputs.Batch) error {
 		return err
 	}
 	s.stream = b.Stream
-	name := b.Stream
+	// What a server that fails has left of the same batch comes here too.
+	from, name := cmp.Or(b.Oldest, b.First), b.Stream
 	for restores := 0; ; restores++ {
-		have, err := s.open(name, b.First)
-		if err != nil || !s.link || agrees(b, have) {
+		have, err := s.open(name, from)
+		if err != nil || !s.link || agrees(b, from, have) {
 			return err
 		}
 		switch restores {
@@ -148,12 +150,12 @@ type known struct {
 }
 
 // agrees tells whether the log holds the event that the server has. What lies
-// before b was delivered, and is not sent again whatever it was.
-func agrees(b *outputs.Batch, have known) bool {
-	if have.position < b.First || b.HasEvent == nil {
+// before from was delivered, and is not sent again whatever it was.
+func agrees(b *outputs.Batch, from uint64, have known) bool {
+	if have.position < from || b.HasEvent == nil {
 		return true
 	}
-	return b.HasEvent(have.id, b.First, have.position+1)
+	return b.HasEvent(have.id, from, have.position+1)
 }
 
 // open offers what the output can do and learns what the server takes of it.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/syslane/syslane/e2e/proc"
 	"github.com/syslane/syslane/inputs"
+	wire "github.com/syslane/syslane/internal/relp"
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/outputs/outputtest"
 	output "github.com/syslane/syslane/outputs/relp"
@@ -338,6 +339,25 @@ func TestALogRestoredAgainAndAgainLosesNothing(t *testing.T) {
 		if want := 1200 + 200*life; len(events) != want {
 			t.Fatalf("%d events are stored after %d restores, want %d", len(events), life+1, want)
 		}
+	}
+}
+
+// What a server that fails has not taken goes to one whose session began further on, and
+// that has had other messages at these positions.
+func TestALogRestoredFromABackupLosesNothingWhereOneOfSeveralServersFails(t *testing.T) {
+	store := newEventStore()
+	addr := startServer(t, store, nil)
+	writeAll(t, startOutput(t, output.Config{Targets: []string{addr}}), outputtest.WithIDs(batchOf(1, 590)))
+	failing := startScriptedOpen(t, func(txnr uint32, _ string) answer {
+		return answer{write: string(wire.AppendResponse(nil, txnr, wire.CodeOK, "OK", []byte("relp_version=0\ncommands=syslog,batch\nsyslane_link=1")))}
+	}, func(uint32, string) answer { return answer{end: true} })
+	// The log goes back to position 501, and its messages are divided among the servers.
+	o := startOutput(t, output.Config{Targets: []string{failing.addr, addr}, Mode: "balance"})
+	writeAll(t, o, outputtest.WithIDs(renumbered(501, 4000, 5000)))
+	_, events := store.received()
+	expectNumbers(t, events[590:], 5000, 4000)
+	if got, _, _ := failing.state(); len(got) == 0 {
+		t.Error("the first server was given nothing: the test has shown nothing")
 	}
 }
 
