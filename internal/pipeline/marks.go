@@ -77,6 +77,8 @@ func isMark(note []byte) bool {
 }
 
 func readMark(b []byte) (m inputs.Mark, rest []byte, err error) {
-	m.Key, m.Value, rest, err = readEntry(b[len(markTag):])
+	if m.Key, m.Value, rest, err = readEntry(b[len(markTag):]); err == nil && len(m.Key) > maxMarkKey {
+		err = errBadNote // it would come back from a checkpoint as something else
+	}
 	return m, rest, err
 }

@@ -361,21 +361,3 @@ func TestStreamsComeBackFromCheckpointAndNotes(t *testing.T) {
 		t.Errorf("streams came back at %d and %d, want 12 and 4", x, y)
 	}
 }
-
-func FuzzDamagedNotesAreErrors(f *testing.F) {
-	f.Add(noteOf("x/collector", 1, 7))
-	f.Add(appendMark(nil, inputs.Mark{Key: "file/a", Value: 7}))
-	f.Add([]byte("\x80\x00\x00")) // a name without a letter
-	f.Add(appendSequence(nil, journalA, stretch{have: ranges{{3, 9}, {12, 13}}, latest: -1, anew: true}))
-	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
-	f.Add(appendTold(appendRepeat(appendRepeat(nil, 7, &count{n: 3, first: -1, last: 9, event: []byte("x")}), 8, &count{n: 1}), 7))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s := NewStreams()
-		if s.Restore(b) == nil {
-			again := NewStreams()
-			if err := again.Restore(s.Checkpoint()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
-}

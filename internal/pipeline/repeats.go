@@ -160,7 +160,10 @@ func (r *repeats) note(b []byte) (rest []byte, err error) {
 	}
 	event := b[w : w+int(size)]
 	c := r.untold[id]
-	if c == nil {
+	switch {
+	case c != nil && c.n > math.MaxUint64-n:
+		return nil, errBadNote // no such number was ever counted
+	case c == nil:
 		c = &count{first: math.MaxInt64, last: math.MinInt64}
 		r.untold[id] = c
 		r.octets += maxRepeatEntry

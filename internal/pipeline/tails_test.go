@@ -80,27 +80,3 @@ func TestTheMemoryForTailsIsBounded(t *testing.T) {
 	f("very many long", maxTails+10, 1000, keptTail)
 	f("one endless", 1, 100_000, inputs.MaxTail)
 }
-
-func FuzzNotes(f *testing.F) {
-	f.Add(appendTail(nil, inputs.TailID{Sender: [16]byte{9}, Number: 300}, []uint64{1, 2, 3}))
-	f.Add(appendMark(appendTail(nil, inputs.TailID{}, []uint64{1}), inputs.Mark{Key: "file/a", Value: 7}))
-	f.Add(appendSequence(appendStream(nil, "x/y", history{have: ranges{{1, 3}}}), inputs.SequenceID{1}, stretch{have: ranges{{1, 9}}, latest: -4, anew: true}))
-	f.Add([]byte(tailTag))
-	f.Add([]byte(tailTag + "0123456789abcdef\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
-	f.Fuzz(func(t *testing.T, note []byte) {
-		s := NewStreams()
-		if s.Note(note) != nil {
-			return
-		}
-		// What was understood comes back the same from a checkpoint.
-		again := NewStreams()
-		if err := again.Restore(s.Checkpoint()); err != nil {
-			t.Fatal(err)
-		}
-		for id, known := range s.tails.durable {
-			if got := again.tails.durable[id]; got == nil || !slices.Equal(got.hashes, known.hashes) {
-				t.Errorf("tail %v came back as %v, want %v", id, got, known)
-			}
-		}
-	})
-}
