@@ -275,8 +275,12 @@ func (r *reader) takePartial(f *followed) {
 		return
 	}
 	r.batch.begin(f, r.cfg.Host)
-	if err := r.takeLine(f, f.size-f.pos, syslog.WarnUnterminated); err != nil || f.learn() != nil {
-		r.enqueue(f)
+	if err := r.takeLine(f, f.size-f.pos, syslog.WarnUnterminated); err != nil {
+		r.enqueue(f) // which tells the failure; the line waits on
+		return
 	}
 	delete(r.partial, f)
+	if f.learn() != nil {
+		r.enqueue(f)
+	}
 }

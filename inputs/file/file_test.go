@@ -338,6 +338,32 @@ func TestTheLastLineOfADeletedFileIsTakenWithoutAnEnd(t *testing.T) {
 	}
 }
 
+func TestALineWithoutEndIsTakenAfterAReadThatFailed(t *testing.T) {
+	f := newTester(t)
+	f.write("a.log", "one\npartial")
+	in, err := New(Config{Name: "files", Include: []string{f.path("*.log")}, FlushAfter: time.Nanosecond, Logger: inputtest.Logger(t)})
+	f.check(err)
+	r := newReader(in, f.sink)
+	r.scan()
+	file := r.queue[0]
+	r.queue, file.queued = nil, false
+	defer r.close(file)
+	r.turn(file)
+	f.check(r.submit(t.Context()))
+
+	place, known := file.pos, file.id
+	file.pos, file.id = -1, identity{} // where nothing can be read
+	r.flush()
+	if len(r.queue) != 1 {
+		t.Fatal("the line was read")
+	}
+	file.pos, file.id = place, known
+	r.turn(file)
+	r.flush()
+	f.check(r.submit(t.Context()))
+	f.expect("one", "partial")
+}
+
 func TestLongLinesAreCutAndFlagged(t *testing.T) {
 	f := newTester(t)
 	x := strings.Repeat("x", 1<<20)
