@@ -58,6 +58,9 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	if !ok {
 		return fmt.Errorf("input %q: %T keeps no places in files", in.cfg.Name, sink)
 	}
+	if ctx.Err() != nil {
+		return nil // perhaps another input follows the files
+	}
 	defer in.repeats.Flush()
 	r := newReader(in, marks)
 	defer func() {

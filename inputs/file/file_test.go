@@ -364,6 +364,21 @@ func TestALineWithoutEndIsTakenAfterAReadThatFailed(t *testing.T) {
 	f.expect("one", "partial")
 }
 
+func TestAnInputThatIsNotToRunReadsNothing(t *testing.T) {
+	f := newTester(t)
+	f.write("a.log", "one\n")
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 50 { // what it does first is left to chance
+		in, err := New(Config{Name: "files", Include: []string{f.path("*.log")}, Logger: inputtest.Logger(t)})
+		f.check(err)
+		f.check(in.Run(ended, f.sink))
+	}
+	if got := f.sink.texts(); len(got) > 0 {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestLongLinesAreCutAndFlagged(t *testing.T) {
 	f := newTester(t)
 	x := strings.Repeat("x", 1<<20)
