@@ -33,9 +33,28 @@ func refuse(t *testing.T, in *Input, cfg Config) {
 	next.Retire()
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if err := next.Run(ended, &inputtest.Sink{}); err != nil {
+	s := &inputtest.Sink{}
+	if err := next.Run(ended, s); err != nil {
 		t.Error(err)
 	}
+	if got := s.Texts(); len(got) > 0 {
+		t.Errorf("the input that does not run got %q", got)
+	}
+}
+
+func TestAnInputThatWasOpenedAndNotRunLeavesDatagramsToTheOneBefore(t *testing.T) {
+	in, err := New(Config{Name: "udp-test", Listen: "127.0.0.1:0", Logger: inputtest.Logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	send(t, dial(t, in), "<13>one")
+	refuse(t, in, Config{})
+	s := &inputtest.Sink{}
+	inputtest.Run(t, in, s)
+	inputtest.Eventually(t, "the message", func() bool { return s.Has("<13>one") })
 }
 
 func TestAnInputThatWasOpenedAndNotRunLeavesBufferAndCountsToTheOneBefore(t *testing.T) {

@@ -169,8 +169,11 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	if err := in.Listen(); err != nil {
 		return err
 	}
-	begun := !in.inherited || ctx.Err() == nil // else it was only opened
-	if in.inherited && begun {
+	if in.retired.Err() != nil && ctx.Err() != nil { // it was only opened: what has come is for the other
+		in.close()
+		return nil
+	}
+	if in.inherited {
 		if err := in.begin(); err != nil {
 			in.close()
 			return fmt.Errorf("input %q: %w", in.cfg.Name, err)
@@ -201,9 +204,7 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	all.Go(func() { in.watchDrops(running) })
 
 	all.Wait()
-	if begun {
-		in.reportDrops()
-	}
+	in.reportDrops()
 	for _, s := range in.sockets {
 		s.conn.Close()
 	}

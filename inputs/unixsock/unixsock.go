@@ -175,7 +175,10 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 		os.Remove(in.aside)
 		in.aside = ""
 	}
-	if in.inherited && ctx.Err() == nil { // before it was the other's
+	if in.retired.Err() != nil && ctx.Err() != nil {
+		return nil // it was only opened: what has come is for the other
+	}
+	if in.inherited { // before it was the other's
 		if err := os.Chmod(in.cfg.Path, in.cfg.Mode); err != nil {
 			in.log.Warn().Err(err).Msg("the socket file keeps the permissions that it had")
 		}

@@ -386,6 +386,41 @@ func TestTheModeIsThatOfTheInputThatRuns(t *testing.T) {
 	}
 }
 
+func TestAnInputThatWasOpenedAndNotRunLeavesDatagramsToTheOneBefore(t *testing.T) {
+	cfg := Config{Name: "unix-test", Path: filepath.Join(t.TempDir(), "log"), Logger: inputtest.Logger(t)}
+	open := func() *Input {
+		in, err := New(cfg)
+		if err == nil {
+			err = in.Listen()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	before := open()
+	// as a reload does
+	release, err := activation.Keep(before.Sockets()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	refused := open()
+	fmt.Fprint(inputtest.Dial(t, "unixgram", cfg.Path), "<13>one")
+	refused.Retire()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	s := &inputtest.Sink{}
+	if err := refused.Run(ended, s); err != nil {
+		t.Error(err)
+	}
+	if got := s.Texts(); len(got) > 0 {
+		t.Errorf("the input that does not run got %q", got)
+	}
+	inputtest.Run(t, before, s)
+	expect(t, s, "<13>one")
+}
+
 func TestAClosedSinkEndsTheInput(t *testing.T) {
 	s := &inputtest.Sink{}
 	s.Fail(inputs.ErrClosed)
