@@ -84,6 +84,21 @@ func (l *live) end() {
 	}
 }
 
+// fails waits for the node to stop by itself, with an error.
+func (l *live) fails(want error) {
+	l.t.Helper()
+	select {
+	case err := <-l.done:
+		l.stop()
+		l.stop = nil
+		if !errors.Is(err, want) {
+			l.t.Errorf("Run returned %v, want %v", err, want)
+		}
+	case <-time.After(60 * time.Second):
+		l.t.Error("the node goes on without its inputs")
+	}
+}
+
 // last returns what the last reload has come to, nil before the first.
 func (l *live) last() *Reload {
 	l.t.Helper()
@@ -308,16 +323,7 @@ func TestAnInputThatFailsEndsTheNode(t *testing.T) {
 	n := start(t, table("input", key("type", "tcp"), key("listen", freeAddr(t))), func(p *Plan) {
 		p.Inputs[0].open = func() (inputs.Input, error) { return broken{failure}, nil }
 	})
-	select {
-	case err := <-n.done:
-		n.stop()
-		n.stop = nil
-		if !errors.Is(err, failure) {
-			t.Errorf("Run returned %v, want %v", err, failure)
-		}
-	case <-time.After(30 * time.Second):
-		t.Error("the node goes on without its inputs")
-	}
+	n.fails(failure)
 }
 
 // full makes the log full by what it must leave free.
@@ -368,6 +374,36 @@ func TestAFullLogDoesNotHoldUpTheEnd(t *testing.T) {
 	n.reload(ReloadApplied, input+full)
 	inputtest.Eventually(t, "the log is full", func() bool { return n.log.Stats().Full })
 	n.end() // with a count to tell
+}
+
+// breaking is an input that fails when it is told to.
+type breaking struct {
+	broken
+	when chan struct{}
+}
+
+func (b breaking) Run(ctx context.Context, sink inputs.Sink) error {
+	select {
+	case <-b.when:
+	case <-ctx.Done():
+	}
+	return b.broken.Run(ctx, sink)
+}
+
+func TestAFullLogDoesNotHoldUpTheEndThatAFailedInputBrings(t *testing.T) {
+	listen := freeAddr(t)
+	b := breaking{broken{errors.New("it broke")}, make(chan struct{})}
+	n := start(t, full+table("input", key("type", "tcp"), key("name", "a"), key("listen", listen))+
+		table("input", key("type", "tcp"), key("name", "b"), key("listen", freeAddr(t))), func(p *Plan) {
+		p.Inputs[1].open = func() (inputs.Input, error) { return b, nil }
+	})
+	inputtest.Eventually(t, "the log is full", func() bool { return n.log.Stats().Full })
+	send(t, "tcp", listen, "<13>1 - host app - - - waits\n")
+	inputtest.Eventually(t, "a message is received", func() bool {
+		return inputtest.Metric(t, n.begun.registry, "syslane_input_received_messages_total", "a") == 1
+	})
+	close(b.when)
+	n.fails(b.err)
 }
 
 func TestMetricsCanBeReadDuringReloads(t *testing.T) {

@@ -64,6 +64,7 @@ func (n *Node) Run(ctx context.Context) error {
 	r := &run{begun: make(chan struct{})}
 	r.parts, ctx = errgroup.WithContext(ctx)
 	r.ctx = ctx
+	r.inputs, r.inputsCtx = errgroup.WithContext(ctx)
 	inputsDone := make(chan struct{})
 	var stopDeliveries context.CancelFunc
 	r.deliveries, stopDeliveries = context.WithCancel(context.Background())
@@ -71,7 +72,6 @@ func (n *Node) Run(ctx context.Context) error {
 
 	r.parts.Go(func() error {
 		defer close(inputsDone)
-		r.inputs, r.inputsCtx = errgroup.WithContext(ctx)
 		for _, in := range n.inputs {
 			n.receive(r, in)
 		}
@@ -89,7 +89,7 @@ func (n *Node) Run(ctx context.Context) error {
 		n.pipeline.Run(own)
 	}()
 	r.parts.Go(func() error {
-		<-ctx.Done()
+		<-r.inputsCtx.Done() // also because one of them has failed
 		n.logger.Info().Msg("stopping: inputs hand over what they have read")
 		select {
 		case <-inputsDone:
