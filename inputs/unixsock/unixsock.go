@@ -140,10 +140,16 @@ func (in *Input) close() {
 	if in.streams != nil {
 		in.streams.Close()
 	}
+	in.restore()
+	in.datagrams, in.streams, in.file = nil, nil, nil
+}
+
+// restore gives the file that was set aside back to the input that goes on.
+func (in *Input) restore() {
 	if in.aside != "" {
-		os.Rename(in.aside, in.cfg.Path) // to the input that goes on
+		os.Rename(in.aside, in.cfg.Path)
+		in.aside = ""
 	}
-	in.datagrams, in.streams, in.file, in.aside = nil, nil, nil, ""
 }
 
 // Sockets implements inputs.Successor.
@@ -171,7 +177,11 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 	}
 	defer in.close()
 	defer in.repeats.Flush()
-	if in.aside != "" && ctx.Err() == nil {
+	switch {
+	case in.aside == "":
+	case ctx.Err() != nil: // it was only opened, and what has come may wait long for the log
+		in.restore()
+	default:
 		os.Remove(in.aside)
 		in.aside = ""
 	}

@@ -421,6 +421,57 @@ func TestAnInputThatWasOpenedAndNotRunLeavesDatagramsToTheOneBefore(t *testing.T
 	expect(t, s, "<13>one")
 }
 
+func TestTheSocketFileIsBackBeforeWhatCameIsStored(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "log")
+		open := func(stream bool) *Input {
+			in, err := New(Config{Name: "unix-test", Path: path, Stream: stream, Logger: inputtest.Logger(t)})
+			if err == nil {
+				err = in.Listen()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return in
+		}
+		network := map[bool]string{false: "unixgram", true: "unix"}
+		before := open(!stream)
+		s := &inputtest.Sink{}
+		inputtest.Run(t, before, s)
+		// as a reload does
+		release, err := activation.Keep(before.Sockets()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+
+		refused := open(stream)
+		fmt.Fprint(inputtest.Dial(t, network[stream], path), "<13>refused\n")
+		ended, end := context.WithCancel(t.Context())
+		end()
+		var dialErr error
+		if err := refused.Run(ended, submitFunc(func(context.Context, *inputs.Batch) error {
+			var c net.Conn
+			if c, dialErr = net.Dial(network[!stream], path); dialErr == nil {
+				c.Close()
+			}
+			return nil
+		})); err != nil {
+			t.Error(err)
+		}
+		if dialErr != nil {
+			t.Errorf("the socket that goes on is not to be reached: %v", dialErr)
+		}
+		fmt.Fprint(inputtest.Dial(t, network[!stream], path), "<13>goes on\n")
+		expect(t, s, "<13>goes on")
+	}
+}
+
+// submitFunc is a sink.
+type submitFunc func(context.Context, *inputs.Batch) error
+
+func (f submitFunc) Submit(ctx context.Context, b *inputs.Batch) error { return f(ctx, b) }
+
 func TestAClosedSinkEndsTheInput(t *testing.T) {
 	s := &inputtest.Sink{}
 	s.Fail(inputs.ErrClosed)
