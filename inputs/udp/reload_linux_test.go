@@ -1,11 +1,13 @@
 package udp
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"github.com/syslane/syslane/inputs/inputtest"
@@ -89,4 +91,38 @@ func TestAnInputThatWasOpenedAndNotRunLeavesBufferAndCountsToTheOneBefore(t *tes
 		t.Error("nothing was dropped")
 	}
 	stop()
+}
+
+func TestWhatTheKernelDroppedBeforeAReloadIsNotToldAgain(t *testing.T) {
+	open := func(listen string, logger zerolog.Logger) *Input {
+		in, err := New(Config{Name: "udp-test", Listen: listen, ReceiveBuffer: 8 << 10, Logger: logger})
+		if err == nil {
+			err = in.Listen()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	before := open("127.0.0.1:0", inputtest.Logger(t))
+	defer before.close()
+	c := dial(t, before)
+	inputtest.Eventually(t, "a datagram to be dropped", func() bool {
+		send(t, c, "<13>one") // nobody reads
+		return before.sockets[0].drops.total() > 0
+	})
+	// as a reload does
+	release, err := activation.Keep(before.Sockets()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	var told bytes.Buffer
+	s := &inputtest.Sink{}
+	stop := inputtest.Run(t, open(before.Addr().String(), zerolog.New(&told)), s)
+	inputtest.Eventually(t, "the input to run", func() bool { return s.Has("<13>one") })
+	stop()
+	if strings.Contains(told.String(), "dropped datagrams") {
+		t.Errorf("it says %s", &told)
+	}
 }

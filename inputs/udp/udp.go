@@ -99,6 +99,9 @@ func (in *Input) begin() error {
 		}
 		s.granted.Store(int64(granted))
 		s.pace = newPace(granted)
+		if in.inherited {
+			s.reported = s.drops.total() // the rest is for the other to tell
+		}
 	}
 	granted := in.sockets[0].granted.Load()
 	e := in.log.Info()
