@@ -13,7 +13,6 @@ import (
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/activation"
-	"github.com/syslane/syslane/internal/pipeline"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -201,25 +200,6 @@ func (n *Node) undo(c *changeover) {
 	}
 }
 
-// shares tells whether one of two inputs has taken a socket over from the other.
-func (in *receiving) shares(other *receiving) bool {
-	a, ok := in.input.(inputs.Successor)
-	b, alsoOK := other.input.(inputs.Successor)
-	return ok && alsoOK && slices.ContainsFunc(a.Sockets(), func(s syscall.Conn) bool {
-		return slices.ContainsFunc(b.Sockets(), func(o syscall.Conn) bool { return activation.Same(s, o) })
-	})
-}
-
-// input returns the input of a name, nil where there is none.
-func (n *Node) input(name string) *receiving {
-	for _, in := range n.inputs {
-		if in.planned.Name == name {
-			return in
-		}
-	}
-	return nil
-}
-
 // apply puts what is new in its place. Nothing is refused any more: what fails all the
 // same is told.
 func (n *Node) apply(r *run, old, p *Plan, d *difference, c *changeover) {
@@ -245,149 +225,11 @@ func (n *Node) apply(r *run, old, p *Plan, d *difference, c *changeover) {
 	}
 }
 
-// readings are those of p, and of inputs that are gone: what they bring until they have
-// ended is understood as before.
-func (n *Node) readings(p *Plan, d *difference) map[string]pipeline.Reading {
-	all := p.readings()
-	gone := func(in *PlannedInput) {
-		if _, ok := all[in.Name]; !ok {
-			all[in.Name] = in.settings.reading
-		}
-	}
-	for i := range d.inputs {
-		if before := d.inputs[i].before; before != nil {
-			gone(before)
-		}
-	}
-	for _, in := range slices.Backward(n.leaving) { // of a name the last counts
-		gone(&in.planned)
-	}
-	return all
-}
-
 // begin registers the metrics of a part that is about to run.
 func (n *Node) begin(c *changeover, s *staged) {
 	if err := s.start(); err != nil {
 		c.failed = append(c.failed, "metrics: "+err.Error())
 	}
-}
-
-// replaceInputs starts the new inputs before the old ones end: what comes meanwhile is
-// taken by either. One that follows files begins where the one of its name has ended.
-func (n *Node) replaceInputs(r *run, d *difference, c *changeover) {
-	leaving := make([]*receiving, 0, len(d.inputs))
-	// taken are those whose socket one of the new inputs has, perhaps by another name.
-	taken := make(map[*receiving]bool)
-	running := slices.Clone(n.inputs)
-	for i := range d.inputs {
-		if before := n.input(d.inputs[i].name); before != nil {
-			leaving = append(leaving, before)
-			taken[before] = slices.ContainsFunc(c.inputs, before.shares)
-			running = slices.DeleteFunc(running, func(in *receiving) bool { return in == before })
-		}
-	}
-	for _, in := range c.inputs {
-		n.begin(c, in.planned.metrics)
-		var after []*receiving
-		if _, ok := in.input.(inputs.Successor); !ok {
-			after = slices.DeleteFunc(slices.Concat(n.leaving, leaving), func(o *receiving) bool {
-				_, ok := o.input.(inputs.Successor)
-				return ok || o.planned.Name != in.planned.Name
-			})
-		}
-		n.receive(r, in, after...)
-	}
-	for _, in := range leaving {
-		i := slices.IndexFunc(d.inputs, func(c change[PlannedInput]) bool { return c.name == in.planned.Name })
-		in.planned = *d.inputs[i].before // it may read messages in another way since it began
-		s, ok := in.input.(inputs.Successor)
-		keeps := ok && d.inputs[i].keepsConnections()
-		if keeps || taken[in] {
-			s.Retire() // and ends with its last connection
-		}
-		if keeps {
-			continue
-		}
-		in.stop()
-		for _, earlier := range n.leaving {
-			if earlier.planned.Name == in.planned.Name {
-				earlier.stop() // what let its connections in holds no more
-			}
-		}
-	}
-	n.leaving = append(slices.DeleteFunc(n.leaving, (*receiving).ended), leaving...)
-	n.mu.Lock()
-	n.inputs = append(running, c.inputs...)
-	n.mu.Unlock()
-}
-
-// replaceOutputs ends outputs that are gone or changed. Each finishes the batch that it
-// has handed over, or leaves it in the log; one that is changed goes on from there.
-func (n *Node) replaceOutputs(r *run, d *difference, c *changeover) {
-	for i := range d.outputs {
-		name, now := d.outputs[i].name, d.outputs[i].now
-		if d.outputs[i].before == nil {
-			continue
-		}
-		n.mu.Lock()
-		at := slices.IndexFunc(n.deliveries, func(s *sending) bool { return s.name == name })
-		var s *sending // nil: it stands still since an earlier reload
-		if at >= 0 {
-			s = n.deliveries[at]
-		}
-		n.mu.Unlock()
-		if s != nil {
-			s.halt()
-			n.disconnect(s)
-		}
-		var next *sending
-		if now != nil {
-			next = n.resume(c, s, *now)
-		}
-		n.mu.Lock()
-		n.deliveries = slices.Clone(n.deliveries)
-		switch {
-		case next != nil && s != nil:
-			n.deliveries[at] = next
-		case next != nil:
-			n.deliveries = append(n.deliveries, next)
-		case s != nil:
-			n.deliveries = slices.Delete(n.deliveries, at, at+1)
-		}
-		n.mu.Unlock()
-		if next != nil {
-			n.deliver(r, next)
-		}
-	}
-}
-
-// resume opens the output that takes the place of before, nil where there is none, or that
-// one again. It returns nil where neither can be opened.
-func (n *Node) resume(c *changeover, before *sending, now PlannedOutput) *sending {
-	next, err := n.reopen(c, now)
-	if err != nil && before != nil {
-		c.failed = append(c.failed, fmt.Sprintf("output %q goes on as before: %v", now.Name, err))
-		next, err = n.reopen(c, before.planned)
-	}
-	if err != nil {
-		// What it has yet to take stays in the log.
-		c.failed = append(c.failed, fmt.Sprintf("output %q stands still until the next reload or start: %v", now.Name, err))
-	}
-	return next
-}
-
-func (n *Node) reopen(c *changeover, planned PlannedOutput) (*sending, error) {
-	n.begin(c, planned.metrics)
-	out, err := planned.open()
-	if err != nil {
-		return nil, err
-	}
-	s := &sending{name: planned.Name, planned: planned, output: out}
-	if err := n.connect(s); err != nil {
-		n.disconnect(s)
-		return nil, err
-	}
-	return s, nil
 }
 
 // replaceAlerts has the alerts watched that there are now, from where the log was
