@@ -274,6 +274,7 @@ func channelTLS(t config.Table, name string, o *tlsconf.Options, s services) (co
 // openAlerts has the alerts watched that the configuration has.
 func (n *Node) openAlerts() (err error) {
 	n.alerts, err = n.openWatcher(n.plan)
+	n.watched = n.plan
 	return err
 }
 

@@ -66,8 +66,8 @@ func (c *change[P]) keepsConnections() bool {
 
 // compare tells what is to be done to get from old to p, in a process that was started
 // with the plan started. outputs are those that run: one of old may stand still, or go on
-// by an older plan.
-func (p *Plan) compare(old, started *Plan, outputs []*sending) (d difference) {
+// by an older plan. So may the alerts, which are those of watched; nil: they stand still.
+func (p *Plan) compare(old, started *Plan, outputs []*sending, watched *Plan) (d difference) {
 	say := func(format string, args ...any) { d.said = append(d.said, fmt.Sprintf(format, args...)) }
 	d.inputs = changes(old.Inputs, p.Inputs, func(in *PlannedInput) string { return in.Name },
 		func(a, b *PlannedInput) bool { return a.print == b.print })
@@ -126,8 +126,13 @@ func (p *Plan) compare(old, started *Plan, outputs []*sending) (d difference) {
 	if changed("http") || changed("search") {
 		say("http changed")
 	}
-	if d.alerts = changed("alert") || changed("notify"); d.alerts {
-		say("alerts changed")
+	other := func(key string) bool { return watched == nil || p.prints[key] != watched.prints[key] }
+	if d.alerts = other("alert") || other("notify"); d.alerts {
+		verb := "changed"
+		if !changed("alert") && !changed("notify") {
+			verb = "opened again" // what an earlier reload could not open
+		}
+		say("alerts %s", verb)
 	}
 	return d
 }

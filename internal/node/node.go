@@ -61,6 +61,9 @@ type Node struct {
 	// leaving are inputs that a reload has removed, or that have left their sockets to
 	// others, until they have ended. They belong to the goroutine of reloads.
 	leaving []*receiving
+	// watched is the plan whose alerts are watched, nil where a reload could open none. It
+	// belongs there, too.
+	watched *Plan
 
 	// halted says that the log has stood still with messages waiting.
 	halted atomic.Bool

@@ -41,7 +41,7 @@ func TestARefusedReloadDoesNotStopTheCountOfDatagramsThatTheKernelDrops(t *testi
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := p.compare(old, old, n.sendings())
+	d := p.compare(old, old, n.sendings(), n.watched)
 	if _, err := n.prepare(old, p, &d); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Fatalf("the reload is not refused: %v", err)
 	}

@@ -63,7 +63,7 @@ func (n *Node) replace(r *run, report *Reload) error {
 	if len(p.Alerts) > 0 && !n.role.Search {
 		return errAlertsOfRelay(n.role)
 	}
-	d := p.compare(old, n.begun, n.sendings())
+	d := p.compare(old, n.begun, n.sendings(), n.watched)
 	c, err := n.prepare(old, p, &d)
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ func (n *Node) apply(r *run, old, p *Plan, d *difference, c *changeover) {
 	n.replaceOutputs(r, d, c)
 	n.replaceInputs(r, d, c)
 	if d.alerts {
-		n.replaceAlerts(r, old, p, c)
+		n.replaceAlerts(r, p, c)
 	}
 	if d.http {
 		n.replaceWeb(r, c)
@@ -234,14 +234,19 @@ func (n *Node) begin(c *changeover, s *staged) {
 
 // replaceAlerts has the alerts watched that there are now, from where the log was
 // watched so far.
-func (n *Node) replaceAlerts(r *run, old, p *Plan, c *changeover) {
+func (n *Node) replaceAlerts(r *run, p *Plan, c *changeover) {
 	r.alerts.halt()
+	before := n.watched
+	n.watched = p
 	watcher, err := n.openWatcher(p)
-	if err != nil {
+	if err != nil && before != nil {
 		c.failed = append(c.failed, fmt.Sprintf("alerts go on as before: %v", err))
-		if watcher, err = n.openWatcher(old); err != nil {
-			c.failed = append(c.failed, fmt.Sprintf("alerts are not watched until the next reload or start: %v", err))
-		}
+		n.watched = before
+		watcher, err = n.openWatcher(before)
+	}
+	if err != nil {
+		c.failed = append(c.failed, fmt.Sprintf("alerts are not watched until the next reload or start: %v", err))
+		watcher, n.watched = nil, nil
 	}
 	n.mu.Lock()
 	n.alerts = watcher

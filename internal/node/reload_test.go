@@ -236,6 +236,32 @@ func TestAnOutputThatStandsStillIsOpenedByALaterReload(t *testing.T) {
 	delivered("removed and added")
 }
 
+func TestAlertsThatStandStillAreWatchedAfterALaterReload(t *testing.T) {
+	text := func(window string) string {
+		return table("alert", key("condition", "count > 1"), key("window", window))
+	}
+	n := start(t, text("1m"))
+	state := alertState(n.state)
+	inputtest.Eventually(t, "the state of alerts to be a folder", func() bool {
+		os.Remove(state)
+		return os.Mkdir(state, 0o700) == nil
+	})
+	if r := n.reload(ReloadPartial, text("2m")); !strings.Contains(fmt.Sprint(r.Failed), "not watched") {
+		t.Fatalf("it failed with %q", r.Failed)
+	}
+	n.reload(ReloadPartial, text("2m"))
+	if err := os.Remove(state); err != nil {
+		t.Fatal(err)
+	}
+	n.reload(ReloadApplied, text("2m"))
+	if got := n.alertStatus().Alerts; len(got) != 1 {
+		t.Errorf("alerts %+v are watched, want one", got)
+	}
+	if r := n.reload(ReloadApplied, text("2m")); len(r.Applied) > 0 {
+		t.Errorf("without a change it does %q", r.Applied)
+	}
+}
+
 func TestAUnixSocketLivesOnUnderAnotherName(t *testing.T) {
 	for network, stream := range map[string]bool{"unixgram": false, "unix": true} {
 		path := filepath.Join(t.TempDir(), "s")
