@@ -33,8 +33,7 @@ func (in *Input) serveDatagrams(ctx, submitting context.Context, sink inputs.Sin
 		return err
 	}
 	s := &datagramSocket{in: in, receiver: receiver, gather: inputs.NewGather()}
-	conn := in.datagrams // which the end of Run forgets
-	expire := func() { conn.SetReadDeadline(time.Unix(1, 0)) }
+	expire := func() { in.datagrams.SetReadDeadline(time.Unix(1, 0)) }
 	stop := context.AfterFunc(ctx, expire)
 	defer stop()
 
@@ -75,8 +74,8 @@ func (s *datagramSocket) receive(ctx context.Context) error {
 			return nil
 		}
 	}
-	s.in.file.remove()
-	if s.in.file != nil {
+	if file := s.in.file.Load(); file != nil {
+		file.remove()
 		// From here on a send fails instead of being lost. A socket of systemd's
 		// lives on, and keeps what comes for the next process.
 		s.in.datagrams.CloseRead()

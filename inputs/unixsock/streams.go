@@ -26,7 +26,7 @@ const (
 // serveStreams takes connections until ctx ends, and returns after the last of
 // them has ended.
 func (in *Input) serveStreams(ctx, submitting context.Context, sink inputs.Sink) error {
-	listener := in.streams // which the end of Run forgets
+	listener := in.streams
 	accepting, cease := context.WithCancel(ctx)
 	defer cease()
 	defer context.AfterFunc(in.retired, cease)()
@@ -69,7 +69,7 @@ func (in *Input) serveStreams(ctx, submitting context.Context, sink inputs.Sink)
 	if in.retired.Err() != nil {
 		return nil
 	}
-	in.file.remove()
+	in.file.Load().remove()
 	// Who has connected by now has perhaps written, too.
 	listener.SetDeadline(time.Now().Add(lastAccept))
 	for accept() == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,10 +24,11 @@ type Input struct {
 	framing *receive.FramingMetrics
 	repeats *receive.Repeats
 
-	// What Listen has made: one of the two, and the socket's file.
+	// What Listen has made: one of the two, and the socket's file, nil once it is for
+	// another input to remove.
 	datagrams *net.UnixConn
 	streams   *net.UnixListener
-	file      *socketFile
+	file      atomic.Pointer[socketFile]
 	// aside is where the file of the socket before is until Run takes its place; "" for
 	// nowhere.
 	aside     string
@@ -61,9 +63,11 @@ func (in *Input) Listen() error {
 	}
 	if err := in.listen(); err != nil {
 		in.close()
+		in.datagrams, in.streams = nil, nil
+		in.file.Store(nil)
 		return fmt.Errorf("input %q: %w", in.cfg.Name, err)
 	}
-	in.log.Info().Str("path", in.cfg.Path).Bool("stream", in.cfg.Stream).Bool("from_systemd", in.file == nil).
+	in.log.Info().Str("path", in.cfg.Path).Bool("stream", in.cfg.Stream).Bool("from_systemd", in.file.Load() == nil).
 		Msg("listening on a unix socket")
 	return nil
 }
@@ -78,7 +82,7 @@ func (in *Input) listen() error {
 		given.Close()
 		if ours && err == nil {
 			in.inherited = true
-			in.file, err = findFile(in.cfg.Path)
+			err = in.keepFile(findFile(in.cfg.Path))
 		}
 	} else {
 		err = in.bind()
@@ -127,13 +131,18 @@ func (in *Input) bind() error {
 	} else if in.datagrams, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"}); err != nil {
 		return err
 	}
-	in.file, err = settle(path, in.cfg.Mode)
+	return in.keepFile(settle(path, in.cfg.Mode))
+}
+
+// keepFile keeps the file of the socket, to remove it at the end.
+func (in *Input) keepFile(f *socketFile, err error) error {
+	in.file.Store(f)
 	return err
 }
 
 // close gives up the socket.
 func (in *Input) close() {
-	in.file.remove()
+	in.file.Load().remove()
 	if in.datagrams != nil {
 		in.datagrams.Close()
 	}
@@ -141,7 +150,6 @@ func (in *Input) close() {
 		in.streams.Close()
 	}
 	in.restore()
-	in.datagrams, in.streams, in.file = nil, nil, nil
 }
 
 // restore gives the file that was set aside back to the input that goes on.
@@ -165,7 +173,7 @@ func (in *Input) Sockets() []syscall.Conn {
 
 // Retire implements inputs.Successor.
 func (in *Input) Retire() {
-	in.file = nil
+	in.file.Store(nil)
 	in.retire()
 }
 

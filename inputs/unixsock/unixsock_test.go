@@ -472,6 +472,25 @@ type submitFunc func(context.Context, *inputs.Batch) error
 
 func (f submitFunc) Submit(ctx context.Context, b *inputs.Batch) error { return f(ctx, b) }
 
+func TestAnInputMayBeToldToLeaveItsSocketWhileItEnds(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		in, err := New(Config{Name: "unix-test", Path: filepath.Join(t.TempDir(), "log"), Stream: stream, Logger: inputtest.Logger(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := inputtest.Run(t, in, &inputtest.Sink{})
+		var ends sync.WaitGroup
+		ends.Go(stop)
+		inputtest.Eventually(t, "the end to begin", func() bool {
+			_, err := os.Lstat(in.cfg.Path)
+			return errors.Is(err, os.ErrNotExist)
+		})
+		in.Sockets() // as a reload does
+		in.Retire()
+		ends.Wait()
+	}
+}
+
 func TestAClosedSinkEndsTheInput(t *testing.T) {
 	s := &inputtest.Sink{}
 	s.Fail(inputs.ErrClosed)
@@ -530,7 +549,7 @@ func servePassed(path string, stream bool) int {
 	}
 	cancel()
 	<-done
-	fmt.Printf("%q by systemd %t\n", s.Texts(), in.file == nil)
+	fmt.Printf("%q by systemd %t\n", s.Texts(), in.file.Load() == nil)
 	return 0
 }
 
