@@ -71,9 +71,17 @@ func (s *scanner) block() []*statement {
 		if s.peek(0) == '&' { // one more action for the filter before
 			s.pos++
 			action := s.action()
-			switch last := len(list) - 1; {
-			case last >= 0 && list[last].kind == filtered:
+			last := len(list) - 1
+			for last >= 0 && list[last].sets() { // rsyslogd takes no notice of those between
+				last--
+			}
+			switch {
+			case last >= 0 && list[last].kind == filtered && last == len(list)-1:
 				list[last].more(action)
+			case last >= 0 && list[last].kind == filtered:
+				again := list[last].again(action)
+				again.at, again.source = at, s.text[from:s.pos]
+				list = append(list, again)
 			case last >= 0 && list[last].kind != unread:
 				list = append(list, action...)
 			default: // alone it would be done with every message
@@ -106,6 +114,27 @@ func (st *statement) more(action []*statement) {
 		*list = append(*list, action...)
 		return
 	}
+}
+
+// again returns the filter with an action as what is done behind its innermost
+// condition: directives in front of that have to be read before it.
+func (st *statement) again(action []*statement) *statement {
+	filter := *st
+	filter.body, filter.otherwise = nil, nil
+	list, to := st.body, &filter.body
+	if len(st.otherwise) > 0 {
+		list, to = st.otherwise, &filter.otherwise
+	}
+	if last := len(list) - 1; last >= 0 && list[last].kind == filtered {
+		action = []*statement{list[last].again(action)}
+	}
+	*to = action
+	return &filter
+}
+
+// sets tells whether a statement is a $directive that only sets something.
+func (st *statement) sets() bool {
+	return st.kind == directive && !strings.EqualFold(st.name, "includeconfig")
 }
 
 func (s *scanner) unread(err error) *statement {
