@@ -30,6 +30,8 @@ func compare(left operand, op string, right operand) (convert.Cond, error) {
 		return matchesAny(field, right.texts, map[string]string{"==": "^%s$", "startswith": "^%s", "endswith": "%s$"}[op])
 	case strings.Contains(field, programName):
 		return compareProgram(field, op, right.texts)
+	case strings.Contains(field, "source"):
+		return compareSource(field, op, right.texts)
 	case field == syslogTag:
 		// "cron[17]:" has the app "cron": what stands before bracket and colon.
 		field = "app"
@@ -165,6 +167,34 @@ func compareProgram(field, op string, texts []string) (convert.Cond, error) {
 	return any, nil
 }
 
+// ownAddress is where messages of the machine's own sockets come from to rsyslogd.
+const ownAddress = "127.0.0.1"
+
+// orOwn adds the messages of the machine's own sockets, which have no source here. Nor
+// have those of files, to rsyslogd either.
+func orOwn(c convert.Cond) convert.Cond {
+	return c.Or(convert.Atom(`source == ""`).And(convert.Atom(`file == ""`)))
+}
+
+// compareSource compares the address of a sender.
+func compareSource(field, op string, texts []string) (convert.Cond, error) {
+	base := strings.Replace(strings.TrimSuffix(op, "_i"), "!=", "==", 1)
+	c, err := compareTexts(field, strings.Replace(op, "!=", "==", 1), texts)
+	holds := map[string]func(s, t string) bool{
+		"==": func(s, t string) bool { return s == t }, "contains": strings.Contains, "startswith": strings.HasPrefix, "endswith": strings.HasSuffix,
+	}[base]
+	if err != nil {
+		return c, err
+	}
+	if slices.ContainsFunc(texts, func(t string) bool { return holds(ownAddress, t) }) {
+		c = orOwn(c)
+	}
+	if op == "!=" {
+		c = c.Not()
+	}
+	return c, nil
+}
+
 // matchesAny returns the condition that a field matches a form with one of some texts.
 func matchesAny(field string, texts []string, form string) (convert.Cond, error) {
 	if form == "" {
@@ -203,6 +233,12 @@ func matches(field, pattern string, fold bool) (convert.Cond, error) {
 		} else if strings.Contains(pattern, "^") {
 			return convert.Cond{}, errors.New("raw begins with the priority")
 		}
+	case strings.Contains(field, "source"):
+		c, err := convert.Matches(field, pattern, fold)
+		if err == nil && regexp.MustCompile(pattern).MatchString(ownAddress) {
+			c = orOwn(c)
+		}
+		return c, err
 	case strings.Contains(field, "message"):
 		// The text of a message begins behind the blank here, with rsyslog with it.
 		if m := leadingBlank.FindStringSubmatch(pattern); m != nil {

@@ -182,7 +182,11 @@ func (t *translator) function(n *node) (convert.Cond, error) {
 		if err != nil {
 			return convert.Cond{}, err
 		}
-		return convert.Atom("cidr(source, %s)", convert.Text(prefix.String())), nil
+		c := convert.Atom("cidr(source, %s)", convert.Text(prefix.String()))
+		if prefix.Contains(netip.AddrFrom4([4]byte{127, 0, 0, 1})) { // where the machine's own come from to syslog-ng
+			c = c.Or(convert.Atom(`source == ""`))
+		}
+		return c, nil
 	case "filter":
 		return t.named(first(args))
 	case "source":
