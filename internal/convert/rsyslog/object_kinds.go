@@ -85,6 +85,7 @@ func (t *translator) module(st *statement, name string) {
 		if path == journalSocket {
 			in.Comment("Where no journald runs: path = \"/dev/log\"")
 		}
+		t.local = in
 		return
 	case "imjournal":
 		in := t.draft.Input(st.at, "journal", "journal")
@@ -92,7 +93,7 @@ func (t *translator) module(st *statement, name string) {
 		in.Comment("systemd-journal-upload brings the journal: \"syslane setup journald --relay 127.0.0.1\" has its settings")
 		return
 	case "imklog":
-		t.spare(st, "journald has the kernel's messages, and hands them on with the others")
+		t.kernel = st
 		return
 	}
 	why, known := needlessModules[name]

@@ -47,6 +47,10 @@ type translator struct {
 	bound map[*convert.Table]string
 	// before is the output of the action before, for failover; nil where it has none.
 	before *convert.Table
+	// local is the input of the machine's own messages, kernel the statement that asks
+	// for those of the kernel; nil where there is none.
+	local  *convert.Table
+	kernel *statement
 	// reading are the files that include one another on the way here.
 	reading []string
 
@@ -159,6 +163,9 @@ func (t *translator) filtered(st *statement, when convert.Cond) {
 
 // finish puts the rulesets together.
 func (t *translator) finish() {
+	if t.kernel != nil {
+		t.kernelMessages()
+	}
 	of := map[*ruleset][]string{}
 	for _, in := range t.draft.Inputs() {
 		r := t.fallback
@@ -182,6 +189,18 @@ func (t *translator) finish() {
 			t.draft.Lose(r.rules[0].Place, "ruleset "+r.name, "no input that is translated uses this ruleset")
 		}
 	}
+}
+
+// kernelMessages notes where the messages of the kernel come from. journald passes them
+// on to no socket.
+func (t *translator) kernelMessages() {
+	for _, in := range t.draft.Inputs() {
+		if in.Kind() == "journal" {
+			t.spare(t.kernel, "the journal has the kernel's messages")
+			return
+		}
+	}
+	t.lose(t.kernel, "the kernel's messages are in the journal, and journald passes them on to no socket: an [[input]] of the type journal instead of the unix socket has them, with what syslane setup journald makes")
 }
 
 // inline adds the rules of a ruleset, and in place of a call those of the called.
