@@ -9,6 +9,7 @@ package convert
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -129,6 +130,11 @@ func (d *Draft) Transform(at Place, match Cond) *Table {
 
 // Inputs returns the inputs so far.
 func (d *Draft) Inputs() []*Table { return d.inputs }
+
+// Remove takes an input back.
+func (d *Draft) Remove(in *Table) {
+	d.inputs = slices.DeleteFunc(d.inputs, func(t *Table) bool { return t == in })
+}
 
 // Rule adds a rule. Rules are asked in their order.
 func (d *Draft) Rule(r Rule) { d.rules = append(d.rules, r) }

@@ -98,6 +98,11 @@ func (t *translator) directive(st *statement, when convert.Cond) {
 	case "rulesetcreatemainqueue":
 		t.current.queued = isOn(v)
 		t.spare(st, "the log is the queue")
+	case "omitlocallogging":
+		if isOn(v) && t.local != nil {
+			t.draft.Remove(t.local)
+		}
+		t.spare(st, "with it on only the sockets that $AddUnixListenSocket names are opened")
 	case "repeatedmsgreduction":
 		if isOn(v) {
 			t.lose(st, "[dedupe] window = \"10s\" stores repeats as one event with their count (docs/RULES.md)")
@@ -129,7 +134,7 @@ var needlessDirectives = map[string]string{
 	"escapecontrolcharacters": "octets are kept as they come, and made harmless where they are shown", "escape8bit": "octets are kept as they come",
 	"controlcharacterescapeprefix": "octets are kept as they come", "dropmsgswithmaliciousdnsptrrecords": "no names are looked up",
 	"systemlogratelimit": "[[limit]] does it (docs/RULES.md)", "imuxsockratelimit": "[[limit]] does it (docs/RULES.md)", "imjournal": "systemd-journal-upload keeps the place in the journal",
-	"omitlocallogging": "", "klog": "journald has the kernel's messages", "markmessageperiod": "there are no mark messages",
+	"klog": "journald has the kernel's messages", "markmessageperiod": "there are no mark messages",
 	"defaultnetstreamdriver": "TLS is built in", "actionsendstreamdriver": "TLS is built in", "gnutlspriority": "min_version = \"1.3\" where 1.2 is too old",
 	"inputtcpmaxsessions": "max_connections of an [[input]]", "inputtcp": "", "inputudp": "", "udpserver": "", "optimizeforuniprocessor": "",
 	"actionfile": "each batch is synced before it counts as written", "omfile": "", "actionwriteallmarkmessages": "", "hupisrestart": "",
