@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/syslane/syslane/internal/config"
 )
 
 // Place is where in a configuration a statement stands.
@@ -130,6 +132,20 @@ func (d *Draft) Transform(at Place, match Cond) *Table {
 
 // Inputs returns the inputs so far.
 func (d *Draft) Inputs() []*Table { return d.inputs }
+
+// Bounds of what an input keeps of a message, in octets.
+const (
+	defaultMessage = 64 << 10
+	maxMessage     = 8 << 20
+)
+
+// Longer lets an input keep messages of a size whole, unless it keeps more without it or
+// was told already.
+func (t *Table) Longer(octets int64) {
+	if octets > defaultMessage && t.Get("max_message_size") == nil && t.kind != "journal" && t.kind != "udp" {
+		t.Set("max_message_size", config.Size(min(octets, maxMessage)))
+	}
+}
 
 // Remove takes an input back.
 func (d *Draft) Remove(in *Table) {

@@ -58,8 +58,8 @@ func (t *translator) input(st *statement) {
 			}
 			in.Set("tls", t.serverTLS(st, certificates{p.text("tls.cacert"), p.text("tls.mycert"), p.text("tls.myprivkey")}, auth, p["tls.permittedpeer"]))
 		}
-		if n := p.number("maxdatasize"); in != nil && n > 0 {
-			in.Set("max_message_size", size(p.text("maxdatasize")))
+		if in != nil {
+			in.Longer(octets(p.text("maxdatasize")))
 		}
 		t.inputExtras(st, in, p)
 	case "imuxsock":

@@ -98,6 +98,15 @@ func (t *translator) directive(st *statement, when convert.Cond) {
 	case "rulesetcreatemainqueue":
 		t.current.queued = isOn(v)
 		t.spare(st, "the log is the queue")
+	case "maxmessagesize":
+		t.global[name] = []string{v}
+		t.spare(st, "max_message_size of an [[input]]; 64KiB without it")
+	case "inputfilereadmode":
+		if v != "0" {
+			t.lose(st, "each line of a file is a message here")
+			return
+		}
+		t.spare(st, "each line of a file is a message")
 	case "omitlocallogging":
 		if isOn(v) && t.local != nil {
 			t.draft.Remove(t.local)
@@ -125,11 +134,11 @@ var needlessDirectives = map[string]string{
 	"actionname":    "names are those of outputs",
 	"workdirectory": "state = \"DIR\" is the folder of the log", "statefile": "places in files are kept in the log",
 	"inputfilestatefile": "places in files are kept in the log", "inputfilepollinterval": "inotify tells of changes; scan_interval is how often else is looked",
-	"inputfilepersiststateinterval": "places in files are kept in the log", "inputfilereadmode": "",
-	"fileowner": "files belong to the user that Syslane runs as", "filegroup": "files belong to the user that Syslane runs as",
+	"inputfilepersiststateinterval": "places in files are kept in the log",
+	"fileowner":                     "files belong to the user that Syslane runs as", "filegroup": "files belong to the user that Syslane runs as",
 	"filecreatemode": "files get 0640, folders 0750", "dircreatemode": "files get 0640, folders 0750", "dirowner": "files belong to the user that Syslane runs as",
 	"dirgroup": "files belong to the user that Syslane runs as", "umask": "the unit sets it", "createdirs": "folders are made",
-	"privdrop": "the unit runs Syslane as a user of its own", "maxmessagesize": "max_message_size of an [[input]]; 64KiB without it",
+	"privdrop":     "the unit runs Syslane as a user of its own",
 	"preservefqdn": "names are kept as they come", "maxopenfiles": "the unit sets it", "localhostname": "the machine's name is asked for",
 	"escapecontrolcharacters": "octets are kept as they come, and made harmless where they are shown", "escape8bit": "octets are kept as they come",
 	"controlcharacterescapeprefix": "octets are kept as they come", "dropmsgswithmaliciousdnsptrrecords": "no names are looked up",

@@ -163,6 +163,9 @@ func (t *translator) filtered(st *statement, when convert.Cond) {
 
 // finish puts the rulesets together.
 func (t *translator) finish() {
+	for _, in := range t.draft.Inputs() {
+		in.Longer(octets(t.global.text("maxmessagesize")))
+	}
 	if t.kernel != nil {
 		t.kernelMessages()
 	}

@@ -147,6 +147,9 @@ func (t *translator) changes(st statement, n *node, in *convert.Table) {
 			set = append(set, convert.Pair{Key: "severity", Value: s.String()})
 		}
 	}
+	if v, err := strconv.ParseInt(or(option(n.args, "log-msg-size"), t.options["log-msg-size"]), 10, 64); err == nil {
+		in.Longer(v)
+	}
 	if zone := option(n.args, "time-zone"); strings.Contains(zone, "/") {
 		in.Set("time_zone", zone)
 	} else if zone != "" {

@@ -196,6 +196,11 @@ func (t *translator) annotation(at convert.Place, text string) {
 
 // define reads what the statements at the top define.
 func (t *translator) define() {
+	for _, st := range t.statements { // sources ask for them, wherever they stand
+		if st.nodes[0].is("options") {
+			t.global(st, st.nodes[0].block)
+		}
+	}
 	for _, st := range t.statements {
 		first := st.nodes[0]
 		name := ""
@@ -205,7 +210,6 @@ func (t *translator) define() {
 		last := st.nodes[len(st.nodes)-1]
 		switch first.word() {
 		case "options":
-			t.global(st, first.block)
 		case "source":
 			t.sources[name] = st
 			t.inputs[name] = t.drivers(st, last.block, t.input)
