@@ -84,6 +84,7 @@ func (d *doctorOptions) run(ctx context.Context, out io.Writer) error {
 	}
 	status, metrics := d.ask(ctx, facts)
 	facts.Processes = doctor.Processes(d.program)
+	facts.Others = others(facts.Status)
 	folders := d.folders(plan)
 	if len(folders) > 0 {
 		facts.DiskFree, _ = vfs.OS.DiskFree(folders[0])
@@ -108,7 +109,11 @@ func (d *doctorOptions) run(ctx context.Context, out io.Writer) error {
 	}
 	report.Add("processes.txt", processes.String())
 	if d.pprof != "" {
-		report.Add("goroutines.txt", fetch(ctx, http.DefaultClient, "http://"+d.pprof+"/debug/pprof/goroutine?debug=1", ""))
+		goroutines, err := fetch(ctx, http.DefaultClient, "http://"+d.pprof+"/debug/pprof/goroutine?debug=1", "")
+		if err != nil {
+			goroutines = err.Error()
+		}
+		report.Add("goroutines.txt", goroutines)
 	}
 	if d.text {
 		return report.Text(out)
@@ -171,6 +176,17 @@ func usualConfig() (first string) {
 	return first
 }
 
+// others are the roles that run here as the packages start them, besides the one that
+// was asked.
+func others(asked *node.Status) (roles []string) {
+	for _, role := range []string{collector.Name, relay.Name} {
+		if _, err := node.FindRunning(packagedState(role)); err == nil && asked != nil && asked.Role != role {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
 // httpAddress is where the HTTP of a configuration answers this machine.
 func httpAddress(plan *node.Plan) string {
 	scheme, listen := "http://", plan.Config.HTTP.Listen
@@ -208,40 +224,44 @@ func (d *doctorOptions) ask(ctx context.Context, facts *doctor.Facts) (status, m
 		return err.Error(), ""
 	}
 	var s node.Status
-	if err := json.Unmarshal(body, &s); err == nil {
-		facts.Status = &s
+	if err := json.Unmarshal(body, &s); err != nil {
+		facts.Unreachable = fmt.Errorf("its status is none: %w", err)
+		return string(body), ""
 	}
+	facts.Status = &s
 	client := remote.Client
 	if client == nil {
 		client = http.DefaultClient
 	}
-	metrics = fetch(ctx, client, strings.TrimSuffix(remote.Server, "/")+"/metrics", remote.Token.Value())
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	if families, err := parser.TextToMetricFamilies(strings.NewReader(metrics)); err == nil {
-		facts.Metrics = families
+	metrics, err = fetch(ctx, client, strings.TrimSuffix(remote.Server, "/")+"/metrics", remote.Token.Value())
+	if err != nil {
+		facts.Unmeasured = err
+		return string(body), err.Error()
 	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	facts.Metrics, facts.Unmeasured = parser.TextToMetricFamilies(strings.NewReader(metrics))
 	return string(body), metrics
 }
 
-// fetch returns what a URL answers, or why it does not.
-func fetch(ctx context.Context, client *http.Client, url, token string) string {
+// fetch returns what a URL answers.
+func fetch(ctx context.Context, client *http.Client, url, token string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err.Error()
+		return "", err
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err.Error()
+		return "", err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
-	if err != nil {
-		return err.Error()
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %.200s", url, response.Status, strings.TrimSpace(string(text)))
 	}
-	return string(text)
+	return string(text), err
 }
 
 // folders are the logs to be looked at.

@@ -119,6 +119,13 @@ syslane_input_receive_buffer_octets{socket="udp"} 212992
 syslane_input_refused_connections_total{input="tcp",reason="max_connections"} 3
 # TYPE syslane_input_tls_handshake_failures_total counter
 syslane_input_tls_handshake_failures_total{input="tls",reason="no certificate"} 4
+# TYPE syslane_output_target_up gauge
+syslane_output_target_up{output="c",target="a.example.net:2514"} 0
+syslane_output_target_up{output="c",target="b.example.net:2514"} 1
+# TYPE syslane_alert_notifications_pending gauge
+syslane_alert_notifications_pending{channel="ops"} 2
+# TYPE syslane_alert_missed_messages_total counter
+syslane_alert_missed_messages_total 31
 # TYPE syslane_log_quarantined_files gauge
 syslane_log_quarantined_files 1
 # TYPE syslane_tls_reload_failing gauge
@@ -133,6 +140,7 @@ syslane_tls_certificate_expiry_timestamp_seconds{endpoint="http"} %d
 	}
 	f := &Facts{
 		Version: "v2", Now: now, Metrics: families, Config: errors.New("x.toml:3:1: unknown key"), ReceiveMax: 212992,
+		Unmeasured: errors.New("403 Forbidden"), Others: []string{"relay"},
 		DiskFree: 1 << 30, MaxSize: 20 << 30, Processes: []Process{{PID: 7, Files: 900, MaxFiles: 1024}},
 		Status: &node.Status{
 			Version: "v1", Time: now.Add(5 * time.Minute),
@@ -149,6 +157,8 @@ syslane_tls_certificate_expiry_timestamp_seconds{endpoint="http"} %d
 		"unknown key", "disk of the log is full", "5 messages of the log are damaged", `"es" takes nothing, 77 messages wait: connection refused`, `"c" has refused 6`,
 		"lost 8 messages", "lost 2 messages", `"udp" has dropped 9`, "version v1, this program v2", "5m0s apart", "dropped 12 datagrams of socket udp",
 		"only 212992 octets", "3 connections were refused (input tcp, reason max_connections)", "4 TLS handshakes", "1 damaged parts", "New certificates of endpoint http",
+		"A target takes nothing (output c, target a.example.net:2514)", "2 notices of alerts wait (channel ops)", "31 messages were deleted before",
+		"metrics cannot be read: 403 Forbidden", "A relay runs here as well",
 		"expires in 50h", "only 1024 free", "900 of at most 1024",
 	} {
 		if !strings.Contains(got, want) {

@@ -20,6 +20,10 @@ type Facts struct {
 	Metrics map[string]*dto.MetricFamily
 	// Unreachable is why they are not there.
 	Unreachable error
+	// Unmeasured is why only the metrics are not there.
+	Unmeasured error
+	// Others are the roles that run here besides, and were not looked at.
+	Others []string
 	// Config is what is wrong with the configuration.
 	Config error
 	// Version is that of this program.
@@ -43,6 +47,12 @@ func Judge(f *Facts) (list []Finding) {
 		find("No Syslane runs here, or none that this user may see.", "systemctl status syslane-relay syslane-collector, and journalctl -u of the same, say why.")
 	case f.Unreachable != nil:
 		find("The HTTP address does not answer as it should: %v", "Give --server, and a token in SYSLANE_TOKEN or --token-file; what follows was judged without its numbers.", f.Unreachable)
+	}
+	if f.Unmeasured != nil {
+		find("The metrics cannot be read: %v", "Give a token of the role admin in SYSLANE_TOKEN or --token-file; datagrams that the kernel drops, certificates and refused connections were not judged.", f.Unmeasured)
+	}
+	for _, role := range f.Others {
+		find("A %s runs here as well, and was not looked at.", "Run this once more with --config and its file in /etc/syslane.", role)
 	}
 	if s := f.Status; s != nil {
 		judgeStatus(s, f, find)
@@ -122,6 +132,21 @@ func judgeMetrics(f *Facts, find func(string, string, ...any)) {
 	each("syslane_input_tls_handshake_failures_total", func(m *dto.Metric, v float64) {
 		if v > 0 {
 			find("%.0f TLS handshakes have failed (%s).", "Certificates, names in permitted_peers, or a client that speaks no TLS.", v, labels(m))
+		}
+	})
+	each("syslane_output_target_up", func(m *dto.Metric, v float64) {
+		if v == 0 {
+			find("A target takes nothing (%s).", "Its log, and the way there, say why. The other targets of the output, where there are any, take its messages.", labels(m))
+		}
+	})
+	each("syslane_alert_notifications_pending", func(m *dto.Metric, v float64) {
+		if v > 0 {
+			find("%.0f notices of alerts wait (%s).", "What is tried again, and why, is in its own log. Nobody has been told what they say.", v, labels(m))
+		}
+	})
+	each("syslane_alert_missed_messages_total", func(_ *dto.Metric, v float64) {
+		if v > 0 {
+			find("%.0f messages were deleted before alerts had evaluated them, or are damaged.", "Alerts may not have fired: have the log keep more, log.max_size, or ask for less by their queries.", v)
 		}
 	})
 	each("syslane_log_quarantined_files", func(_ *dto.Metric, v float64) {
