@@ -9,6 +9,7 @@
 package redact
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
@@ -183,6 +184,9 @@ func (r *Redactor) Clean(b []byte) bool {
 func (r *Redactor) Apply(e *syslog.Event) (changed bool) {
 	for round := 0; ; round++ {
 		found, header := r.message(e)
+		if r.parameters(e) {
+			found, header = true, false // the header was written anew with them
+		}
 		if !found {
 			break
 		}
@@ -209,10 +213,49 @@ func (r *Redactor) Apply(e *syslog.Event) (changed bool) {
 	return changed
 }
 
+// parameters takes out of the structured data of e what shows only without escapes.
+func (r *Redactor) parameters(e *syslog.Event) (changed bool) {
+	sd := e.Field(e.StructuredData)
+	if r.cleanEscaped(sd) {
+		return false
+	}
+	d := syslog.NewDraft(e)
+	d.StructuredData = nil
+	syslog.EachElement(sd, func(el syslog.Element) bool {
+		d.StructuredData = syslog.AppendElement(d.StructuredData, string(el.ID))
+		el.EachParam(func(p syslog.Param) bool {
+			value := r.Text(string(p.AppendValue(nil)))
+			d.StructuredData = syslog.AppendParam(d.StructuredData, string(p.Name), []byte(value))
+			return true
+		})
+		d.StructuredData = syslog.EndElement(d.StructuredData)
+		return true
+	})
+	d.AppendTo(nil, e)
+	return true
+}
+
+// cleanEscaped is Clean for the values of structured data that have escapes, without
+// them.
+func (r *Redactor) cleanEscaped(sd []byte) (clean bool) {
+	clean = true
+	if bytes.IndexByte(sd, '\\') < 0 {
+		return true
+	}
+	syslog.EachElement(sd, func(el syslog.Element) bool {
+		el.EachParam(func(p syslog.Param) bool {
+			clean = !p.Escaped() || r.Clean(p.AppendValue(nil))
+			return clean
+		})
+		return clean
+	})
+	return clean
+}
+
 // ApplyExtracted is Apply for the fields that were taken out of the text: what is
 // escaped there, as "a\u0040b" in JSON, shows only in them.
 func (r *Redactor) ApplyExtracted(e *syslog.Event) {
-	if len(e.Extracted) == 0 || r.Clean(e.Extracted) {
+	if len(e.Extracted) == 0 || r.Clean(e.Extracted) && r.cleanEscaped(e.Extracted) {
 		return
 	}
 	var out []byte

@@ -47,6 +47,28 @@ func TestNamedPatternsFindWhatTheirNamesSay(t *testing.T) {
 	f("token", "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- x", "REDACTED x")
 }
 
+// In structured data and in what is taken out of a text quotes have a backslash in
+// front; in the documents and to searches they have not.
+func TestWhatIsEscapedIsFound(t *testing.T) {
+	r := mustNew(t, Config{Patterns: []string{`pw="[^"]*"`}})
+	e := event(`<13>1 2026-03-04T05:06:00Z h a - - [a@1 l="\"" k="x pw=\"SECRET\" \]y"][b] pw="SECRET" left`)
+	e.Extracted = syslog.AppendExtracted(nil, []byte("m"), []byte(`pw="SECRET" left`))
+	if !r.Apply(e) {
+		t.Error("nothing was found")
+	}
+	r.ApplyExtracted(e)
+	if want := `<13>1 2026-03-04T05:06:00Z h a - - [a@1 l="\"" k="x REDACTED \]y"][b] REDACTED left`; string(e.Raw) != want {
+		t.Errorf("it is  %s\nwant %s", e.Raw, want)
+	}
+	if want := syslog.AppendExtracted(nil, []byte("m"), []byte("REDACTED left")); !bytes.Equal(e.Extracted, want) {
+		t.Errorf("the fields are %s, want %s", e.Extracted, want)
+	}
+	e = event(`<13>1 - h a - - [a@1 l="\""] text`)
+	if raw := string(e.Raw); r.Apply(e) || string(e.Raw) != raw || e.Warnings&syslog.WarnTransformed != 0 {
+		t.Errorf("what has nothing to be found became %s", e.Raw)
+	}
+}
+
 func TestEqualValuesStayComparableUnderAKey(t *testing.T) {
 	r := mustNew(t, Config{Named: []string{"card"}, Key: []byte("k")})
 	e := event("<13>1 - - - - - - 4111111111111111 4111 1111 1111 1111 5555555555554444")
