@@ -194,6 +194,9 @@ func smoked(r *report.Report) error {
 	var errs []error
 	for _, c := range r.Cases {
 		for _, row := range c.Rows {
+			if len(row.Rounds)+len(row.Failed) == 0 {
+				errs = append(errs, fmt.Errorf("%s: %s: not measured, for it was stopped before", c.Name, row.Subject))
+			}
 			for _, failed := range row.Failed {
 				if strings.Contains(failed, subject.ErrNotBuilt.Error()) {
 					fmt.Fprintf(os.Stderr, "bench: %s: %s: %s\n", c.Name, row.Subject, failed)

@@ -181,22 +181,25 @@ func (b *Bench) send(r *subject.Running, conns int, caFile string, m *load.Messa
 	return w, stream, nil
 }
 
-// end returns what it took until end for so many messages.
-func (w *work) end(end time.Time, messages int) (Result, error) {
+// end returns what it took until end for the messages that arrived of those sent.
+func (w *work) end(end time.Time, sent, arrived int) (Result, error) {
 	cpu, err := w.r.CPU()
 	if err != nil {
 		return Result{}, err
 	}
 	others := w.machine.others(cpu - w.cpu)
 	w.done()
-	_, peak, err := w.r.Resident()
-	return Result{
-		Messages: messages,
-		Rate:     float64(messages) / end.Sub(w.start).Seconds(),
-		CPU:      (cpu - w.cpu).Seconds() / float64(messages) * 1e6,
-		Peak:     peak,
-		Others:   others,
-	}, err
+	res := figures(end.Sub(w.start), cpu-w.cpu, sent, arrived)
+	res.Others = others
+	_, res.Peak, err = w.r.Resident()
+	return res, err
+}
+
+// figures are those of so much time and CPU. What was lost cost little: it counts neither
+// as work nor as rate.
+func figures(took, cpu time.Duration, sent, arrived int) Result {
+	work := float64(max(arrived, 1))
+	return Result{Messages: sent, Lost: sent - arrived, Rate: work / took.Seconds(), CPU: cpu.Seconds() / work * 1e6}
 }
 
 // limit is how long one measurement may take.

@@ -67,7 +67,7 @@ func intoIndex(b *Bench, s subject.Subject, server string) (res Result, err erro
 			return res, err
 		}
 		if count >= m.Count() {
-			res, err := w.end(time.Now(), m.Count())
+			res, err := w.end(time.Now(), m.Count(), m.Count())
 			res.Lost = m.Count() - count
 			return res, err
 		}

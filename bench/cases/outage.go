@@ -86,7 +86,7 @@ func fillAndDrain(messages int) func(*Bench, subject.Subject) (Result, error) {
 		}
 		// How soon it tries again is a setting: the clock starts with the first octet.
 		w.start = out.Tally().First()
-		if res, err = w.end(out.Tally().Last(), m.Count()); err != nil {
+		if res, err = w.end(out.Tally().Last(), m.Count(), m.Count()); err != nil {
 			return res, err
 		}
 		millions := float64(m.Count()) / 1e6

@@ -53,7 +53,7 @@ func relpLog() Case {
 				return Result{}, r.Blame(err)
 			}
 			// All is acknowledged: what follows is no part of the promise.
-			res, err := w.end(time.Now(), m.Count())
+			res, err := w.end(time.Now(), m.Count(), m.Count())
 			if err != nil {
 				return res, err
 			}
@@ -154,7 +154,7 @@ func passOn(count, conns int) func(*Bench, subject.Subject) (Result, error) {
 		if err := out.Tally().Wait(ctx, m.Count()); err != nil {
 			return res, r.Blame(err)
 		}
-		if res, err = w.end(out.Tally().Last(), m.Count()); err != nil {
+		if res, err = w.end(out.Tally().Last(), m.Count(), m.Count()); err != nil {
 			return res, err
 		}
 		res.Also = append(res.Also, Figure{"sent per message", float64(out.Tally().Octets()) / float64(m.Count()), "octets"})

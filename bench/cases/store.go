@@ -128,9 +128,7 @@ func store(b *Bench, s subject.Subject, m *load.Messages, conns int, ca string) 
 	if err != nil {
 		return res, r.Blame(err)
 	}
-	res, err = w.end(end, m.Count())
-	res.Lost = m.Count() - stored
-	return res, err
+	return w.end(end, m.Count(), stored)
 }
 
 // settle lets a start be over, and out of the figures.

@@ -60,7 +60,8 @@ func (row *Row) Add(res cases.Result, err error) {
 	row.Rounds = append(row.Rounds, res)
 }
 
-// Median is the median of each figure by itself; ok is false where no round went well.
+// Median is the median of each figure by itself, but of what was lost the most: a loss is
+// one, however well the other rounds went. ok is false where no round went well.
 func (row *Row) Median() (res cases.Result, ok bool) {
 	if len(row.Rounds) == 0 {
 		return res, false
@@ -78,8 +79,12 @@ func (row *Row) Median() (res cases.Result, ok bool) {
 		Rate:     of(func(r cases.Result) float64 { return r.Rate }),
 		CPU:      of(func(r cases.Result) float64 { return r.CPU }),
 		Peak:     int64(of(func(r cases.Result) float64 { return float64(r.Peak) })),
-		Lost:     int(of(func(r cases.Result) float64 { return float64(r.Lost) })),
 		Others:   of(func(r cases.Result) float64 { return r.Others }),
+	}
+	for _, r := range row.Rounds {
+		if max(r.Lost, -r.Lost) > max(res.Lost, -res.Lost) { // less than none is what came twice
+			res.Lost = r.Lost
+		}
 	}
 	for _, f := range row.Rounds[0].Also {
 		value := of(func(r cases.Result) float64 {
