@@ -51,6 +51,8 @@ type translator struct {
 	// for those of the kernel; nil where there is none.
 	local  *convert.Table
 	kernel *statement
+	// missing are the conditions of actions that have no translation.
+	missing map[convert.Cond]bool
 	// reading are the files that include one another on the way here.
 	reading []string
 
@@ -80,6 +82,7 @@ func Translate(f File, source Source) *convert.Draft {
 	t := &translator{
 		draft: &convert.Draft{}, source: source, rulesets: map[string]*ruleset{}, templates: map[string]string{},
 		bound: map[*convert.Table]string{}, global: params{}, listeners: map[string]bool{},
+		missing: map[convert.Cond]bool{},
 	}
 	t.fallback = t.ruleset(defaultRuleset)
 	t.current = t.fallback
@@ -112,6 +115,7 @@ func (t *translator) ruleset(name string) *ruleset {
 func (t *translator) statements(list []*statement, when convert.Cond) {
 	lost := len(t.draft.Lost)
 	for _, st := range list {
+		before := len(t.draft.Lost)
 		switch st.kind {
 		case directive:
 			t.directive(st, when)
@@ -123,7 +127,7 @@ func (t *translator) statements(list []*statement, when convert.Cond) {
 			t.legacyAction(st, when)
 		case stop:
 			r := convert.Rule{Place: st.at, When: when, Final: true}
-			if len(t.draft.Lost) > lost { // what was to be done before is missing: throw nothing away
+			if len(t.draft.Lost) > lost || t.missing[when] { // what was to be done before is missing: throw nothing away
 				r.To = []string{}
 			}
 			t.rule(rule{Rule: r})
@@ -133,6 +137,9 @@ func (t *translator) statements(list []*statement, when convert.Cond) {
 			t.lose(st, "variables have no counterpart: [[transform]] sets fields and structured data (docs/RULES.md)")
 		case unread:
 			t.lose(st, "%v", st.whenErr)
+		}
+		if len(t.draft.Lost) > before && (st.kind == legacy || st.kind == object && st.name == "action") {
+			t.missing[when] = true
 		}
 	}
 }
