@@ -33,14 +33,7 @@ func compare(left operand, op string, right operand) (convert.Cond, error) {
 	case strings.Contains(field, "source"):
 		return compareSource(field, op, right.texts)
 	case field == syslogTag:
-		// "cron[17]:" has the app "cron": what stands before bracket and colon.
-		field = "app"
-		for i, t := range right.texts {
-			if right.texts = slices.Clone(right.texts); strings.ContainsAny(strings.TrimSuffix(t, ":"), "[: ") {
-				return convert.Cond{}, errors.New("of a tag only the program's name can be compared: app, and procid beside it")
-			}
-			right.texts[i] = strings.TrimSuffix(t, ":")
-		}
+		return compareTag(op, right.texts)
 	}
 	return compareTexts(field, op, right.texts)
 }
@@ -163,6 +156,42 @@ func compareProgram(field, op string, texts []string) (convert.Cond, error) {
 			return c, err
 		}
 		any = any.Or(c)
+	}
+	return any, nil
+}
+
+// compareTag compares a tag. "cron[17]:" has the app "cron" here, what stands before bracket
+// and colon, and the procid "17": a text with the colon is the end of a tag without one.
+func compareTag(op string, texts []string) (convert.Cond, error) {
+	base, fold := strings.CutSuffix(op, "_i")
+	any := convert.Never
+	for _, t := range texts {
+		name, colon := strings.CutSuffix(t, ":")
+		if strings.ContainsAny(name, "[: ") {
+			return convert.Cond{}, errors.New("of a tag only the program's name can be compared: app, and procid beside it")
+		}
+		word := strings.Replace(base, "!=", "==", 1)
+		switch {
+		case colon && word == "startswith":
+			word = "=="
+		case colon && word == "contains":
+			word = "endswith"
+		}
+		end := word == "==" || word == "endswith"
+		if fold {
+			word += "_i"
+		}
+		c, err := compareTexts("app", word, []string{name})
+		if err != nil {
+			return c, err
+		}
+		if end && name != "" {
+			c = c.And(convert.Atom(`procid == ""`))
+		}
+		any = any.Or(c)
+	}
+	if base == "!=" {
+		return any.Not(), nil
 	}
 	return any, nil
 }
