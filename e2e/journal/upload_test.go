@@ -272,8 +272,9 @@ func TestEntriesSentAgainAfterTheCollectorWasKilledAreStoredOnce(t *testing.T) {
 }
 
 // overheard is a proxy that knows which entries of an upload have no message.
-// systemd-journal-upload 252 now and then leaves out a field of an entry that it reads
-// while its file is written: one of some ten million.
+// systemd 252 shows an entry before the values in it are linked, and passes over one
+// that is just being linked: of a few million entries that are read while they are
+// written one has no message, or another field is missing.
 type overheard struct {
 	*httptest.Server
 	mu   sync.Mutex
