@@ -85,6 +85,30 @@ func TestNumbersGivenASecondTimeAreStored(t *testing.T) {
 	}
 }
 
+// Of what was stored before a machine was set back nothing counts any more.
+func TestWhatAMachineThatWasSetBackJumpsOverIsStored(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	send(t, p, journalA, 1, 2, 3, 4, 5, 6)
+	sendPlaces(t, p,
+		inputs.Place{Sequence: journalA, Number: 3, Time: 33},
+		inputs.Place{Sequence: journalA, Number: 5, Time: 35, After: 3})
+	again, kept, _ := newTestPipeline(t)
+	for _, b := range log.batches {
+		if err := again.cfg.Streams.Note(b.Note); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range []*Pipeline{p, again} {
+		sendPlaces(t, p,
+			inputs.Place{Sequence: journalA, Number: 3, Time: 33},
+			inputs.Place{Sequence: journalA, Number: 4, Time: 34, After: 3},
+			inputs.Place{Sequence: journalA, Number: 5, Time: 35, After: 4})
+	}
+	if got, want := stored(t, log)+", "+stored(t, kept), "1 2 3 4 5 6 3 5 4, 4"; got != want {
+		t.Errorf("stored %s, want %s", got, want)
+	}
+}
+
 func TestAClockThatGoesBackMakesNoDuplicates(t *testing.T) {
 	p, log, _ := newTestPipeline(t)
 	places := []inputs.Place{
@@ -325,6 +349,82 @@ func TestWhatWasJumpedOverIsStoredAndTheRestOnce(t *testing.T) {
 		for text := range want {
 			if got[text] != 1 {
 				r.Fatalf("%s is stored %d times", text, got[text])
+			}
+		}
+	})
+}
+
+// A machine sends its journal in pieces that begin anywhere and leave entries out, or is
+// set back and goes on at a later time; appends fail, and the log starts again from a
+// checkpoint and the notes after it: whatever is left out as known is stored.
+func TestNothingIsTakenForKnownThatIsNotStored(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		p, log, _ := newTestPipeline(t)
+		checkpoint, notes := p.cfg.Streams.Checkpoint(), 0
+		var journal []inputs.Place
+		unsent, now := 0, int64(0)
+		setBack := rapid.Bool().Draw(r, "a machine that is set back")
+		for range rapid.IntRange(1, 12).Draw(r, "steps") {
+			switch rapid.IntRange(0, 5).Draw(r, "step") {
+			case 0:
+				if setBack {
+					journal = journal[:rapid.IntRange(0, len(journal)).Draw(r, "back to")]
+					unsent = min(unsent, len(journal))
+				}
+				continue
+			case 1:
+				checkpoint, notes = p.cfg.Streams.Checkpoint(), len(log.batches)
+				continue
+			case 2:
+				p.cfg.Streams = NewStreams()
+				log.streams = p.cfg.Streams
+				if err := log.streams.Restore(checkpoint); err != nil {
+					r.Fatal(err)
+				}
+				for _, b := range log.batches[notes:] {
+					if err := log.streams.Note(b.Note); err != nil {
+						r.Fatal(err)
+					}
+				}
+				continue
+			}
+			now += 10
+			for range rapid.IntRange(0, 8).Draw(r, "new") {
+				next := inputs.Place{Sequence: journalA, Number: 1, Time: now}
+				if n := len(journal); n > 0 {
+					next.Number += journal[n-1].Number + rapid.Uint64Range(0, 3).Draw(r, "gap")
+				}
+				if !setBack {
+					next.Time += rapid.Int64Range(-15, 5).Draw(r, "clock")
+				}
+				journal = append(journal, next)
+			}
+			start, most := rapid.IntRange(0, len(journal)).Draw(r, "start"), 3
+			if setBack {
+				start, most = min(start, unsent), 0
+			}
+			var places []inputs.Place
+			var texts []string
+			after := uint64(0)
+			for _, place := range journal[start:] {
+				if rapid.IntRange(0, 4).Draw(r, "left out") < most {
+					continue
+				}
+				place.After, after = after, place.Number
+				places = append(places, place)
+				texts = append(texts, fmt.Sprintf("<13>%d@%d", place.Number, place.Time))
+			}
+			log.fail, log.err = rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(r, "failures"), spool.ErrTooLarge
+			err := p.SubmitSequence(t.Context(), batchOf(texts...), places)
+			if log.fail = 0; err != nil {
+				continue
+			}
+			unsent = len(journal)
+			all := strings.Fields(stored(t, log))
+			for _, text := range texts {
+				if !slices.Contains(all, strings.TrimPrefix(text, "<13>")) {
+					r.Fatalf("%s is acknowledged, and not among %q", text, all)
+				}
 			}
 		}
 	})
