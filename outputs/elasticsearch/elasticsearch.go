@@ -74,8 +74,9 @@ type Output struct {
 	// certain holds the ends of batches behind which nothing has been sent: none of
 	// them was there already. There is one for each run of batches (outputs.Batch).
 	certain []uint64
-	// cannotAsk says that the credentials do not allow to look for them.
-	cannotAsk atomic.Bool
+	// cannotAsk says that the credentials do not allow to look for them, toldUnreadable
+	// that it was told that not all can be looked into.
+	cannotAsk, toldUnreadable atomic.Bool
 
 	progress progress
 	interner syslog.Interner

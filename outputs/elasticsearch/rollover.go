@@ -72,7 +72,7 @@ func (o *Output) older(ctx context.Context, since time.Time) ([]backing, error) 
 }
 
 // findSent marks the items of b that an older backing index holds as duplicates,
-// and drops them.
+// and drops them. What must not be read is passed over, and told.
 func (w *write) findSent(ctx context.Context, b *bulk) error {
 	if w.cfg.Mode != ModeDataStream || w.cfg.ID != IDEvent || len(b.items) == 0 || w.cannotAsk.Load() {
 		return nil
@@ -84,28 +84,46 @@ func (w *write) findSent(ctx context.Context, b *bulk) error {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
 	defer cancel()
 	older, err := w.older(ctx, time.Unix(0, received))
-	for _, i := range older {
-		for items := b.items; err == nil && len(items) > 0; items = items[min(len(items), askMax):] {
-			err = w.ask(ctx, i.name, items[:min(len(items), askMax)])
-		}
-	}
-	var status *StatusError
-	if errors.Is(err, errNoSense) || errors.As(err, &status) && status.Status < 500 &&
-		status.Status != http.StatusTooManyRequests && status.Status != http.StatusUnauthorized {
-		if !w.cannotAsk.Swap(true) {
-			w.log.Warn().Err(err).Msg("output cannot look into its data stream: where it rolls over between an attempt and the next, documents can be there twice")
-		}
+	if unreadable(err) {
+		w.cannotAsk.Store(true)
+		w.tellUnreadable(err)
 		return nil
 	} else if err != nil {
 		return &passing{err, true}
 	}
-	b.keep(func(event int) bool { return w.progress.states[event] == pending })
+	for _, i := range older {
+		var err error
+		for items := b.items; err == nil && len(items) > 0; items = items[min(len(items), askMax):] {
+			err = w.ask(ctx, i.name, items[:min(len(items), askMax)])
+		}
+		if unreadable(err) {
+			w.tellUnreadable(err) // another may have them, and say so
+		} else if err != nil {
+			return &passing{err, true}
+		}
+		b.keep(func(event int) bool { return w.progress.states[event] == pending })
+	}
 	return nil
+}
+
+// unreadable tells that a question was refused, or not understood, and would be again.
+func unreadable(err error) bool {
+	var status *StatusError
+	return errors.Is(err, errNoSense) || errors.As(err, &status) && status.Status < 500 &&
+		status.Status != http.StatusTooManyRequests && status.Status != http.StatusUnauthorized
+}
+
+// tellUnreadable says once that duplicates cannot be ruled out, and why.
+func (w *write) tellUnreadable(err error) {
+	if !w.toldUnreadable.Swap(true) {
+		w.log.Warn().Err(err).Msg("output cannot look into its data stream: where it rolls over between an attempt and the next, documents can be there twice")
+	}
 }
 
 // ask marks the items that an index holds. An index that cannot say of one, as where
 // its shard is not there, is asked again later: the document may be in it. One that was
-// deleted meanwhile holds nothing.
+// closed says nothing until somebody opens it, for which nothing is to wait; one that
+// was deleted meanwhile holds nothing.
 func (w *write) ask(ctx context.Context, index string, items []bulkItem) error {
 	body := []byte(`{"ids":[`)
 	for k, it := range items {
@@ -133,7 +151,7 @@ func (w *write) ask(ctx context.Context, index string, items []bulkItem) error {
 	found := 0
 	for k, doc := range answer.Docs {
 		switch {
-		case doc.Error.Type == "security_exception":
+		case doc.Error.Type == "security_exception" || doc.Error.Type == "index_closed_exception":
 			err = &StatusError{Status: http.StatusForbidden, Reason: join("index "+index, doc.Error.Type, doc.Error.Reason)}
 		case doc.Error.Type != "" && doc.Error.Type != "index_not_found_exception":
 			err = fmt.Errorf("index %s does not say whether it holds a document sent before: %s", index, join(doc.Error.Type, doc.Error.Reason))

@@ -22,6 +22,8 @@ type stream struct {
 	made []time.Time
 	// fault is what the older ones answer of a document; "" for whether it is there.
 	fault string
+	// faulty is the one that answers so; "" for all.
+	faulty string
 }
 
 func newStream(t *testing.T) *stream {
@@ -36,7 +38,7 @@ func (s *stream) rollover() {
 	defer s.mu.Unlock()
 	s.docs[fmt.Sprint("backing-", len(s.made))] = s.docs["logs-syslog-default"]
 	delete(s.docs, "logs-syslog-default")
-	s.made = append(s.made, batchTime.Add(time.Hour))
+	s.made = append(s.made, batchTime.Add(time.Duration(len(s.made))*time.Hour))
 }
 
 func (s *stream) setFault(fault string) {
@@ -69,7 +71,7 @@ func (s *stream) ask(w http.ResponseWriter, r *http.Request) {
 		for _, id := range want.IDs {
 			_, found := s.docs[index][id]
 			doc := map[string]any{"found": found}
-			if s.fault != "" {
+			if s.fault != "" && (s.faulty == "" || s.faulty == index) {
 				doc = map[string]any{"error": map[string]any{"type": s.fault, "reason": "no reason"}}
 			}
 			docs = append(docs, doc)
@@ -110,19 +112,46 @@ func TestAnOlderIndexThatCannotSayHoldsItsDocuments(t *testing.T) {
 	}
 }
 
-// An older index that was deleted holds nothing, and of one that must not be read it
-// is not known.
+// An older index that was deleted holds nothing, and of one that must not be read, or
+// that was closed, it is not known.
 func TestAnOlderIndexThatNeverAnswersHoldsNothingUp(t *testing.T) {
-	for _, fault := range []string{"index_not_found_exception", "security_exception"} {
+	for _, fault := range []string{"index_not_found_exception", "security_exception", "index_closed_exception"} {
 		s := newStream(t)
 		s.rollover()
 		s.setFault(fault)
 		b := newBatch(5, nil)
 		o := newStreamOutput(t, s)
 		checkDocuments(t, s.bulkServer, b, deliver(t, o, b, 1))
-		if o.cannotAsk.Load() != (fault == "security_exception") {
-			t.Errorf("%s: cannotAsk is %v", fault, o.cannotAsk.Load())
+		if told := o.toldUnreadable.Load(); told != (fault != "index_not_found_exception") {
+			t.Errorf("%s: that it cannot be read is told: %v", fault, told)
 		}
+	}
+}
+
+func TestWhatAnIndexHoldsIsNotMadeAgainThoughAnotherMustNotBeRead(t *testing.T) {
+	s := newStream(t)
+	s.rollover()
+	b := newBatch(3*minShare, nil) // several requests, one after the other
+	deliver(t, newStreamOutput(t, s), b, 1)
+	s.rollover() // backing-2 has them
+	s.faulty = "backing-1"
+	s.setFault("security_exception")
+	cfg := testConfig(s.url)
+	cfg.ManageTemplate, cfg.Workers, cfg.BulkMaxDocs = false, 1, minShare
+	checkDocuments(t, s.bulkServer, b, deliver(t, newOutput(t, cfg), b, 1)) // after a kill -9
+
+	// Where it holds some of them itself, those that it does not speak of are made.
+	b = newBatch(2, nil)
+	s = newStream(t)
+	deliver(t, newStreamOutput(t, s), newBatch(1, nil), 1)
+	s.rollover()
+	deliver(t, newStreamOutput(t, s), b, 1)
+	s.rollover()
+	s.faulty = "backing-2"
+	s.setFault("security_exception")
+	deliver(t, newStreamOutput(t, s), b, 1)
+	if n := s.count(); n != 3 {
+		t.Errorf("there are %d documents, want two and one that backing-2 is not asked for", n)
 	}
 }
 
