@@ -51,6 +51,10 @@ type Output struct {
 	stop        context.CancelFunc
 	stopped     context.Context
 
+	// writing is held by a Write, and by what closes files after the last for a while.
+	writing sync.Mutex
+	idle    *time.Timer
+
 	names     syslog.Interner
 	documents ecs.Writer
 	path      []byte
@@ -99,6 +103,7 @@ func New(cfg Config) (*Output, error) {
 		return fail(err)
 	}
 	o.stopped, o.stop = context.WithCancel(context.Background())
+	o.idle = time.AfterFunc(idleTime, o.rest)
 	return o, nil
 }
 
@@ -108,6 +113,9 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	o.writing.Lock()
+	defer o.writing.Unlock()
+	defer o.idle.Reset(idleTime)
 	start, err := o.resume(b)
 	if err != nil {
 		return err
@@ -379,6 +387,14 @@ func (f *file) close() {
 	}
 }
 
+// letGo closes f where it is idle.
+func (f *file) letGo() {
+	if time.Since(f.written) >= idleTime {
+		f.close()
+		f.lines, f.indexes = nil, nil
+	}
+}
+
 // stat tells of f, which prepare may have closed again.
 func (f *file) stat() (os.FileInfo, error) {
 	if f.f == nil {
@@ -392,9 +408,8 @@ func (f *file) stat() (os.FileInfo, error) {
 func (o *Output) evict(keep int) {
 	order := make([]*file, 0, len(o.files))
 	for _, f := range o.files {
-		if f.used != o.batches && time.Since(f.written) >= idleTime {
-			f.close()
-			f.lines, f.indexes = nil, nil
+		if f.used != o.batches {
+			f.letGo()
 		}
 		order = append(order, f)
 	}
@@ -408,11 +423,23 @@ func (o *Output) evict(keep int) {
 	}
 }
 
+// rest closes all files that have become idle since the last Write.
+func (o *Output) rest() {
+	o.writing.Lock()
+	defer o.writing.Unlock()
+	for _, f := range o.files {
+		f.letGo()
+	}
+}
+
 // Close closes the files. Rotated ones that are being compressed stay as they are,
 // and are compressed at the next rotation.
 func (o *Output) Close() error {
 	o.stop()
 	o.compressing.Wait()
+	o.idle.Stop()
+	o.writing.Lock()
+	defer o.writing.Unlock()
 	for _, f := range o.files {
 		f.close()
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -566,29 +567,46 @@ func TestABatchForMoreFilesThanDescriptorsIsWritten(t *testing.T) {
 }
 
 func TestADeletedFileIsLetGo(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
+	f := func(name string, after func(write func(host string)), want ...string) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir, err := filepath.EvalSymlinks(t.TempDir())
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log")})
+				defer o.Close()
+				write := oneByOne(t, o)
+				write("a")
+				if err := os.Remove(filepath.Join(dir, "a.log")); err != nil {
+					t.Fatal(err)
+				}
+				after(write)
+				synctest.Wait()
+				open, _ := os.ReadDir("/proc/self/fd")
+				var own []string
+				for _, fd := range open {
+					if name, _ := os.Readlink(filepath.Join("/proc/self/fd", fd.Name())); strings.HasPrefix(name, dir) {
+						own = append(own, filepath.Base(name))
+					}
+				}
+				if len(open) > 0 && !slices.Equal(own, want) {
+					t.Errorf("open are %q, want %q", own, want)
+				}
+			})
+		})
 	}
-	o := open(t, file.Config{Path: filepath.Join(dir, "{host}.log")})
-	defer o.Close()
-	write := oneByOne(t, o)
-	write("a")
-	if err := os.Remove(filepath.Join(dir, "a.log")); err != nil {
-		t.Fatal(err)
-	}
-	o.Age(file.IdleTime)
-	write("b")
-	open, _ := os.ReadDir("/proc/self/fd")
-	var own []string
-	for _, fd := range open {
-		if name, _ := os.Readlink(filepath.Join("/proc/self/fd", fd.Name())); strings.HasPrefix(name, dir) {
-			own = append(own, filepath.Base(name))
+	f("where others are written to", func(write func(host string)) {
+		for range 4 {
+			time.Sleep(file.IdleTime / 4)
+			write("b")
 		}
-	}
-	if len(open) > 0 && !slices.Equal(own, []string{"b.log"}) {
-		t.Errorf("open are %q, want b.log alone", own)
-	}
+	}, "b.log")
+	f("where nothing comes", func(func(host string)) { time.Sleep(file.IdleTime) })
+	f("and is opened again", func(write func(host string)) {
+		time.Sleep(file.IdleTime)
+		write("a")
+	}, "a.log")
 }
 
 func TestMistakesInTheConfigurationAreErrors(t *testing.T) {
