@@ -415,11 +415,22 @@ func TestFullSegmentsAreRewrittenInTheBackground(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
 	v, err := OpenReadOnly(cfg.Dir)
 	if err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range []*View{l.View(), v} {
+		segments, err := view.Segments()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range segments {
+			if s.Indexed != s.Sealed {
+				t.Errorf("segment %d: sealed %v, indexed %v", s.First, s.Sealed, s.Indexed)
+			}
+		}
+	}
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if got := viewRecords(t, v); len(got) != 400 {

@@ -137,7 +137,7 @@ func (v *View) scanFolder() ([]Segment, error) {
 			return nil, err
 		}
 		if ok {
-			s.Indexed = slices.Contains(names, filepath.Base(indexPath(s.path)))
+			_, s.Indexed = slices.BinarySearch(names, filepath.Base(indexPath(s.path)))
 			list = append(list, s)
 		}
 	}
