@@ -256,7 +256,7 @@ func (c *replayCommand) run(ctx context.Context, w io.Writer, name string) error
 	if err != nil {
 		return err
 	}
-	plan, err := node.Load(f, node.Options{Version: version(), NewLogger: newLogger})
+	plan, err := node.Load(f, node.Options{Version: version(), NewLogger: newLogger, Beside: true})
 	if err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func fileOutput(t config.Table, name string, s services) (*outputSettings, func(
 	c.frequent()
 	full := file.Config{
 		Name: name, Path: c.Path, Format: c.Format, MaxSize: int64(c.MaxSize), MaxAge: c.MaxAge, Keep: c.Keep,
-		Compress: c.Compress, Observer: s.host, Logger: s.logger, Registerer: s.registerer,
+		Compress: c.Compress, Observer: s.host, Beside: s.beside, Logger: s.logger, Registerer: s.registerer,
 	}
 	if err := full.Validate(); err != nil {
 		return nil, nil, t.Errorf("path", "%v", err)

@@ -34,6 +34,8 @@ type Options struct {
 	Read func() (*config.File, error)
 	// Reloads asks for a reload with each value.
 	Reloads <-chan os.Signal
+	// Beside says that outputs are opened beside a process that may have them open.
+	Beside bool
 }
 
 // Plan is a configuration found good: everything in it is understood, the
@@ -111,6 +113,8 @@ type services struct {
 	certificates *[]certificates
 	// host names this machine, as the observer in documents.
 	host string
+	// beside is Options.Beside.
+	beside bool
 }
 
 // Load checks a configuration. All errors are returned at once, with file and
@@ -145,7 +149,7 @@ func newPlan(f *config.File, o Options, registry *prometheus.Registry) (*Plan, e
 		p.logger.Warn().Err(err).Msg("this host has no name: documents will not say who observed them")
 	}
 	p.host = host
-	s := services{logger: p.logger, registerer: p.registry, host: host, certificates: &p.certificates}
+	s := services{logger: p.logger, registerer: p.registry, host: host, certificates: &p.certificates, beside: o.Beside}
 	names := newNames("input")
 	for _, t := range p.Config.Inputs {
 		s.staged = &staged{Registerer: p.registry}

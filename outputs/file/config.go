@@ -70,6 +70,10 @@ type Config struct {
 	Location *time.Location
 	// Observer is observer.hostname in JSON.
 	Observer string
+	// Beside says that another process may have the same output open: its note and the
+	// names of the files are left to that. What is written comes from no log, and not
+	// again after a crash.
+	Beside bool
 
 	Logger     zerolog.Logger
 	Registerer prometheus.Registerer

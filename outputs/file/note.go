@@ -56,6 +56,8 @@ func (n *note) agrees(b *outputs.Batch) bool {
 type notebook struct {
 	path string
 	note note
+	// beside says that the note at path is another process's, and this one not kept.
+	beside bool
 }
 
 // openNotebook reads the note, if there is one.
@@ -77,6 +79,9 @@ func openNotebook(path string) (*notebook, error) {
 // write makes the note durable: as a new file, so that a crash leaves the old one
 // or the new one.
 func (n *notebook) write() error {
+	if n.beside {
+		return n.finished()
+	}
 	b, err := json.Marshal(&n.note)
 	if err != nil {
 		return err
@@ -94,6 +99,22 @@ func (n *notebook) write() error {
 		return err
 	}
 	return syncFolder(filepath.Dir(n.path))
+}
+
+// finished returns an error where the process whose note is at path has not finished a
+// batch: what is written behind it now would be cut off with it.
+func (n *notebook) finished() error {
+	other, err := openNotebook(n.path)
+	if err != nil {
+		return err
+	}
+	for _, t := range other.note.Writing {
+		info, err := os.Stat(t.Path)
+		if err == nil && inode(info) == t.Inode && info.Size() >= t.Size && info.Size() < t.Size+t.Added {
+			return fmt.Errorf("%s: a batch is not finished, and written again by the relay or collector: start that where it does not run", t.Path)
+		}
+	}
+	return nil
 }
 
 // undo cuts off what the batch has added.

@@ -99,7 +99,10 @@ func New(cfg Config) (*Output, error) {
 		cfg: cfg, metrics: m, template: t, files: make(map[string]*file), log: cfg.Logger.With().Str("output", cfg.Name).Logger(),
 		documents: ecs.Writer{Options: ecs.Options{Observer: cfg.Observer}},
 	}
-	if o.notebook, err = openNotebook(filepath.Join(t.base, ".syslane-"+cfg.Name)); err != nil {
+	note := filepath.Join(t.base, ".syslane-"+cfg.Name)
+	if cfg.Beside {
+		o.notebook = &notebook{path: note, beside: true}
+	} else if o.notebook, err = openNotebook(note); err != nil {
 		return fail(err)
 	}
 	o.stopped, o.stop = context.WithCancel(context.Background())

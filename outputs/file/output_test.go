@@ -417,6 +417,69 @@ func TestANoteWithoutAnIDIsBelieved(t *testing.T) {
 	expectOnce(t, lines(t, dir), 301)
 }
 
+// As dead letters that are sent again while the collector runs.
+func TestAnotherProcessLeavesTheNoteAndTheNamesOfFilesAlone(t *testing.T) {
+	dir := t.TempDir()
+	cfg := file.Config{Path: filepath.Join(dir, "{host}.log"), MaxSize: 1}
+	o := open(t, cfg)
+	if err := o.Write(t.Context(), batchOf(eventOf("a", "app", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Beside = true
+	other := open(t, cfg)
+	for i := range uint64(2) {
+		b := batchOf(eventOf("b", "app", "2"))
+		b.Stream, b.First, b.Next = "deadletter/1", 1+i, 2+i
+		if err := other.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.Close()
+	if names, _ := filepath.Glob(filepath.Join(dir, "*.log-*")); len(names) > 0 {
+		t.Errorf("%q were rotated under the hands of who has them open", names)
+	}
+	cfg.Beside = false
+	o = open(t, cfg) // as after a crash before the cursor moved
+	defer o.Close()
+	if err := o.Write(t.Context(), batchOf(eventOf("a", "app", "1"))); err != nil {
+		t.Fatal(err)
+	}
+	if all := lines(t, dir); len(all) != 3 {
+		t.Errorf("the lines are %q, want one of a and two of b", all)
+	}
+}
+
+func TestAnotherProcessWritesNothingBehindWhatIsYetToBeCutOff(t *testing.T) {
+	dir := t.TempDir()
+	cfg := file.Config{Path: filepath.Join(dir, "all.log")}
+	o := open(t, cfg)
+	write(t, o, 1, 100)
+	write(t, o, 101, 100)
+	info, err := os.Stat(cfg.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(cfg.Path, info.Size()-3000); err != nil { // as after a crash
+		t.Fatal(err)
+	}
+	cfg.Beside = true
+	other := open(t, cfg)
+	defer other.Close()
+	b := outputtest.Batch(301, 10)
+	b.Stream = "deadletter/1"
+	if err := other.Write(t.Context(), b); err == nil || !strings.Contains(err.Error(), "all.log: a batch is not finished") {
+		t.Errorf("Write returned %v", err)
+	}
+	cfg.Beside = false
+	o = open(t, cfg)
+	defer o.Close()
+	write(t, o, 101, 200)
+	if r := outputtest.WriteAll(t, other, b); r != nil {
+		t.Fatal(r)
+	}
+	expectOnce(t, lines(t, dir), 311)
+}
+
 func TestAFileThatWasMovedAwayIsMadeAnew(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "all.log")

@@ -45,7 +45,7 @@ func endsAsRotated(text string) bool {
 
 // due tells whether f is to be rotated before the lines of the batch go in.
 func (o *Output) due(f *file) bool {
-	if f.size == 0 {
+	if f.size == 0 || o.cfg.Beside {
 		return false
 	}
 	return o.cfg.MaxSize > 0 && f.size+int64(len(f.lines)) > o.cfg.MaxSize ||
