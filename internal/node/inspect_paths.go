@@ -176,10 +176,12 @@ func (i *inspector) inspectPaths() {
 		}
 	}
 	for _, out := range i.plan.Outputs {
-		if folder := out.settings.folder; folder != "" {
-			if err := makeable(folder); err != nil {
-				i.add(Failure, out.table, "path", "no file can be written below %s: %v; %s", folder, err, ownFolder)
-			}
+		if out.settings.file == nil {
+			continue
+		}
+		folder := out.settings.file.Folder()
+		if err := makeable(folder); err != nil {
+			i.add(Failure, out.table, "path", "no file can be written below %s: %v; %s", folder, err, ownFolder)
 		}
 	}
 }

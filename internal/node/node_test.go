@@ -61,6 +61,7 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 	f("[[input]]\ntype = \"tls\"\nlisten = \":1\"\n[input.tls]\ncert_file = \"/no/such\"\nkey_file = \"/no/such\"", `test.toml:`, `/no/such`)
 	f("[[output]]\ntype = \"relp\"\nname = \"a\"\ntargets = [\"h:1\"]\n[[output]]\ntype = \"relp\"\nname = \"a\"\ntargets = [\"h:1\"]", `test.toml:7:8:`, `another output has this name`)
 	f("[[output]]\ntype = \"relp\"\nname = \"../a\"\ntargets = [\"h:1\"]", `test.toml:3:8:`, `letters, digits`)
+	f("[[output]]\ntype = \"file\"\npath = \"/var/log/{host}.log\"\nmax_size = \"1MiB\"\n[[output]]\ntype = \"file\"\npath = \"/var/log/{app}\"", `test.toml:7:8:`, `a rotated one of the output at test.toml:1:3`)
 	f("[log]\nsync = \"sometimes\"", `test.toml:2:8:`, `want "commit"`)
 	f("[log]\nfull = \"drop\"", `test.toml:2:8:`, `want "block", "drop-newest" or "drop-oldest"`)
 	f("[search.elasticsearch]\nindex = \"logs-*\"", `say where to ask`)

@@ -39,8 +39,8 @@ type outputSettings struct {
 	elasticsearch *elasticsearch.Config
 	// probe asks the servers; nil where there are none.
 	probe func(context.Context) []outputs.Probed
-	// folder is where a file output writes.
-	folder string
+	// file is what else a file output is told.
+	file *file.Config
 }
 
 func (s *outputSettings) start() spool.Start {
@@ -182,7 +182,7 @@ func fileOutput(t config.Table, name string, s services) (*outputSettings, func(
 	if err := full.Validate(); err != nil {
 		return nil, nil, t.Errorf("path", "%v", err)
 	}
-	c.folder = full.Folder()
+	c.file = &full
 	return &c.outputSettings, func() (outputs.Output, error) { return file.New(full) }, nil
 }
 

@@ -165,6 +165,7 @@ func newPlan(f *config.File, o Options, registry *prometheus.Registry) (*Plan, e
 			p.Outputs = append(p.Outputs, out)
 		}
 	}
+	p.checkFiles()
 	p.planRules(f)
 	p.planAlerts()
 	p.planSearch()
@@ -201,6 +202,18 @@ func (p *Plan) checkAddresses() {
 			continue
 		}
 		first[socket] = in.table
+	}
+}
+
+// checkFiles refuses file outputs by which a message could name the rotated files of
+// another: that would compress and delete them.
+func (p *Plan) checkFiles() {
+	for _, out := range p.Outputs {
+		for _, other := range p.Outputs {
+			if out.settings.file != nil && other.settings.file != nil && out.settings.file.NamesRotated(*other.settings.file) {
+				out.table.Errorf("path", "a message could name a file as a rotated one of the output at %s; add an ending such as .log, or write into another folder", other.table.Pos())
+			}
+		}
 	}
 }
 

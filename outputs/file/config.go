@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,11 +133,42 @@ func (c *Config) setDefaults() error {
 		return nil
 	}
 	// A message could otherwise take the name of a rotated file.
-	switch last := t.parts[len(t.parts)-1]; {
-	case last.field != nil:
+	switch {
+	case t.parts[len(t.parts)-1].field != nil:
 		return fail("path %q: with max_size or max_age it must not end in a field; add an ending such as .log", c.Path)
-	case len(t.parts) > 1 && !strings.Contains(last.text, "/") && endsAsRotated(last.text):
+	case t.endsAsRotated():
 		return fail("path %q: with max_size or max_age it must not end as the name of a rotated file can; add an ending such as .log", c.Path)
 	}
 	return nil
+}
+
+// NamesRotated tells whether a message could have a file of this output take the name of
+// one that was rotated by another. Where both rotate, Validate sees to that.
+func (c Config) NamesRotated(other Config) bool {
+	if c.MaxSize > 0 || c.MaxAge > 0 || other.MaxSize == 0 && other.MaxAge == 0 {
+		return false
+	}
+	t, err := parseTemplate(c.Path)
+	if err != nil || !t.endsAsRotated() {
+		return false
+	}
+	// What stands for a field has no slash.
+	own, theirs := strings.Split(filepath.Clean(c.Path), "/"), strings.Split(filepath.Clean(other.Path)+"-{}", "/")
+	return slices.EqualFunc(own, theirs, mayBeSame)
+}
+
+// mayBeSame tells whether two parts of paths, with fields in them, can stand for the same
+// name. It compares what is before the first field.
+func mayBeSame(a, b string) bool {
+	a, _, aVaries := strings.Cut(a, "{")
+	b, _, bVaries := strings.Cut(b, "{")
+	switch {
+	case aVaries && bVaries:
+		return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+	case aVaries:
+		return strings.HasPrefix(b, a)
+	case bVaries:
+		return strings.HasPrefix(a, b)
+	}
+	return a == b
 }

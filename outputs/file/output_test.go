@@ -693,6 +693,34 @@ func TestMistakesInTheConfigurationAreErrors(t *testing.T) {
 	}
 }
 
+func TestTheNamesThatAnotherOutputGivesRotatedFilesAreKnown(t *testing.T) {
+	f := func(want bool, own, other string) {
+		t.Helper()
+		rotating := file.Config{Path: other, MaxAge: 1}
+		if got := (file.Config{Path: own}).NamesRotated(rotating); got != want {
+			t.Errorf("%s beside %s: %v", own, other, got)
+		}
+		if (file.Config{Path: own}).NamesRotated(file.Config{Path: other}) || (file.Config{Path: own, MaxAge: 1}).NamesRotated(rotating) {
+			t.Errorf("%s beside %s: they do not both have what is rotated", own, other)
+		}
+	}
+	f(true, "/var/log/{app}", "/var/log/{host}.log")
+	f(true, "/var/log/{host}.gz", "/var/log/{host}.log")
+	f(true, "/var/log/{app}", "/var/log/messages")
+	f(true, "/var/log/m{app}", "/var/log/messages")
+	f(true, "/var/log/messages-{year}{month}{day}-{hour}0000", "/var/log/messages")
+	f(true, "/var/log/{host}/{app}", "/var/log/{app}/x.log")
+	f(true, "/var/log/{host}/{app}", "/var/log/web1/x.log")
+	f(true, "/var/log//{app}", "/var/log/./messages")
+	f(false, "/var/log/{app}.log", "/var/log/{host}.log")
+	f(false, "/var/log/{app}/2", "/var/log/{host}/messages")
+	f(false, "/var/log/all", "/var/log/{host}.log")
+	f(false, "/var/log/app-{app}", "/var/log/messages")
+	f(false, "/var/log/a/{app}", "/var/log/b/{host}.log")
+	f(false, "/var/log/webs{host}/{app}", "/var/log/web/x.log")
+	f(false, "/var/log/{host}/{app}", "/var/log/{host}.log")
+}
+
 func TestWhatCannotTakeTheNameOfARotatedFileIsNoMistake(t *testing.T) {
 	for _, path := range []string{"/var/log/{host}.log", "/var/log/{host}.log2", "/var/log/{host}/2", "/var/log/messages.1", "/var/log/{app}.txt"} {
 		if err := (file.Config{Name: "out", Path: path, MaxSize: 1, MaxAge: 1}).Validate(); err != nil {

@@ -43,6 +43,13 @@ func endsAsRotated(text string) bool {
 	return rest != text && (rest == "" || strings.HasSuffix(rest, "-") || strings.HasSuffix(rest, "."))
 }
 
+// endsAsRotated tells whether a message can choose a name by t that is that of a rotated
+// file.
+func (t *template) endsAsRotated() bool {
+	last := t.parts[len(t.parts)-1]
+	return last.field != nil || len(t.parts) > 1 && !strings.Contains(last.text, "/") && endsAsRotated(last.text)
+}
+
 // due tells whether f is to be rotated before the lines of the batch go in.
 func (o *Output) due(f *file) bool {
 	if f.size == 0 || o.cfg.Beside {
