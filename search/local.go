@@ -55,6 +55,8 @@ const maxIndexed = 250_000
 type Local struct {
 	view   *spool.View
 	recent recent
+	// maxPast is maxPast, but for tests.
+	maxPast int
 
 	mu       sync.Mutex
 	segments map[uint64]*segmentIndex // sealed ones, by first position
@@ -73,7 +75,7 @@ type segmentIndex struct {
 
 // NewLocal searches what view shows.
 func NewLocal(view *spool.View) *Local {
-	return &Local{view: view, segments: make(map[uint64]*segmentIndex)}
+	return &Local{view: view, maxPast: maxPast, segments: make(map[uint64]*segmentIndex)}
 }
 
 // Open searches the log in folder dir, also beside a process that writes to it.

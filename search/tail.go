@@ -150,17 +150,37 @@ type tailing struct {
 	told      time.Time // when the end of a block was told last
 }
 
-// past gives out the newest events before a position. They are searched for twice:
-// first for the oldest of them and then from that one on, for to turn them round in
-// memory would take as much of it as they are large.
+// maxPast bounds the octets of the documents that past keeps.
+const maxPast = 16 << 20
+
+// past gives out the newest events before a position, the oldest first: their documents
+// are kept until that is found. Where they are too large they are searched for once more,
+// from that one on.
 func (t *tailing) past(ctx context.Context, last int, before uint64) error {
 	back, err := newScan(t.log.viewLog(t.query), t.query, Request{Limit: last, Before: before})
 	if err != nil {
 		return err
 	}
-	if err := back.run(ctx, func(*syslog.Event) error { return nil }); err != nil || back.stats.Matched == 0 {
+	var docs [][]byte // the newest first
+	octets := 0
+	if err := back.run(ctx, func(e *syslog.Event) error {
+		if octets <= t.log.maxPast {
+			docs = append(docs, slices.Clone(t.document(e)))
+			octets += len(t.doc)
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
+	if octets <= t.log.maxPast {
+		for _, doc := range slices.Backward(docs) {
+			if err := t.found(TailItem{Cursor: t.log.cursor(before), Event: doc}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	docs = nil
 	oldest := back.given
 	forth, err := newScan(t.log.viewLog(t.query), t.query, Request{Order: OldestFirst, Before: before})
 	if err != nil {
@@ -171,18 +191,18 @@ func (t *tailing) past(ctx context.Context, last int, before uint64) error {
 		if e.TimeNano() == oldest.time && ^forth.given.position < oldest.position {
 			return nil
 		}
-		return t.give(e, before, 0)
+		return t.found(TailItem{Cursor: t.log.cursor(before), Event: t.document(e)})
 	})
 }
 
-// give gives out an event behind which the tail is at a position.
-func (t *tailing) give(e *syslog.Event, position, lost uint64) error {
+// document returns the document of an event, valid until the next call.
+func (t *tailing) document(e *syslog.Event) []byte {
 	if t.fields == nil {
 		t.doc = t.documents.Append(t.doc[:0], e)
 	} else {
 		t.doc = appendFields(t.doc[:0], e, t.fields)
 	}
-	return t.found(TailItem{Cursor: t.log.cursor(position), Event: t.doc, Lost: lost})
+	return t.doc
 }
 
 // block gives out what matches in a block.
@@ -202,7 +222,7 @@ func (t *tailing) block(b *spool.Block) error {
 		if at := e.TimeNano(); at < t.query.since || at > t.query.until || !t.matcher.Match(&e) {
 			continue
 		}
-		if err := t.give(&e, position+1, lost); err != nil {
+		if err := t.found(TailItem{Cursor: t.log.cursor(position + 1), Event: t.document(&e), Lost: lost}); err != nil {
 			return err
 		}
 		lost, given = 0, true

@@ -8,10 +8,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -69,10 +71,48 @@ func TestATailStartsWithTheNewestOfThePastInTheOrderOfTime(t *testing.T) {
 		}
 		for _, last := range []int{1, 7, 8, 100, 10_000} {
 			want := want[max(0, len(want)-last):]
-			if got := past(t, l, TailRequest{Query: query, Last: last}); !slices.Equal(got, want) {
-				t.Errorf("%q, last %d: %q, want %q", query, last, got, want)
+			for _, l.maxPast = range []int{maxPast, 2000} { // of some it is too much to be kept
+				if got := past(t, l, TailRequest{Query: query, Last: last}); !slices.Equal(got, want) {
+					t.Errorf("%q, last %d, %d octets kept: %q, want %q", query, last, l.maxPast, got, want)
+				}
 			}
 		}
+	}
+}
+
+// A query that finds less than is wanted has all of the log read.
+func TestThePastOfATailIsReadOnceWhereItIsSmall(t *testing.T) {
+	disk := vfs.NewMem()
+	log, err := spool.Open(spool.Config{Dir: "/log", FS: disk, KeepDelivered: true, Sync: spool.SyncOS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for i := range 300 {
+		e := event("web1", "app", "", "", "", fmt.Sprintf("number %d", i))
+		e.Timestamp = int64(i) * int64(time.Second)
+		b := spool.Batch{Records: syslog.AppendRecord(nil, e), Count: 1, MinTime: e.Timestamp, MaxTime: e.Timestamp}
+		if _, err := log.Append(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var reads atomic.Int64
+	disk.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpRead {
+			reads.Add(1)
+		}
+		return nil
+	})
+	const query = `/^\w+ [01]$/` // of which the index knows nothing
+	if _, _, err := documents(NewLocal(log.View()), Request{Query: query}); err != nil {
+		t.Fatal(err)
+	}
+	once := reads.Swap(0)
+	if got := past(t, NewLocal(log.View()), TailRequest{Query: query, Last: 10}); !slices.Equal(got, []string{"number 0", "number 1"}) {
+		t.Errorf("the past is %q", got)
+	}
+	if n := reads.Load(); n > once {
+		t.Errorf("a tail reads %d times, a search %d times", n, once)
 	}
 }
 
