@@ -1,0 +1,150 @@
+package file
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+const (
+	// maxOpen bounds the files kept open; those used longest ago are closed. While a
+	// batch is written there may be syncsAtOnce more.
+	maxOpen = 256
+	// idleTime is how long a file is kept open without being written to. It may have
+	// been deleted, and takes its room on the disk until it is closed.
+	idleTime = time.Minute
+)
+
+// file is a file that is open, or about to be.
+type file struct {
+	path string
+	f    *os.File
+	size int64
+	// inode tells whether it is the same file when it is opened again, begun when its
+	// first line was written.
+	inode uint64
+	begun time.Time
+	// lines are those of the batch under way, used the batch that last had any, and
+	// written when that was.
+	lines   []byte
+	used    uint64
+	written time.Time
+	// indexes are the events in lines, for a rejection.
+	indexes []int
+}
+
+// open opens f where it is not open, or where its name now stands for another
+// file, since somebody else has rotated it.
+func (o *Output) open(f *file) error {
+	if f.f != nil {
+		named, err := os.Stat(f.path)
+		own, ownErr := f.f.Stat()
+		if err == nil && ownErr == nil && os.SameFile(named, own) {
+			f.size = own.Size()
+			return nil
+		}
+		f.close()
+	}
+	folder := filepath.Dir(f.path)
+	if err := o.makeFolder(folder); err != nil {
+		return err
+	}
+	opened, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0)
+	isNew := errors.Is(err, os.ErrNotExist)
+	if isNew {
+		if opened, err = os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, o.cfg.Mode); err == nil {
+			err = syncFolder(folder)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	info, err := opened.Stat()
+	if err != nil {
+		opened.Close()
+		return err
+	}
+	if isNew || inode(info) != f.inode {
+		f.begun = begun(opened, info) // not every file system tells it of a file that was written to since
+	}
+	f.f, f.size, f.inode = opened, info.Size(), inode(info)
+	return nil
+}
+
+// makeFolder makes a folder and those above it, durably.
+func (o *Output) makeFolder(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(path, o.cfg.DirMode); err != nil {
+		return err
+	}
+	for ; path != o.template.base && len(path) > len(o.template.base); path = filepath.Dir(path) {
+		if err := syncFolder(filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget closes files after a failure: what is known of them is doubtful.
+func (o *Output) forget(touched []*file) {
+	for _, f := range touched {
+		f.close()
+	}
+}
+
+func (f *file) close() {
+	if f.f != nil {
+		f.f.Close()
+		f.f = nil
+	}
+}
+
+// letGo closes f where it is idle.
+func (f *file) letGo() {
+	if time.Since(f.written) >= idleTime {
+		f.close()
+		f.lines, f.indexes = nil, nil
+	}
+}
+
+// stat tells of f, which prepare may have closed again.
+func (f *file) stat() (os.FileInfo, error) {
+	if f.f == nil {
+		return os.Stat(f.path)
+	}
+	return f.f.Stat()
+}
+
+// evict closes the files that are idle and, where there are too many, forgets those used
+// longest ago, but not the keep of them that were used last.
+func (o *Output) evict(keep int) {
+	order := make([]*file, 0, len(o.files))
+	for _, f := range o.files {
+		if f.used != o.batches {
+			f.letGo()
+		}
+		order = append(order, f)
+	}
+	if len(order) <= maxOpen {
+		return
+	}
+	slices.SortFunc(order, func(a, b *file) int { return cmp.Compare(b.used, a.used) })
+	for _, f := range order[max(maxOpen/2, keep):] {
+		f.close()
+		delete(o.files, f.path)
+	}
+}
+
+// rest closes all files that have become idle since the last Write.
+func (o *Output) rest() {
+	o.writing.Lock()
+	defer o.writing.Unlock()
+	for _, f := range o.files {
+		f.letGo()
+	}
+}
