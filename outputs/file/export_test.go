@@ -2,3 +2,11 @@ package file
 
 // IdleTime is idleTime.
 const IdleTime = idleTime
+
+// Kept is the memory for lines that o keeps, in octets.
+func (o *Output) Kept() (octets int) {
+	for _, f := range o.files {
+		octets += cap(f.lines)
+	}
+	return octets
+}

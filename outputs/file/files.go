@@ -16,6 +16,8 @@ const (
 	// idleTime is how long a file is kept open without being written to. It may have
 	// been deleted, and takes its room on the disk until it is closed.
 	idleTime = time.Minute
+	// maxKept bounds the memory for lines that is kept from one batch to the next.
+	maxKept = 32 << 20
 )
 
 // file is a file that is open, or about to be.
@@ -137,6 +139,20 @@ func (o *Output) evict(keep int) {
 	for _, f := range order[max(maxOpen/2, keep):] {
 		f.close()
 		delete(o.files, f.path)
+	}
+}
+
+// trim gives the memory for lines back where it has grown with many files.
+func (o *Output) trim() {
+	kept := 0
+	for _, f := range o.files {
+		kept += cap(f.lines)
+	}
+	if kept <= maxKept {
+		return
+	}
+	for _, f := range o.files {
+		f.lines, f.indexes = nil, nil
 	}
 }
 

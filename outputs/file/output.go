@@ -113,6 +113,7 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 		}
 	}
 	o.evict(0)
+	o.trim()
 	if len(rejected) == 0 {
 		return nil
 	}

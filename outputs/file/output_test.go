@@ -592,6 +592,24 @@ func TestManyHostsKeepFewFilesOpen(t *testing.T) {
 	}
 }
 
+// Batches are large, and a sender chooses the files of each.
+func TestTheMemoryForLinesIsBoundedThoughEachBatchIsForAnotherFile(t *testing.T) {
+	o := open(t, file.Config{Path: filepath.Join(t.TempDir(), "{host}.log")})
+	defer o.Close()
+	text := strings.Repeat("x", 1<<20)
+	for i := range 20 {
+		e := eventOf(fmt.Sprintf("h%d", i), "app", text)
+		b := batchOf(e, e, e, e)
+		b.First, b.Next = uint64(1+4*i), uint64(5+4*i)
+		if err := o.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept := o.Kept(); kept > 32<<20 {
+		t.Errorf("%d MiB are kept", kept>>20)
+	}
+}
+
 func TestABatchForMoreFilesThanDescriptorsIsWritten(t *testing.T) {
 	const limited = "FILE_TEST_DESCRIPTORS_ARE_LIMITED"
 	if os.Getenv(limited) == "" { // the limit is that of a process
