@@ -33,7 +33,9 @@ func (t *translator) input(st *statement) {
 		}
 	case "imtcp", "imptcp":
 		mode, auth, peers := t.legacy.inputMode, t.legacy.inputAuth, t.legacy.inputPeers
-		if p.text("streamdriver.mode") != "" {
+		if kind == "imptcp" { // it knows no TLS
+			mode = ""
+		} else if p.text("streamdriver.mode") != "" {
 			mode, auth, peers = p.text("streamdriver.mode"), p.text("streamdriver.authmode"), p["permittedpeer"]
 		}
 		if kind == "imptcp" && p.text("path") != "" {

@@ -53,7 +53,9 @@ func (t *translator) directive(st *statement, when convert.Cond) {
 		l.inputPeers = append(l.inputPeers, v)
 	case "inputtcpserverbindruleset", "inputptcpserverbindruleset":
 		l.tcpRuleset = v
-	case "inputtcpserverrun", "inputptcpserverrun":
+	case "inputptcpserverrun": // it knows no TLS
+		t.listenTCP(st, "", v, l.tcpRuleset, "", "", nil, certificates{})
+	case "inputtcpserverrun":
 		t.listenTCP(st, "", v, l.tcpRuleset, l.inputMode, l.inputAuth, l.inputPeers, certificates{})
 	case "inputrelpserverbindruleset":
 		l.relpRuleset = v

@@ -105,7 +105,7 @@ func (t *translator) module(st *statement, name string) {
 		why = "it is built in"
 	}
 	t.spare(st, "%s", why)
-	if (name == "imtcp" || name == "imptcp") && p.text("streamdriver.mode") != "" {
+	if name == "imtcp" && p.text("streamdriver.mode") != "" {
 		t.legacy.inputMode, t.legacy.inputAuth, t.legacy.inputPeers = p.text("streamdriver.mode"), p.text("streamdriver.authmode"), p["permittedpeer"]
 	}
 }
