@@ -102,7 +102,7 @@ func (f *filter) one(n *node) (convert.Cond, error) {
 		return f.t.function(n)
 	case n.text != "":
 		op := comparisons[f.next().text]
-		if field, err := macroField(n.text); op != "" && err == nil && f.pos+1 < len(f.list) {
+		if field, err := f.t.macroField(n.text); op != "" && err == nil && f.pos+1 < len(f.list) {
 			value := f.list[f.pos+1].text
 			f.pos += 2
 			if field == "facility" || field == "severity" {
@@ -120,7 +120,7 @@ func (f *filter) one(n *node) (convert.Cond, error) {
 var whole = regexp.MustCompile(`^\$\{?([A-Za-z_.0-9]+)\}?$`)
 
 // macroField translates the name of a macro.
-func macroField(text string) (string, error) {
+func (t *translator) macroField(text string) (string, error) {
 	name := text
 	if m := whole.FindStringSubmatch(text); m != nil {
 		name = m[1]
@@ -136,7 +136,12 @@ func macroField(text string) (string, error) {
 		return "procid", nil
 	case "MSGID":
 		return "msgid", nil
-	case "SOURCEIP", "HOST_FROM", "FULLHOST_FROM":
+	case "HOST_FROM", "FULLHOST_FROM":
+		if t.options["use-dns"] != "no" {
+			return "", fmt.Errorf("%s is the name that the DNS has for the sender, and none is looked up here: source is the sender's address", text)
+		}
+		return "source", nil
+	case "SOURCEIP":
 		return "source", nil
 	case "FACILITY":
 		return "facility", nil
@@ -172,7 +177,7 @@ func (t *translator) function(n *node) (convert.Cond, error) {
 		if value == "" {
 			return convert.Cond{}, errors.New("match() without value() looks into the whole message; name the field, as in match(\"…\" value(\"MESSAGE\"))")
 		}
-		field, err := macroField(value)
+		field, err := t.macroField(value)
 		if err != nil {
 			return convert.Cond{}, err
 		}
