@@ -129,6 +129,7 @@ func (t *translator) macroField(text string) (string, error) {
 	case "MESSAGE", "MSG", "MSGONLY":
 		return "message", nil
 	case "HOST", "FULLHOST":
+		t.ofMessage()
 		return "host", nil
 	case "PROGRAM":
 		return "app", nil
@@ -167,6 +168,7 @@ func (t *translator) function(n *node) (convert.Cond, error) {
 	case "facility", "level", "severity", "priority":
 		return priorities(n, args)
 	case "host":
+		t.ofMessage()
 		return t.match(n, "host", args)
 	case "program":
 		return t.match(n, "app", args)
@@ -200,6 +202,14 @@ func (t *translator) function(n *node) (convert.Cond, error) {
 	return convert.Cond{}, fmt.Errorf("the filter %s() has no translation", n.word())
 }
 
+// ofMessage notes that a host is compared which to syslog-ng is the sender's name or
+// address, unless it was told to keep what messages say.
+func (t *translator) ofMessage() {
+	if t.options["keep-hostname"] != "yes" {
+		t.lose(t.at, "without keep-hostname(yes) it compares the name or address of the sender, as source has it; here host is the name that the message brings")
+	}
+}
+
 // named translates a filter that has a name: once, for filters may name each other in
 // many ways.
 func (t *translator) named(name string) (convert.Cond, error) {
@@ -211,7 +221,10 @@ func (t *translator) named(name string) (convert.Cond, error) {
 	if !ok {
 		done.err = fmt.Errorf("the filter %q names itself", name)
 		t.translated[name] = done
+		within := t.at
+		t.at = st
 		done.cond, done.err = t.condition(st.nodes[len(st.nodes)-1].block)
+		t.at = within
 		t.translated[name] = done
 	}
 	return done.cond, done.err

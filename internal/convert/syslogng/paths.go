@@ -105,6 +105,7 @@ func (t *translator) path(st statement, block []*node, entry convert.Cond) (thro
 		}
 		at := st
 		at.at.Line, at.text = n.line, "log { … "+n.text+"(…) … }"
+		t.at = at
 		switch n.word() {
 		case "source", "flags":
 		case "filter":

@@ -51,6 +51,8 @@ type translator struct {
 	// translated are the filters that were asked for.
 	translated map[string]translated
 	options    map[string]string
+	// at is the statement whose filters are translated.
+	at statement
 	// taken are the conditions of all log paths so far, for fallback.
 	taken convert.Cond
 	// inline are the names of sources that stand within log paths.
