@@ -133,6 +133,31 @@ if prifilt("mail.info") then {
 :msg, contains, "slow" ~
 *.* {DIR}/rest
 `, false, []string{"postfix/smtpd[88]", "cron", "su[17]", "prefix"}},
+	{"directives between actions, and tags", "rsyslog", `
+$ModLoad imtcp
+$InputTCPServerRun {TCP}
+$WorkDirectory {DIR}
+:syslogtag, isequal, "su:" {DIR}/tag-equal
+:syslogtag, isequal, "cron:" {DIR}/tag-equal-cron
+:syslogtag, !isequal, "cron:" {DIR}/tag-other
+:syslogtag, startswith, "su:" {DIR}/tag-begins
+:syslogtag, contains, "ron:" {DIR}/tag-has
+:syslogtag, contains, "su" {DIR}/tag-has-so
+if $fromhost-ip != "127.0.0.1" then {DIR}/others
+if $fromhost-ip startswith "127." then {DIR}/own
+:programname, isequal, "sshd" {DIR}/sshd
+$FileCreateMode 0640
+& stop
+mail.* {DIR}/mail
+$ActionQueueSize 1000
+$FileCreateMode 0644
+& {DIR}/mail-too
+if $msg contains "slow" then {DIR}/slow
+else if $msg contains "fatal" then {DIR}/fatal
+$FileCreateMode 0640
+& {DIR}/fatal-too
+*.* {DIR}/all
+`, false, nil},
 	{"log paths of syslog-ng", "syslog-ng", `@version: 3.38
 options { keep-hostname(yes); use-dns(no); stats-freq(0); create-dirs(yes); };
 source s_net { network(ip("127.0.0.1") port({TCP}) transport("tcp")); };
