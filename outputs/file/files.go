@@ -29,6 +29,8 @@ type file struct {
 	// first line was written.
 	inode uint64
 	begun time.Time
+	// loose says that it was made and its folder is yet to be synced.
+	loose bool
 	// lines are those of the batch under way, used the batch that last had any, and
 	// written when that was.
 	lines   []byte
@@ -57,12 +59,18 @@ func (o *Output) open(f *file) error {
 	opened, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND, 0)
 	isNew := errors.Is(err, os.ErrNotExist)
 	if isNew {
-		if opened, err = os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, o.cfg.Mode); err == nil {
-			err = syncFolder(folder)
-		}
+		opened, err = os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, o.cfg.Mode)
 	}
 	if err != nil {
 		return err
+	}
+	f.loose = f.loose || isNew
+	if f.loose {
+		if err := syncFolder(folder); err != nil {
+			opened.Close()
+			return err
+		}
+		f.loose = false
 	}
 	info, err := opened.Stat()
 	if err != nil {

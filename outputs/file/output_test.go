@@ -610,18 +610,59 @@ func TestTheMemoryForLinesIsBoundedThoughEachBatchIsForAnotherFile(t *testing.T)
 	}
 }
 
-func TestABatchForMoreFilesThanDescriptorsIsWritten(t *testing.T) {
+// withDescriptors runs the test in a process that may have so many descriptors: it tells
+// whether this is that process.
+func withDescriptors(t *testing.T, n uint64) bool {
+	t.Helper()
 	const limited = "FILE_TEST_DESCRIPTORS_ARE_LIMITED"
-	if os.Getenv(limited) == "" { // the limit is that of a process
+	if os.Getenv(limited) == "" {
 		c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		c.Env = append(os.Environ(), limited+"=1")
 		if said, err := c.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, said)
 		}
+		return false
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+		t.Fatal(err)
+	}
+	return true
+}
+
+func TestAFileThatCannotBeMadeDurableGivesItsDescriptorBack(t *testing.T) {
+	if !withDescriptors(t, 100) {
 		return
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 500, Max: 500}); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	o := open(t, file.Config{Path: filepath.Join(dir, "all.log")})
+	defer o.Close()
+	var others []*os.File
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		others = append(others, f)
+	}
+	others[0].Close() // there is one left, for the file but not for its folder
+	if err := o.Write(t.Context(), outputtest.Batch(1, 10)); err == nil {
+		t.Error("the folder cannot be opened to be synced, and Write succeeds")
+	}
+	if f, err := os.Open(os.DevNull); err != nil {
+		t.Error("the descriptor was not given back:", err)
+	} else {
+		f.Close()
+	}
+	for _, f := range others[1:] {
+		f.Close()
+	}
+	write(t, o, 1, 10)
+	expectOnce(t, lines(t, dir), 11)
+}
+
+func TestABatchForMoreFilesThanDescriptorsIsWritten(t *testing.T) {
+	if !withDescriptors(t, 500) {
+		return
 	}
 	dir := t.TempDir()
 	var events []*syslog.Event
