@@ -60,7 +60,7 @@ func newEvent(i int, text string) *syslog.Event {
 func testConfig(urls ...string) Config {
 	cfg := DefaultConfig()
 	cfg.Hosts = urls
-	cfg.Timeout = 2 * time.Second
+	cfg.Timeout = 30 * time.Second
 	cfg.BackoffInit, cfg.BackoffMax = time.Millisecond, 5*time.Millisecond
 	return cfg
 }
