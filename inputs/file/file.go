@@ -117,8 +117,10 @@ type reader struct {
 	recent *list.List
 	opened map[*followed]*list.Element
 
-	scans   uint64
-	scanned time.Time
+	scans uint64
+	// scanned is when the last scan ended, and scanning how long it took.
+	scanned  time.Time
+	scanning time.Duration
 	buf     []byte
 	batch   batch
 }
@@ -142,7 +144,7 @@ func newReader(in *Input, sink inputs.MarkSink) *reader {
 
 // run reads until ctx ends or the sink takes nothing more.
 func (r *reader) run(ctx context.Context, changed <-chan struct{}) error {
-	scan := time.NewTicker(r.cfg.ScanInterval)
+	scan := time.NewTimer(r.cfg.ScanInterval)
 	defer scan.Stop()
 	flush := time.NewTicker(max(r.cfg.FlushAfter/4, 10*time.Millisecond))
 	defer flush.Stop()
@@ -163,11 +165,12 @@ func (r *reader) run(ctx context.Context, changed <-chan struct{}) error {
 			return nil
 		case <-scan.C:
 			r.scan()
+			scan.Reset(r.pause(r.cfg.ScanInterval))
 		case <-soon.C:
 			r.scan()
 		case <-changed:
 			if r.takeChanges() {
-				soon.Reset(max(0, minScanPause-time.Since(r.scanned)))
+				soon.Reset(max(0, r.pause(minScanPause)-time.Since(r.scanned)))
 			}
 		case <-flush.C:
 			r.flush()
@@ -186,6 +189,10 @@ func (r *reader) run(ctx context.Context, changed <-chan struct{}) error {
 		}
 	}
 }
+
+// pause returns how long after a scan the next comes at the soonest: scans take no more
+// than half of the time, however many files there are.
+func (r *reader) pause(least time.Duration) time.Duration { return max(least, r.scanning) }
 
 func (r *reader) enqueue(f *followed) {
 	if !f.queued && !f.ignored {

@@ -452,6 +452,33 @@ func TestThousandsOfFilesNeedFewOpenOnes(t *testing.T) {
 	}
 }
 
+// As where a scan of very many files takes longer than the time until the next.
+func TestScansLeaveTimeForReading(t *testing.T) {
+	f := newTester(t)
+	const files = 500
+	for i := range files {
+		f.write(fmt.Sprintf("%d.log", i), "x\n")
+	}
+	in, err := New(Config{Name: "files", Include: []string{f.path("*.log")}, ScanInterval: time.Nanosecond, Logger: inputtest.Logger(t)})
+	f.check(err)
+	r := newReader(in, f.sink)
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		err := r.run(ctx, nil)
+		for _, file := range r.files {
+			r.close(file)
+		}
+		ended <- err
+	}()
+	f.eventually("all lines", func() bool { return f.sink.count() == files })
+	end()
+	f.check(<-ended)
+	if r.scans > files/4 {
+		t.Errorf("there were %d scans before %d lines were read", r.scans, files)
+	}
+}
+
 func TestFilesBeyondTheLimitAreLeftAlone(t *testing.T) {
 	f := newTester(t)
 	for i := range 5 {

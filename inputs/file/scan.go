@@ -23,7 +23,11 @@ const (
 // scan looks for files that have come and gone.
 func (r *reader) scan() {
 	r.scans++
-	r.scanned = time.Now()
+	began := time.Now()
+	defer func() {
+		r.scanned = time.Now()
+		r.scanning = r.scanned.Sub(began)
+	}()
 	folders := make(map[string]bool)
 	over := 0
 	for _, pattern := range r.cfg.Include {
