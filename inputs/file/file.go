@@ -121,8 +121,8 @@ type reader struct {
 	// scanned is when the last scan ended, and scanning how long it took.
 	scanned  time.Time
 	scanning time.Duration
-	buf     []byte
-	batch   batch
+	buf      []byte
+	batch    batch
 }
 
 func newReader(in *Input, sink inputs.MarkSink) *reader {
