@@ -356,12 +356,7 @@ func TestTheModeIsThatOfTheInputThatRuns(t *testing.T) {
 		before := open(0o600)
 		s := &inputtest.Sink{}
 		inputtest.Run(t, before, s)
-		// as a reload does
-		release, err := activation.Keep(before.Sockets()[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer release()
+		keep(t, before)
 
 		refused := open(0o666)
 		if err := refused.Listen(); err != nil {
@@ -386,6 +381,16 @@ func TestTheModeIsThatOfTheInputThatRuns(t *testing.T) {
 	}
 }
 
+// keep has the socket of an input be there for the next one, as a reload does.
+func keep(t *testing.T, in *Input) {
+	t.Helper()
+	release, err := activation.Keep(in.Sockets()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+}
+
 func TestAnInputThatWasOpenedAndNotRunLeavesDatagramsToTheOneBefore(t *testing.T) {
 	cfg := Config{Name: "unix-test", Path: filepath.Join(t.TempDir(), "log"), Logger: inputtest.Logger(t)}
 	open := func() *Input {
@@ -399,12 +404,7 @@ func TestAnInputThatWasOpenedAndNotRunLeavesDatagramsToTheOneBefore(t *testing.T
 		return in
 	}
 	before := open()
-	// as a reload does
-	release, err := activation.Keep(before.Sockets()[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer release()
+	keep(t, before)
 	refused := open()
 	fmt.Fprint(inputtest.Dial(t, "unixgram", cfg.Path), "<13>one")
 	refused.Retire()
@@ -438,12 +438,7 @@ func TestTheSocketFileIsBackBeforeWhatCameIsStored(t *testing.T) {
 		before := open(!stream)
 		s := &inputtest.Sink{}
 		inputtest.Run(t, before, s)
-		// as a reload does
-		release, err := activation.Keep(before.Sockets()[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer release()
+		keep(t, before)
 
 		refused := open(stream)
 		fmt.Fprint(inputtest.Dial(t, network[stream], path), "<13>refused\n")
