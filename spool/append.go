@@ -267,12 +267,29 @@ func (in *intake) take(dst []*block, ahead bool) (blocks []*block, mine *block, 
 	return blocks, mine, in.closed
 }
 
+// stored counts what was pending in blocks as octets of the log, in one step: counted
+// twice for an instant, it would let go, or refuse, what there is room for.
+func (l *Log) stored(blocks []*block, octets int64) {
+	l.in.mu.Lock()
+	defer l.in.mu.Unlock()
+	l.in.settle(blocks)
+	l.bytes.Add(octets)
+}
+
+// settle ends that blocks are pending. in.mu is held.
+func (in *intake) settle(blocks []*block) {
+	for _, b := range blocks {
+		in.pending -= b.taken
+		b.taken = 0
+	}
+}
+
 // release takes the blocks of a group back, written or not.
 func (in *intake) release(group []*block, size int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.settle(group)
 	for _, b := range group {
-		in.pending -= b.taken
 		b.lent = nil
 		if len(in.free) < freeBlocks && int64(cap(b.buf)) <= 2*(size+blockHeaderSize) {
 			in.free = append(in.free, b)

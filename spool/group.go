@@ -50,7 +50,7 @@ func (w *writer) endSync(err error) {
 		w.fail(err)
 	} else {
 		w.succeed(g.blocks)
-		w.publish(g)
+		w.publish(g, g.blocks)
 	}
 	w.release(g.blocks, err)
 	clear(g.blocks)

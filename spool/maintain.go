@@ -162,7 +162,7 @@ func (l *Log) pressed() bool {
 		return false
 	}
 	l.in.mu.Lock()
-	pending, wanted := l.in.pending, l.in.wanted()
+	taken, wanted := l.bytes.Load()+l.in.pending, l.in.wanted() // together: see stored
 	l.in.mu.Unlock()
 	slack := min(bounds.SegmentSize/2, DefaultMaxPending)
 	if bounds.Full == FullDropOldest {
@@ -171,7 +171,7 @@ func (l *Log) pressed() bool {
 			slack = bounds.SegmentSize / 2
 		}
 	}
-	return l.bytes.Load()+pending+max(slack, wanted) > bounds.MaxSize
+	return taken+max(slack, wanted) > bounds.MaxSize
 }
 
 // mayLose reports whether the oldest segment is neither the only one nor has notes that

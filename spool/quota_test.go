@@ -428,3 +428,34 @@ func TestABatchLargerThanWhatIsKeptFreeFindsRoom(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsWrittenIsCountedOnce(t *testing.T) {
+	for _, mode := range []SyncMode{SyncCommit, SyncOS} {
+		l, _ := smallLog(t, func(c *Config) { c.MaxSize, c.SegmentSize, c.Sync = 0, 1<<30, mode })
+		const size = 64 << 10
+		var most atomic.Int64 // what is stored and pending together
+		done := make(chan struct{})
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				l.in.mu.Lock()
+				most.Store(max(most.Load(), l.bytes.Load()+l.in.pending))
+				l.in.mu.Unlock()
+			}
+		}()
+		for n := int64(1); n <= 200 && !t.Failed(); n++ {
+			mustAppend(t, l, strings.Repeat("x", size))
+			if m := most.Load(); m > n*(size+1024) {
+				t.Errorf("%v: %d octets are counted for %d batches of %d", mode, m, n, size)
+			}
+		}
+		close(done)
+		<-watched
+	}
+}

@@ -96,7 +96,7 @@ func (w *writer) commit(blocks []*block) {
 	default:
 		w.succeed(blocks)
 		if w.l.cfg.Sync == SyncOS {
-			w.publish(w.nextGroup())
+			w.publish(w.nextGroup(), blocks)
 		} else if !w.unsynced {
 			w.unsynced, w.lastSync = true, time.Now()
 		}
@@ -221,11 +221,15 @@ func (w *writer) succeed(blocks []*block) {
 	w.unseen += int64(octets)
 }
 
-// publish shows a group to readers.
-func (w *writer) publish(g *group) {
+// publish shows a group to readers. What was pending in blocks of it no longer is.
+func (w *writer) publish(g *group, blocks []*block) {
 	l := w.l
+	before, fresh := w.seg.end, w.fresh
+	if fresh {
+		before = 0 // the header was not counted yet
+	}
+	l.stored(blocks, g.end-before)
 	l.mu.Lock()
-	before, fresh := int64(0), w.fresh
 	if fresh {
 		if n := len(l.segments); n > 0 {
 			l.segments[n-1].seal()
@@ -235,10 +239,7 @@ func (w *writer) publish(g *group) {
 			l.notesFrom = w.seg.first
 		}
 		w.fresh = false
-	} else {
-		before = w.seg.end
 	}
-	l.bytes.Add(g.end - before)
 	w.seg.end, w.seg.next = g.end, g.head
 	w.seg.addMarks(g.marks)
 	g.marks = g.marks[:0]
@@ -260,7 +261,7 @@ func (w *writer) publish(g *group) {
 func (w *writer) syncInterval() {
 	w.unsynced = false
 	err := w.sync()
-	w.publish(w.nextGroup())
+	w.publish(w.nextGroup(), nil)
 	if err != nil {
 		w.l.cfg.Logger.Error().Err(err).Msg("sync failed: the last interval is not safe from power loss")
 		w.abandon()
@@ -343,7 +344,7 @@ func (w *writer) finish() error {
 	if w.unsynced || w.l.cfg.Sync == SyncOS {
 		err = w.sync()
 		w.unsynced = false
-		w.publish(w.nextGroup())
+		w.publish(w.nextGroup(), nil)
 	}
 	return errors.Join(err, w.file.Close())
 }
