@@ -92,6 +92,14 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 	o.writing.Lock()
 	defer o.writing.Unlock()
 	defer o.idle.Reset(idleTime)
+	if err := o.makeFolder(o.template.base); err != nil { // somebody may have deleted it
+		return err
+	}
+	turn, err := beginTurn(o.notebook.path + ".lock")
+	if err != nil {
+		return err
+	}
+	defer turn.Close()
 	start, err := o.resume(b)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -449,6 +450,37 @@ func TestAnotherProcessLeavesTheNoteAndTheNamesOfFilesAlone(t *testing.T) {
 	}
 }
 
+func TestWhatAnotherProcessWritesDuringARotationIsKept(t *testing.T) {
+	dir := t.TempDir()
+	cfg := file.Config{Path: filepath.Join(dir, "all.log"), MaxSize: 1, Compress: file.Gzip}
+	o := open(t, cfg)
+	defer o.Close()
+	cfg.Beside = true
+	other := open(t, cfg)
+	defer other.Close()
+	const batches = 200
+	var writing sync.WaitGroup
+	for i, out := range []*file.Output{o, other} {
+		writing.Go(func() {
+			for n := range uint64(batches) {
+				b := outputtest.Batch(1+uint64(i)*batches+n, 1)
+				b.Stream = fmt.Sprint(i)
+				if err := out.Write(t.Context(), b); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
+	o.Close()
+	all := lines(t, dir)
+	slices.Sort(all)
+	if n := len(slices.Compact(all)); len(all) != 2*batches || n != len(all) {
+		t.Errorf("there are %d lines, %d of them once, want %d", len(all), n, 2*batches)
+	}
+}
+
 func TestAnotherProcessWritesNothingBehindWhatIsYetToBeCutOff(t *testing.T) {
 	dir := t.TempDir()
 	cfg := file.Config{Path: filepath.Join(dir, "all.log")}
@@ -478,6 +510,20 @@ func TestAnotherProcessWritesNothingBehindWhatIsYetToBeCutOff(t *testing.T) {
 		t.Fatal(r)
 	}
 	expectOnce(t, lines(t, dir), 311)
+}
+
+func TestAFolderThatWasDeletedIsMadeAnew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	o := open(t, file.Config{Path: filepath.Join(dir, "all.log")})
+	defer o.Close()
+	write(t, o, 1, 10)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, o, 11, 10)
+	if n := len(lines(t, dir)); n != 10 {
+		t.Errorf("there are %d lines, want 10", n)
+	}
 }
 
 func TestAFileThatWasMovedAwayIsMadeAnew(t *testing.T) {
@@ -553,7 +599,7 @@ func TestNoMessageLeadsOutOfTheFolder(t *testing.T) {
 		n := 0
 		err = filepath.WalkDir(outer, func(path string, d fs.DirEntry, err error) error {
 			rel, _ := filepath.Rel(outer, path)
-			if depth := strings.Count(rel, "/"); !d.IsDir() && d.Name() != ".syslane-out" {
+			if depth := strings.Count(rel, "/"); !d.IsDir() && !strings.HasPrefix(d.Name(), ".syslane-out") {
 				if n++; depth != 3 {
 					rt.Errorf("%q is written for host %q and app %q", rel, e.Field(e.Hostname), e.Field(e.AppName))
 				}
