@@ -70,9 +70,10 @@ var (
 )
 
 func newConn(in *Input, rc *receive.Conn, sink inputs.Sink) *conn {
-	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(), stopping: make(chan struct{}), ended: make(chan struct{}),
+	c := &conn{in: in, net: rc, sink: sink, queue: newQueue(in.memory), stopping: make(chan struct{}), ended: make(chan struct{}),
 		origin: inputs.Origin{Source: rc.Source, Identity: rc.Identity}}
 	c.reader = relp.NewReader(c.limit)
+	c.reader.Frugal = in.memory.frugal
 	c.tail = newTail(in.sender(&c.origin))
 	if tails, ok := sink.(inputs.TailSink); ok {
 		c.tails, c.seed, c.resuming = tails, tails.TailSeed(), &resumption{}
@@ -101,6 +102,7 @@ func (c *conn) serve(ctx, submitting context.Context) {
 	in.sessions.leave(c)
 	c.queue.close()
 	answering.Wait()
+	c.queue.drop()
 	if failed != nil {
 		err = failed
 	}
@@ -185,6 +187,7 @@ func (c *conn) arm(opening time.Time) bool {
 // read takes frames until the connection ends, and returns why.
 func (c *conn) read(opening time.Time) error {
 	err := c.readFrames(opening)
+	c.in.memory.buffers.Add(-int64(c.reader.Size()))
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	defer c.queue.more.Signal()
@@ -202,7 +205,7 @@ func (c *conn) readFrames(opening time.Time) error {
 		if !c.arm(opening) {
 			return errStopped
 		}
-		n, err := c.reader.Fill(available{c.net})
+		n, err := c.fill()
 		switch {
 		case n > 0 || err == nil:
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.arm(opening):
@@ -232,6 +235,14 @@ func (c *conn) readFrames(opening time.Time) error {
 			return fmt.Errorf("read: %w", err)
 		}
 	}
+}
+
+// fill reads once, and counts what the buffer has grown by.
+func (c *conn) fill() (int, error) {
+	before := c.reader.Size()
+	n, err := c.reader.Fill(available{c.net})
+	c.in.memory.buffers.Add(int64(c.reader.Size() - before))
+	return n, err
 }
 
 // available reads all that has arrived: a TLS connection gives a record at a
@@ -354,7 +365,7 @@ func (c *conn) add(data []byte, hash uint64, txnr uint32, warnings syslog.Warnin
 
 // reply queues an answer behind what is waiting.
 func (c *conn) reply(appendTo func([]byte) []byte) error {
-	w := c.queue.idle()
+	w := c.in.memory.work()
 	w.kind = reply
 	w.reply = appendTo(w.reply[:0])
 	if !c.queue.put(w) {

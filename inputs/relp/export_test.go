@@ -8,3 +8,13 @@ func WithPatience(c Config, hold, settle time.Duration) Config {
 	c.holdTime, c.settleTime = hold, settle
 	return c
 }
+
+// Memory returns what the input counts as held by its connections.
+func Memory(in *Input) (queued, buffers int64) {
+	return in.memory.queued.Load(), in.memory.buffers.Load()
+}
+
+// MaxMemory is what n connections may hold together, as they are counted.
+func MaxMemory(n int) (queued, buffers int64) {
+	return maxQueued + int64(n)*(2*littleOctets+2*littleMessages*perMessage), maxBuffers + int64(n)*(16<<10)
+}

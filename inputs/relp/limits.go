@@ -20,6 +20,17 @@ const (
 	// holds at most this, one batch, and the one being submitted.
 	maxWaitingOctets = 4 << 20
 
+	// maxQueued and maxBuffers bound what all connections of an input hold of what was
+	// read, and their buffers for reading. Beyond that one holds at most one batch beside
+	// the one being submitted, of at most littleOctets or littleMessages, or of one that is
+	// larger, and reads into the smallest buffer.
+	maxQueued      = 32 << 20
+	maxBuffers     = 16 << 20
+	littleOctets   = 16 << 10
+	littleMessages = 256
+	// perMessage is what a message takes beside its octets.
+	perMessage = 64
+
 	// maxKeptBuffer is what a batch keeps of its memory for the next use.
 	maxKeptBuffer = 2 << 20
 
@@ -32,8 +43,9 @@ const (
 	maxLeftover = 64 << 20
 
 	// maxHeld bounds the octets of messages that wait for the end of a run to
-	// show. A run beyond it is stored again.
-	maxHeld = 4 << 20
+	// show, littleHeld where memory is short. A run beyond it is stored again.
+	maxHeld    = 4 << 20
+	littleHeld = 64 << 10
 	// holdTime is how long the first of them may wait, or for each part of a second
 	// one, up to maxHolds. librelp sends all that it sends again at once, with nothing between.
 	holdTime = 2 * time.Second

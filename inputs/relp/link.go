@@ -138,7 +138,7 @@ func (c *conn) batch(f relp.Frame) error {
 	if c.stream == "" {
 		return c.refuse(f.Txnr, "batch was not negotiated")
 	}
-	w := c.queue.idle()
+	w := c.in.memory.work()
 	c.queue.mu.Unlock()
 	err := c.decode(f.Data, w)
 	c.queue.mu.Lock()

@@ -26,6 +26,8 @@ type work struct {
 	buf   []byte
 	txnrs []uint32
 	reply []byte
+	// counted is what of it is counted in memory.queued.
+	counted int
 }
 
 func (w *work) octets() int { return len(w.batch.Data) + len(w.events.Events) }
@@ -39,17 +41,20 @@ type queue struct {
 	// was taken or the submitting side gave up.
 	more, room *sync.Cond
 	waiting    []*work
-	spare      []*work
 	// submitting is the work that was taken and has not been released.
 	submitting *work
 	// released is how many works were taken and given back.
 	released uint64
 	// closed: the reading side adds no more. failed: the submitting side takes no more.
 	closed, failed bool
+
+	memory *memory
+	// held is what is counted in memory.queued of messages that are not in a work.
+	held int
 }
 
-func newQueue() *queue {
-	q := &queue{}
+func newQueue(m *memory) *queue {
+	q := &queue{memory: m}
 	q.more, q.room = sync.NewCond(&q.mu), sync.NewCond(&q.mu)
 	return q
 }
@@ -62,16 +67,22 @@ func (q *queue) messages(n int) *work {
 		if q.failed {
 			return nil
 		}
+		octets, most := maxBatchOctets, maxBatchMessages
+		if q.memory.isShort() {
+			octets, most = littleOctets, littleMessages
+		}
 		if last := len(q.waiting) - 1; last >= 0 {
 			w := q.waiting[last]
-			if w.kind == messages && len(w.txnrs) < maxBatchMessages && len(w.batch.Data)+n <= maxBatchOctets {
+			if w.kind == messages && len(w.txnrs) < most && len(w.batch.Data)+n <= octets {
+				q.count(w, n+perMessage)
 				return w
 			}
 		}
 		if q.hasRoom(n) {
-			w := q.idle()
+			w := q.memory.work()
 			w.kind = messages
 			q.waiting = append(q.waiting, w)
+			q.count(w, n+perMessage)
 			return w
 		}
 		q.more.Signal()
@@ -90,28 +101,31 @@ func (q *queue) put(w *work) bool {
 		return false
 	}
 	q.waiting = append(q.waiting, w)
+	q.count(w, w.octets()+perMessage)
 	q.more.Signal()
 	return true
 }
 
+// count counts n more octets of w. The caller holds mu.
+func (q *queue) count(w *work, n int) {
+	w.counted += n
+	q.memory.queued.Add(int64(n))
+}
+
+// hold counts n octets of messages that are held back. The caller holds mu.
+func (q *queue) hold(n int) {
+	q.memory.queued.Add(int64(n - q.held))
+	q.held = n
+}
+
 func (q *queue) hasRoom(n int) bool {
-	if len(q.waiting) >= maxWaiting {
+	if len(q.waiting) >= maxWaiting || len(q.waiting) > 0 && q.memory.isShort() {
 		return false
 	}
 	for _, w := range q.waiting {
 		n += w.octets()
 	}
 	return len(q.waiting) == 0 || n <= maxWaitingOctets
-}
-
-// idle returns an empty work. The caller holds mu.
-func (q *queue) idle() *work {
-	if n := len(q.spare); n > 0 {
-		w := q.spare[n-1]
-		q.spare = q.spare[:n-1]
-		return w
-	}
-	return &work{}
 }
 
 // take waits for work and returns the oldest; nil when there is none and never
@@ -170,6 +184,7 @@ func (q *queue) release(w *work) {
 	defer q.mu.Unlock()
 	q.submitting = nil
 	q.released++
+	q.count(w, -w.counted)
 	w.batch.Reset()
 	w.tail = inputs.TailPart{Hashes: w.tail.Hashes[:0]}
 	w.events = inputs.EventBatch{}
@@ -180,7 +195,20 @@ func (q *queue) release(w *work) {
 	if cap(w.buf) > maxKeptBuffer {
 		w.buf = nil
 	}
-	q.spare = append(q.spare, w)
+	q.memory.works.Put(w)
+}
+
+// drop ends that what is left in the queue counts: the connection has ended.
+func (q *queue) drop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.hold(0)
+	for _, w := range q.waiting {
+		q.count(w, -w.counted)
+	}
+	if q.submitting != nil {
+		q.count(q.submitting, -q.submitting.counted)
+	}
 }
 
 // close tells the submitting side that nothing will be added.

@@ -72,10 +72,11 @@ func (c *conn) hold(data []byte, hash uint64, txnr uint32, warnings syslog.Warni
 	r := c.resuming
 	r.data = append(r.data, data...)
 	r.held = append(r.held, held{txnr: txnr, warnings: warnings, end: len(r.data), hash: hash})
+	c.queue.hold(len(r.data) + len(r.held)*perMessage)
 	switch {
 	case r.settled == nil:
 		return c.settle(hash)
-	case r.run == nil && r.exceeds(len(r.held)-1):
+	case r.run == nil && c.exceeds(r, len(r.held)-1):
 		return c.awaitSettled()
 	case r.run == nil:
 		return nil
@@ -94,7 +95,13 @@ func (r *resumption) putOff(hold time.Duration) {
 
 // exceeds tells whether the message that is held with an index lies behind what is
 // ever compared.
-func (r *resumption) exceeds(i int) bool { return r.held[i].end > maxHeld || i >= inputs.MaxTail }
+func (c *conn) exceeds(r *resumption, i int) bool {
+	most := maxHeld
+	if c.in.memory.isShort() {
+		most = littleHeld
+	}
+	return r.held[i].end > most || i >= inputs.MaxTail
+}
 
 // settle has former connections come to their end: what they still submit is stored,
 // and sent again on this one. The caller holds the lock of the queue, which is given up
@@ -186,7 +193,7 @@ func (c *conn) compare(i int) error {
 	switch {
 	case reached != nil && c.in.sessions.claim(c, reached):
 		return c.acknowledgeHeld(i + 1)
-	case !r.run.open() || r.exceeds(i):
+	case !r.run.open() || c.exceeds(r, i):
 		return c.storeHeld()
 	}
 	return nil
@@ -205,7 +212,7 @@ func (r *resumption) messageAt(i int) []byte {
 // that was sent again. What follows them is new.
 func (c *conn) acknowledgeHeld(n int) error {
 	r := c.resuming
-	c.resuming = nil
+	c.endHolding()
 	if err := c.answerHeld(r, n); err != nil {
 		return err
 	}
@@ -215,7 +222,7 @@ func (c *conn) acknowledgeHeld(n int) error {
 // storeHeld has the messages held stored: they are new, or it cannot be told.
 func (c *conn) storeHeld() error {
 	r := c.resuming
-	c.resuming = nil
+	c.endHolding()
 	if r == nil {
 		return nil
 	}
@@ -274,7 +281,7 @@ func (c *conn) mayGoOn() bool { return c.resuming != nil && c.resuming.run != ni
 func (c *conn) endRunning() {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
-	c.resuming = nil
+	c.endHolding()
 }
 
 // giveUpHolding ends the waiting for the run to go on.
@@ -296,10 +303,17 @@ func (c *conn) endRun() error {
 	}
 	err := c.answerHeld(r, len(r.held))
 	r.data, r.held = r.data[:0], r.held[:0]
+	c.queue.hold(0)
 	if r.isOver() {
-		c.resuming = nil
+		c.endHolding()
 	}
 	return err
+}
+
+// endHolding ends that messages are held. The caller holds the lock of the queue.
+func (c *conn) endHolding() {
+	c.resuming = nil
+	c.queue.hold(0)
 }
 
 // isHolding tells whether messages wait for the end of a run to show.

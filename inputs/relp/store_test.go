@@ -192,6 +192,9 @@ func serve(t testing.TB, ctx context.Context, in *relp.Input, sink inputs.Sink) 
 		if err := in.Run(ctx, sink); err != nil {
 			t.Errorf("input ended with %v", err)
 		}
+		if queued, buffers := relp.Memory(in); queued != 0 || buffers != 0 {
+			t.Errorf("after the end %d octets of messages and %d of buffers are counted as held", queued, buffers)
+		}
 	}()
 	return done
 }

@@ -25,6 +25,10 @@ type Limit func(command []byte) (octets int, cut bool)
 // The buffer grows to what a frame within the limit needs, and only as octets
 // really arrive: a length that a peer merely claims allocates nothing.
 type Reader struct {
+	// Frugal, where it is set, tells whether the buffer is to be no larger than the frame
+	// in it needs, though larger ones make for fewer reads.
+	Frugal func() bool
+
 	limit Limit
 	buf   []byte
 	r, w  int // the octets in the buffer are buf[r:w]
@@ -57,14 +61,17 @@ func (r *Reader) Fill(src io.Reader) (int, error) {
 // makeRoom sees to it that there is a fair part of the buffer to read into.
 func (r *Reader) makeRoom() {
 	held := r.w - r.r
-	size := max(len(r.buf), minBuffer)
+	size, most := max(len(r.buf), minBuffer), maxIdleBuffer
+	if r.Frugal != nil && r.Frugal() {
+		most = minBuffer
+	}
 	if held == 0 {
 		r.r, r.w = 0, 0
-		if size > maxIdleBuffer {
-			r.buf, size = nil, maxIdleBuffer
+		if size > most {
+			r.buf, size = nil, most
 		}
 	}
-	if (r.full && size < maxIdleBuffer) || size-held < size/4 {
+	if (r.full && size < most) || size-held < size/4 {
 		size *= 2
 	}
 	if size > len(r.buf) {
@@ -76,6 +83,9 @@ func (r *Reader) makeRoom() {
 	}
 	r.r, r.w, r.full = 0, held, false
 }
+
+// Size returns the octets that the buffer takes.
+func (r *Reader) Size() int { return len(r.buf) }
 
 // Buffered returns the number of octets that are not yet part of a frame that
 // Next returned.
