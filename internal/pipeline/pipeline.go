@@ -240,7 +240,7 @@ func (p *Pipeline) end(j *judge) {
 // finish makes a batch durable and counts what became of its messages.
 func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, counters *inputCounters) error {
 	j.count(counters)
-	stored, noted, err := p.store(ctx, batch, j)
+	stored, tooLarge, noted, err := p.store(ctx, batch, j)
 	suppressed := 0
 	if j.suppressed > 0 {
 		for i := range j.repeats.Repeats {
@@ -251,9 +251,12 @@ func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, coun
 			}
 		}
 	}
-	j.settle(stored == batch.Count)
+	j.settle(stored == batch.Count) // what is too large begins no window
 	counters.stored.Add(float64(stored))
-	if err = counters.outcome(err, batch.Count-stored+j.suppressed-suppressed); err == nil && suppressed > 0 {
+	if tooLarge > 0 {
+		counters.drop(spool.ErrTooLarge, tooLarge)
+	}
+	if err = counters.outcome(err, batch.Count-stored-tooLarge+j.suppressed-suppressed); err == nil && suppressed > 0 {
 		if err = j.repeats.Wait(p.closing); err != nil {
 			if p.closing.Err() != nil {
 				err = inputs.ErrClosed
@@ -267,11 +270,12 @@ func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, coun
 }
 
 // store appends a batch, and what it adds to the counts of repeats. It returns how many of
-// its events are stored, and to how many windows what it adds is noted. What rules and the
+// its events are stored, how many are too large for any log, which their sender is not told,
+// for it would send them for ever, and to how many windows what it adds is noted. What rules and the
 // envelope have made too large for the log goes there in parts, the last of which has the
 // note: it must not say that more is stored than is. A crash between two of them has events
 // stored of which the sender is not known to have brought them.
-func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) (stored, noted int, err error) {
+func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) (stored, tooLarge, noted int, err error) {
 	notes := []repeatNote{{}}
 	if j.suppressed > 0 {
 		notes = repeatNotes(j.repeats, len(batch.Note))
@@ -279,25 +283,31 @@ func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) (stor
 	}
 	for len(batch.Records) > spool.MaxBatch {
 		part := cut(&batch)
+		if octets := len(part.Records); octets > spool.MaxBatch {
+			p.cfg.Logger.Error().Int("octets", octets).Int("most", spool.MaxBatch).
+				Msg("a message is dropped: what is added to it, or its conversion to UTF-8, makes it too large for the log")
+			tooLarge++
+			continue
+		}
 		if err := p.append(ctx, part); err != nil {
-			return stored, 0, err
+			return stored, tooLarge, 0, err
 		}
 		stored += part.Count
 	}
 	if batch.Count > 0 || len(batch.Note) > 0 {
 		if err := p.append(ctx, batch); err != nil {
-			return stored, 0, err
+			return stored, tooLarge, 0, err
 		}
 		stored += batch.Count
 	}
 	noted = notes[0].end
 	for _, note := range notes[1:] {
 		if err := p.append(ctx, spool.Batch{MinTime: math.MaxInt64, MaxTime: math.MinInt64, Note: note.octets}); err != nil {
-			return stored, noted, err
+			return stored, tooLarge, noted, err
 		}
 		noted = note.end
 	}
-	return stored, noted, nil
+	return stored, tooLarge, noted, nil
 }
 
 // cut takes off b, without its note, as many records as the log takes at once, and one at

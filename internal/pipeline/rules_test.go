@@ -124,6 +124,47 @@ func TestABatchThatRulesMakeTooLargeForTheLogIsStoredInSeveralParts(t *testing.T
 	}
 }
 
+// A sender that were told would send it for ever, and nothing behind it.
+func TestAMessageThatRulesMakeTooLargeForAnyLogIsDroppedAlone(t *testing.T) {
+	messages := []string{
+		"<13>1 - host app - - - before",
+		"<13>1 - host app - - - " + strings.Repeat("x", 15<<20),
+		"<13>1 - host app - - - after",
+	}
+	rules := Rules{Transforms: transform.NewChain([]*transform.Transform{{Tags: []string{strings.Repeat("t", 2<<20)}}})}
+	plain, sender := ruledPipeline(t, Rules{})
+	if err := plain.Submit(t.Context(), batchOf(messages...)); err != nil {
+		t.Fatal(err)
+	}
+	f := func(name, input string, submit func(p *Pipeline) error) {
+		t.Helper()
+		p, log := ruledPipeline(t, rules)
+		if err := submit(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		balanced(t, p, input)
+		if n := testutil.ToFloat64(p.metrics.dropped.WithLabelValues(input, "too-large")); n != 1 {
+			t.Errorf("%s: %v messages are counted as too large", name, n)
+		}
+		var texts []string
+		for _, e := range log.events(t) {
+			texts = append(texts, string(e.Field(e.Text)))
+		}
+		if !slices.Equal(texts, []string{"before", "after"}) {
+			t.Errorf("%s: %q are stored", name, texts)
+		}
+	}
+	f("enqueued", "edge", func(p *Pipeline) error { return p.Enqueue(t.Context(), batchOf(messages...))() })
+	f("submitted", "edge", func(p *Pipeline) error { return p.Submit(t.Context(), batchOf(messages...)) })
+	f("from a link", "link", func(p *Pipeline) error {
+		err := p.SubmitEvents(t.Context(), &inputs.EventBatch{Stream: "log/out", First: 1, Next: 4, Count: 3, Events: sender.records, Input: "link"})
+		if r := p.Resume("log/out", 1); r.End != 4 {
+			t.Errorf("the stream resumes at %d", r.End)
+		}
+		return err
+	})
+}
+
 func TestEventsAreStoredWithTheirRoute(t *testing.T) {
 	p, log := ruledPipeline(t, routes(t))
 	if err := p.Submit(t.Context(), batchOf("<13>1 - h cron - - - x", "<34>1 - h su - - - y", "<15>1 - h a - - - z", "<14>1 - h a - - - w")); err != nil {
