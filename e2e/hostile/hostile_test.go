@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"bufio"
 	"bytes"
 	"compress/zlib"
 	"context"
@@ -327,9 +328,39 @@ func TestCompressedBombsTakeNoMemory(t *testing.T) {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
 	}
+	v.manyWindows(t, bomb([]byte(entry + "MESSAGE="))[:4<<10])
 	v.honest(t, "bombs")
 	v.bounded(t, 250<<20)
 	v.Balance(t)
+}
+
+// manyWindows begins hundreds of uploads that take as much as one may to decompress, and go
+// no further.
+func (v *victim) manyWindows(t *testing.T, begin []byte) {
+	t.Helper()
+	const uploads = 300
+	var refused atomic.Int64
+	var all sync.WaitGroup
+	for range uploads {
+		all.Go(func() {
+			conn, err := net.Dial("tcp", v.journal)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(5 * time.Second)) // those that are taken wait
+			fmt.Fprintf(conn, "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Type: application/vnd.fdo.journal\r\nContent-Encoding: zstd\r\nContent-Length: 1000000000\r\n\r\n%s", begin)
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				resp.Body.Close()
+				if resp.StatusCode == http.StatusServiceUnavailable {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d uploads of %d octets that take 8 MiB each: %d are answered 503", uploads, len(begin), refused.Load())
 }
 
 // Only a peer that is told apart may say of whom its events are.

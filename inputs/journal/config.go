@@ -21,7 +21,8 @@
 //	     Content-Encoding other than zstd and identity
 //	417  the body ends within an entry
 //	422  the body is not in the journal export format, or not in zstd
-//	503  the log takes no messages, or Syslane stops
+//	503  the log takes no messages, Syslane stops, or other uploads take all memory
+//	     that there is for decompressing
 //
 // Every answer says Accept-Encoding: zstd, from which systemd-journal-upload 258
 // and later learns that it may compress.

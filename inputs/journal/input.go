@@ -26,6 +26,7 @@ type Input struct {
 	metrics  *metrics
 	framing  *receive.FramingMetrics
 	repeats  *receive.Repeats
+	memory   memory
 }
 
 // New checks the configuration and returns an input. It binds no port.

@@ -28,11 +28,23 @@ const (
 	// maxWindow is the largest window of zstd that is accepted: memory that a
 	// compressed upload may take. RFC 8878 §3.1.1.1.2 asks for this much.
 	maxWindow = 8 << 20
+	// maxWindows is how much all uploads of an input may take so, but for those whose
+	// windows have at most littleWindow: systemd-journal-upload compresses each piece of
+	// what it sends by itself.
+	maxWindows   = 64 << 20
+	littleWindow = 128 << 10
 
 	// maxBatchOctets and maxBatchEntries close a batch that entries are being
 	// gathered into while the one before is on its way to the disk.
 	maxBatchOctets  = 512 << 10
 	maxBatchEntries = 4096
+	// maxQueued bounds what all uploads of an input hold that is not yet stored. Beyond
+	// that a batch is closed with littleOctets or littleEntries.
+	maxQueued     = 32 << 20
+	littleOctets  = 16 << 10
+	littleEntries = 64
+	// perEntry is what an entry takes beside its octets.
+	perEntry = 128
 	// maxKeptBuffer is what an upload keeps of a buffer that one rare huge entry
 	// has made grow.
 	maxKeptBuffer = 2 << 20

@@ -14,6 +14,7 @@ type batch struct {
 	inputs.Batch
 	places    []inputs.Place
 	sequences map[inputs.SequenceID]struct{} // that places name
+	counted   int                            // what of it is counted in memory.queued
 }
 
 func (b *batch) reset() {
@@ -36,13 +37,14 @@ type queue struct {
 	filling, spare *batch
 	closed         bool
 	err            error
+	memory         *memory
 
 	done chan struct{} // closed when the submitting side has ended
 }
 
 // newQueue returns a queue of messages from origin, and begins to submit them.
-func newQueue(ctx context.Context, sink inputs.SequenceSink, input string, origin inputs.Origin) *queue {
-	q := &queue{done: make(chan struct{})}
+func newQueue(ctx context.Context, sink inputs.SequenceSink, m *memory, input string, origin inputs.Origin) *queue {
+	q := &queue{memory: m, done: make(chan struct{})}
 	q.more, q.room = sync.NewCond(&q.mu), sync.NewCond(&q.mu)
 	for _, b := range []**batch{&q.filling, &q.spare} {
 		*b = &batch{sequences: make(map[inputs.SequenceID]struct{})}
@@ -57,7 +59,7 @@ func newQueue(ctx context.Context, sink inputs.SequenceSink, input string, origi
 func (q *queue) add(e *entry, p inputs.Place) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.err == nil && q.filling.full(p.Sequence) {
+	for q.err == nil && q.isFull(p.Sequence) {
 		q.room.Wait()
 	}
 	if q.err != nil {
@@ -76,13 +78,25 @@ func (q *queue) add(e *entry, p inputs.Place) error {
 	b.Frames = append(b.Frames, frame)
 	b.places = append(b.places, p)
 	b.sequences[p.Sequence] = struct{}{}
+	q.count(b, len(b.Data)-int(start)+perEntry)
 	q.more.Signal()
 	return nil
 }
 
-// full tells whether the batch can take no entry of the sequence.
-func (b *batch) full(id inputs.SequenceID) bool {
-	if len(b.Data) >= maxBatchOctets || len(b.Frames) >= maxBatchEntries {
+// count counts n more octets of b.
+func (q *queue) count(b *batch, n int) {
+	b.counted += n
+	q.memory.queued.Add(int64(n))
+}
+
+// isFull tells whether the batch being filled can take no entry of the sequence. The
+// caller holds mu.
+func (q *queue) isFull(id inputs.SequenceID) bool {
+	b, octets, entries := q.filling, maxBatchOctets, maxBatchEntries
+	if q.memory.isShort() {
+		octets, entries = littleOctets, littleEntries
+	}
+	if len(b.Data) >= octets || len(b.Frames) >= entries {
 		return true
 	}
 	_, known := b.sequences[id]
@@ -100,6 +114,7 @@ func (q *queue) submit(ctx context.Context, sink inputs.SequenceSink, origin inp
 		}
 		b.Origins = append(b.Origins, origin)
 		err := sink.SubmitSequence(ctx, &b.Batch, b.places)
+		q.count(b, -b.counted)
 		b.reset()
 		q.mu.Lock()
 		q.spare = b
@@ -130,12 +145,13 @@ func (q *queue) take() *batch {
 }
 
 // finish waits until everything in the queue is durable, and returns the error
-// of the sink otherwise. It is called once.
+// of the sink otherwise. It is called once, by the side that reads.
 func (q *queue) finish() error {
 	q.mu.Lock()
 	q.closed = true
 	q.more.Signal()
 	q.mu.Unlock()
 	<-q.done
+	q.count(q.filling, -q.filling.counted) // of what could not be stored
 	return q.err
 }

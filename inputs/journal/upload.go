@@ -102,7 +102,7 @@ func statusOf(err error) int {
 		return http.StatusAccepted
 	case errors.As(err, &refused):
 		return refused.status
-	case errors.Is(err, errSubmit), errors.Is(err, errStopping):
+	case errors.Is(err, errSubmit), errors.Is(err, errStopping), errors.Is(err, errWindows):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusRequestTimeout
@@ -128,14 +128,16 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, c *conn) error {
 	b := &body{src: r.Body, control: http.NewResponseController(w), idle: s.in.cfg.IdleTimeout, reading: s.reading}
 	var src io.Reader = b
 	if compressed {
-		decoder, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		inflation := &inflation{memory: &s.in.memory}
+		defer inflation.end()
+		decoder, err := zstd.NewReader(&frames{src: b, enter: inflation.enter}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return err
 		}
 		defer decoder.Close()
 		src = &inflater{decoder}
 	}
-	q := newQueue(s.submitting, s.sink, s.in.cfg.Name, inputs.Origin{Source: c.Source, Identity: c.Identity})
+	q := newQueue(s.submitting, s.sink, &s.in.memory, s.in.cfg.Name, inputs.Origin{Source: c.Source, Identity: c.Identity})
 	readErr := s.entries(src, c, q)
 	if err := q.finish(); err != nil {
 		return fmt.Errorf("%w: %w", errSubmit, err)
@@ -226,7 +228,7 @@ type inflater struct{ decoder *zstd.Decoder }
 func (f *inflater) Read(p []byte) (int, error) {
 	n, err := f.decoder.Read(p)
 	var body *bodyError
-	if err == nil || err == io.EOF || errors.Is(err, errStopping) || errors.As(err, &body) {
+	if err == nil || err == io.EOF || errors.Is(err, errStopping) || errors.Is(err, errWindows) || errors.As(err, &body) {
 		return n, err
 	}
 	return n, fmt.Errorf("%w: %w", errCompression, err)
