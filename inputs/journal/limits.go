@@ -52,7 +52,7 @@ const (
 	// maxJournals is how many journals of a connection are remembered between
 	// entries. A client that has more loses nothing but part of what makes
 	// entries that are sent again known.
-	maxJournals = 4096
+	maxJournals = 1024
 
 	// maxHeaderSize bounds the header of a request.
 	maxHeaderSize = 32 << 10
