@@ -90,7 +90,7 @@ func newEntry(c *Config) *entry {
 }
 
 func (e *entry) reset() {
-	if cap(e.data) > maxKeptBuffer {
+	if cap(e.data) > maxKeptEntry {
 		e.data = nil
 	}
 	e.data, e.fields = e.data[:0], e.fields[:0]

@@ -13,6 +13,8 @@ import (
 type frames struct {
 	src   io.Reader
 	enter func(window uint64) error
+	// passed is how many octets were passed on.
+	passed int64
 
 	at       position
 	header   []byte // what has come of the header of a frame or block
@@ -31,6 +33,7 @@ const (
 
 func (f *frames) Read(p []byte) (int, error) {
 	n, err := f.src.Read(p)
+	f.passed += int64(n)
 	if entering := f.follow(p[:n]); entering != nil {
 		return 0, entering
 	}

@@ -182,6 +182,27 @@ func TestUploadsTakeLittleMemoryTogetherForDecompressing(t *testing.T) {
 	upload("one later", whole, 202)
 }
 
+func TestMuchThatIsDecompressedFromLittleIsRefused(t *testing.T) {
+	s := &sink{}
+	in, _ := start(t, Config{}, s)
+	var equal strings.Builder // but for what entries always differ in
+	for i := range 4000 {
+		equal.WriteString(export(kv{"__CURSOR", cursorOf(journalS, bootA, i+1, i)}, kv{"MESSAGE", strings.Repeat("x", 1000)}))
+	}
+	f := func(text string, want int) {
+		t.Helper()
+		body := zstdOf(t, text)
+		status, answer, _ := post(t, client(t, nil), request(t, in, strings.NewReader(body), func(r *http.Request) { r.Header.Set("Content-Encoding", "zstd") }))
+		if status != want || status == 422 && !strings.Contains(answer, "1000 octets are made of one") {
+			t.Errorf("%d octets in %d, %.20q…: answered %d %s, want %d", len(text), len(body), text, status, answer, want)
+		}
+	}
+	f(equal.String(), 202)
+	f(strings.Repeat("\n", freeOctets), 202)
+	f(strings.Repeat("\n", 2*freeOctets), 422)
+	f("MESSAGE="+strings.Repeat("x", 4*freeOctets)+"\n", 422)
+}
+
 func TestUploadsHoldLittleTogetherWhereNothingCanBeStored(t *testing.T) {
 	s := &sink{gate: make(chan struct{})}
 	in, stop := start(t, Config{}, s)

@@ -45,9 +45,14 @@ const (
 	littleEntries = 64
 	// perEntry is what an entry takes beside its octets.
 	perEntry = 128
-	// maxKeptBuffer is what an upload keeps of a buffer that one rare huge entry
-	// has made grow.
+	// maxKeptBuffer is what is kept of a batch that one rare huge entry has made grow,
+	// maxKeptEntry what an upload keeps of the memory of an entry.
 	maxKeptBuffer = 2 << 20
+	maxKeptEntry  = 64 << 10
+	// maxRatio is how many times as many octets as came an upload may be decompressed
+	// to, beyond freeOctets: entries differ at least in their cursors.
+	maxRatio   = 1000
+	freeOctets = 1 << 20
 
 	// maxJournals is how many journals of a connection are remembered between
 	// entries. A client that has more loses nothing but part of what makes

@@ -2,15 +2,26 @@ package journal
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
+
+	"github.com/syslane/syslane/inputs"
 )
 
 // memory bounds what the uploads of an input hold together: many clients that send
 // without end while nothing can be stored, or little that takes much to decompress.
 type memory struct {
+	batches sync.Pool // of *batch, that are not in use
 	// queued counts the octets of entries that are not yet stored, windows those for
 	// decompressing, of the uploads that take more than littleWindow.
 	queued, windows atomic.Int64
+}
+
+func (m *memory) batch() *batch {
+	if b, ok := m.batches.Get().(*batch); ok {
+		return b
+	}
+	return &batch{sequences: make(map[inputs.SequenceID]struct{})}
 }
 
 // isShort tells whether an upload is to wait with little.

@@ -33,23 +33,20 @@ type queue struct {
 	mu sync.Mutex // guards what follows
 	// more is signalled when an entry was added or the queue closed, room when
 	// the batch being filled was taken or the submitting side gave up.
-	more, room     *sync.Cond
-	filling, spare *batch
-	closed         bool
-	err            error
-	memory         *memory
+	more, room *sync.Cond
+	filling    *batch // nil where nothing waits
+	closed     bool
+	err        error
 
-	done chan struct{} // closed when the submitting side has ended
+	memory *memory
+	input  string
+	done   chan struct{} // closed when the submitting side has ended
 }
 
 // newQueue returns a queue of messages from origin, and begins to submit them.
 func newQueue(ctx context.Context, sink inputs.SequenceSink, m *memory, input string, origin inputs.Origin) *queue {
-	q := &queue{memory: m, done: make(chan struct{})}
+	q := &queue{memory: m, input: input, done: make(chan struct{})}
 	q.more, q.room = sync.NewCond(&q.mu), sync.NewCond(&q.mu)
-	for _, b := range []**batch{&q.filling, &q.spare} {
-		*b = &batch{sequences: make(map[inputs.SequenceID]struct{})}
-		(*b).Input = input
-	}
 	go q.submit(ctx, sink, origin)
 	return q
 }
@@ -66,8 +63,10 @@ func (q *queue) add(e *entry, p inputs.Place) error {
 		return q.err
 	}
 	b := q.filling
-	if len(b.Frames) == 0 {
-		b.Received = time.Now()
+	if b == nil {
+		b = q.memory.batch()
+		b.Input, b.Received = q.input, time.Now()
+		q.filling = b
 	}
 	start := uint32(len(b.Data))
 	b.Data = appendMessage(b.Data, e)
@@ -93,6 +92,9 @@ func (q *queue) count(b *batch, n int) {
 // caller holds mu.
 func (q *queue) isFull(id inputs.SequenceID) bool {
 	b, octets, entries := q.filling, maxBatchOctets, maxBatchEntries
+	if b == nil {
+		return false
+	}
 	if q.memory.isShort() {
 		octets, entries = littleOctets, littleEntries
 	}
@@ -115,16 +117,15 @@ func (q *queue) submit(ctx context.Context, sink inputs.SequenceSink, origin inp
 		b.Origins = append(b.Origins, origin)
 		err := sink.SubmitSequence(ctx, &b.Batch, b.places)
 		q.count(b, -b.counted)
-		b.reset()
-		q.mu.Lock()
-		q.spare = b
 		if err != nil {
+			q.mu.Lock()
+			defer q.mu.Unlock()
 			q.err = err
 			q.room.Signal()
-			q.mu.Unlock()
 			return
 		}
-		q.mu.Unlock()
+		b.reset()
+		q.memory.batches.Put(b)
 	}
 }
 
@@ -132,14 +133,14 @@ func (q *queue) submit(ctx context.Context, sink inputs.SequenceSink, origin inp
 func (q *queue) take() *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.filling.Frames) == 0 {
+	for q.filling == nil {
 		if q.closed {
 			return nil
 		}
 		q.more.Wait()
 	}
 	b := q.filling
-	q.filling, q.spare = q.spare, nil
+	q.filling = nil
 	q.room.Signal()
 	return b
 }
@@ -152,6 +153,8 @@ func (q *queue) finish() error {
 	q.more.Signal()
 	q.mu.Unlock()
 	<-q.done
-	q.count(q.filling, -q.filling.counted) // of what could not be stored
+	if b := q.filling; b != nil { // it could not be stored
+		q.count(b, -b.counted)
+	}
 	return q.err
 }

@@ -130,12 +130,13 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, c *conn) error {
 	if compressed {
 		inflation := &inflation{memory: &s.in.memory}
 		defer inflation.end()
-		decoder, err := zstd.NewReader(&frames{src: b, enter: inflation.enter}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		compressed := &frames{src: b, enter: inflation.enter}
+		decoder, err := zstd.NewReader(compressed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return err
 		}
 		defer decoder.Close()
-		src = &inflater{decoder}
+		src = &inflater{decoder: decoder, src: compressed}
 	}
 	q := newQueue(s.submitting, s.sink, &s.in.memory, s.in.cfg.Name, inputs.Origin{Source: c.Source, Identity: c.Identity})
 	readErr := s.entries(src, c, q)
@@ -222,11 +223,22 @@ func (b *body) Read(p []byte) (int, error) {
 // errCompression is the failure of decompression.
 var errCompression = errors.New("the upload is no whole zstd stream, or needs too much memory")
 
-// inflater tells errors of the decoder from those of what it reads.
-type inflater struct{ decoder *zstd.Decoder }
+// errRatio is returned where much is decompressed from little: it costs a processor, and
+// the sender nothing.
+var errRatio = fmt.Errorf("more than %d octets are made of one", maxRatio)
+
+// inflater decompresses src. It tells errors of the decoder from those of what it reads.
+type inflater struct {
+	decoder *zstd.Decoder
+	src     *frames
+	octets  int64 // that were decompressed
+}
 
 func (f *inflater) Read(p []byte) (int, error) {
 	n, err := f.decoder.Read(p)
+	if f.octets += int64(n); f.octets > freeOctets+maxRatio*f.src.passed {
+		return 0, fmt.Errorf("%w: %w", errCompression, errRatio)
+	}
 	var body *bodyError
 	if err == nil || err == io.EOF || errors.Is(err, errStopping) || errors.Is(err, errWindows) || errors.As(err, &body) {
 		return n, err
