@@ -10,3 +10,6 @@ func (o *Output) Kept() (octets int) {
 	}
 	return octets
 }
+
+// NeverCan tells whether an error in opening a file is for its name alone.
+func (o *Output) NeverCan(path string, err error) bool { return o.neverCan(&file{path: path}, err) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -82,6 +83,28 @@ func (o *Output) open(f *file) error {
 	}
 	f.f, f.size, f.inode = opened, info.Size(), inode(info)
 	return nil
+}
+
+// neverCan tells whether err is for the name of f alone, which a message has chosen: it is
+// too long, or something else has it that is no file, or none of ours. To wait for that would
+// be to hold up all others.
+func (o *Output) neverCan(f *file, err error) bool {
+	switch {
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return true
+	case len(o.template.parts) == 1:
+		return false
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ELOOP):
+		return true
+	case !errors.Is(err, os.ErrPermission):
+		return false
+	}
+	for path := f.path; path != o.template.base && len(path) > len(o.template.base); path = filepath.Dir(path) {
+		if _, err := os.Lstat(path); err == nil {
+			return true // what is there may not be written to
+		}
+	}
+	return false // nothing can be made in the folder of all
 }
 
 // makeFolder makes a folder and those above it, durably.

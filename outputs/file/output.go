@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -30,6 +29,7 @@ type Output struct {
 	metrics  *metrics
 	template *template
 	notebook *notebook
+	turns    *turns
 	// resumed: the note has been found to be of this log.
 	resumed bool
 	files   map[string]*file
@@ -78,6 +78,10 @@ func New(cfg Config) (*Output, error) {
 	} else if o.notebook, err = openNotebook(note); err != nil {
 		return fail(err)
 	}
+	o.turns = &turns{path: note + ".lock", perm: cfg.Mode, beside: cfg.Beside, warn: func(err error) {
+		o.log.Warn().Err(err).Str("file", note+".lock").
+			Msg("files cannot be locked: do not replay dead letters of this output while it runs and rotates")
+	}}
 	o.stopped, o.stop = context.WithCancel(context.Background())
 	o.idle = time.AfterFunc(idleTime, o.rest)
 	return o, nil
@@ -95,7 +99,7 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 	if err := o.makeFolder(o.template.base); err != nil { // somebody may have deleted it
 		return err
 	}
-	turn, err := beginTurn(o.notebook.path + ".lock")
+	turn, err := o.turns.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -211,8 +215,8 @@ func (o *Output) touched() (list []*file) {
 	return list
 }
 
-// prepare opens the files and rotates those that are due. Events whose file can
-// never be, for its name, are rejected. Of more files than may be open at once the last
+// prepare opens the files and rotates those that are due. Events whose file cannot
+// be, for its name, are rejected. Of more files than may be open at once the last
 // are closed again, until they are written to.
 func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.Rejection) (good []*file, err error) {
 	settled := false
@@ -240,7 +244,7 @@ func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.
 			if i >= maxOpen {
 				f.close()
 			}
-		case errors.Is(err, syscall.ENAMETOOLONG):
+		case o.neverCan(f, err):
 			for _, i := range f.indexes {
 				*rejected = append(*rejected, outputs.Rejection{Index: i, Reason: err.Error()})
 			}

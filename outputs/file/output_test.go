@@ -2,6 +2,8 @@ package file_test
 
 import (
 	"compress/gzip"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -481,6 +484,38 @@ func TestWhatAnotherProcessWritesDuringARotationIsKept(t *testing.T) {
 	}
 }
 
+// As where a replay is stopped by Ctrl-Z.
+func TestALockThatIsNeverGivenUpIsToldAndHoldsUpNoEnd(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, file.Config{Path: filepath.Join(dir, "all.log")})
+	write(t, o, 1, 10)
+	lock, err := os.OpenFile(filepath.Join(dir, ".syslane-out.lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	b := outputtest.Batch(11, 10)
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := o.Write(ctx, b); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Write returned %v", err)
+		}
+		cancel()
+	}
+	if err := o.Write(t.Context(), b); err == nil || !strings.Contains(err.Error(), "another process has had "+lock.Name()+" locked for 5s") {
+		t.Errorf("Write returned %v", err)
+	}
+	lock.Close()
+	write(t, o, 11, 10)
+	expectOnce(t, lines(t, dir), 21)
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAnotherProcessWritesNothingBehindWhatIsYetToBeCutOff(t *testing.T) {
 	dir := t.TempDir()
 	cfg := file.Config{Path: filepath.Join(dir, "all.log")}
@@ -510,6 +545,35 @@ func TestAnotherProcessWritesNothingBehindWhatIsYetToBeCutOff(t *testing.T) {
 		t.Fatal(r)
 	}
 	expectOnce(t, lines(t, dir), 311)
+}
+
+// Any host may send any name, also that of what others have in the folder.
+func TestANameThatIsTakenCostsOnlyTheMessagesOfThatName(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "auth.log"), nil, 0o600), os.MkdirAll(filepath.Join(dir, "web", "app.log"), 0o700),
+		os.Symlink("loop", filepath.Join(dir, "loop"))); err != nil {
+		t.Fatal(err)
+	}
+	o := open(t, file.Config{Path: filepath.Join(dir, "{host}", "{app}.log")})
+	defer o.Close()
+	var rejected *outputs.Rejected
+	err := o.Write(t.Context(), batchOf(eventOf("good", "a", "first"), eventOf("auth.log", "a", "a folder that is a file"),
+		eventOf("web", "app", "a file that is a folder"), eventOf("loop", "a", "a loop"), eventOf("good", "a", "last")))
+	if !errors.As(err, &rejected) || len(rejected.Items) != 3 || rejected.Items[0].Index != 1 || rejected.Items[2].Index != 3 {
+		t.Errorf("Write returned %v", err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "good", "a.log")); err != nil || strings.Count(string(b), "\n") != 2 {
+		t.Errorf("the others' file holds %q, %v", b, err)
+	}
+	for path, want := range map[string]bool{ // as one who may not write there finds them
+		filepath.Join(dir, "auth.log", "a.log"): true,
+		filepath.Join(dir, "good", "a.log"):     true,
+		filepath.Join(dir, "new", "a.log"):      false, // then nothing can be made in dir
+	} {
+		if o.NeverCan(path, syscall.EACCES) != want {
+			t.Errorf("%s: whether only its name is in the way, want %v", path, want)
+		}
+	}
 }
 
 func TestAFolderThatWasDeletedIsMadeAnew(t *testing.T) {
