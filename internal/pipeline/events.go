@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"github.com/syslane/syslane/inputs"
@@ -24,6 +25,10 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 	defer stream.unlock()
 
 	events, skipped, err := stream.fresh(b)
+	if errors.Is(err, errOverlap) { // it goes by what Resume has told
+		p.cfg.Streams.relearn(stream)
+		events, skipped, err = stream.fresh(b)
+	}
 	if err != nil {
 		counters.drop(err, b.Count)
 		return err

@@ -251,7 +251,7 @@ func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, coun
 			}
 		}
 	}
-	j.settle(stored == batch.Count) // what is too large begins no window
+	j.settle(stored+tooLarge == batch.Count)
 	counters.stored.Add(float64(stored))
 	if tooLarge > 0 {
 		counters.drop(spool.ErrTooLarge, tooLarge)

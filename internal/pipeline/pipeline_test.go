@@ -238,6 +238,33 @@ func TestOverlapWithGapsIsRefused(t *testing.T) {
 	}
 }
 
+// A sender that was killed after it sent them begins where what is stored ends.
+func TestAStreamGoesOnAtWhatAFullLogHasDropped(t *testing.T) {
+	p, log, _ := newTestPipeline(t)
+	gappy := func(first, next uint64) *inputs.EventBatch {
+		b := eventBatch(first, next-1)
+		b.Next = next
+		return b
+	}
+	if err := p.SubmitEvents(t.Context(), eventBatch(1, 5)); err != nil {
+		t.Fatal(err)
+	}
+	log.fail, log.err = 1, spool.ErrDropped
+	if err := p.SubmitEvents(t.Context(), gappy(5, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.Resume("log/out", 1); r.End != 5 {
+		t.Fatalf("the stream resumes at %+v, want 5", r)
+	}
+	if err := p.SubmitEvents(t.Context(), gappy(5, 20)); err != nil {
+		t.Errorf("SubmitEvents returned %v", err)
+	}
+	if n := len(log.events(t)); n != 4+14 {
+		t.Errorf("%d events are stored, want 18", n)
+	}
+	balanced(t, p, "link")
+}
+
 func TestStreamDoesNotAdvanceBeyondAFailedAppend(t *testing.T) {
 	p, log, _ := newTestPipeline(t)
 	log.fail, log.err = 1, spool.ErrTooLarge

@@ -229,6 +229,14 @@ func (s *Streams) lock(ctx context.Context, name string) (*stream, error) {
 	}
 }
 
+// relearn forgets of a stream, whose turn the caller has, what is not durable: positions
+// that a full log has dropped.
+func (s *Streams) relearn(st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.have = slices.Clone(s.durable[st.name].have)
+}
+
 func (st *stream) unlock() { <-st.turn }
 
 // fresh returns the events of b that the stream has not brought before, and how
