@@ -63,8 +63,9 @@
 //     a proxy that holds it, or the peer comes back from another address;
 //   - where the former connection was over TLS, and the last of its handshake was seen
 //     here only after the session began;
-//   - where it had more than inputs.MaxTail messages or maxHeld octets under way,
-//     or the tail was forgotten for those of too many other peers;
+//   - where it had more than inputs.MaxTail messages under way, or no second one
+//     within maxHeld octets (littleHeld, where all connections hold much), or the
+//     tail was forgotten for those of too many other peers;
 //   - where it closed its session in order, and yet sends again.
 //
 // What a lone witness cannot tell is whether the peer sends its last message again

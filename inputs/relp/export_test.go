@@ -14,6 +14,9 @@ func Memory(in *Input) (queued, buffers int64) {
 	return in.memory.queued.Load(), in.memory.buffers.Load()
 }
 
+// Hold lets the input count more octets as held.
+func Hold(in *Input, n int64) { in.memory.queued.Add(n) }
+
 // MaxMemory is what n connections may hold together, as they are counted.
 func MaxMemory(n int) (queued, buffers int64) {
 	return maxQueued + int64(n)*(2*littleOctets+2*littleMessages*perMessage), maxBuffers + int64(n)*(16<<10)

@@ -43,8 +43,8 @@ const (
 	maxLeftover = 64 << 20
 
 	// maxHeld bounds the octets of messages that wait for the end of a run to
-	// show, littleHeld where memory is short: rsyslog has 128 messages under way. A run
-	// beyond it is stored again.
+	// show, littleHeld where memory is short: rsyslog has 128 messages under way. Beyond
+	// it those of a run that is witnessed are answered, and any other is stored again.
 	maxHeld    = 4 << 20
 	littleHeld = 128 << 10
 	// holdTime is how long the first of them may wait, or for each part of a second

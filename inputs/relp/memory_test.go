@@ -3,6 +3,7 @@ package relp_test
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,30 @@ import (
 	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/inputs/relp"
 )
+
+func TestMuchThatIsSentAgainIsStoredOnceWhereMemoryIsShort(t *testing.T) {
+	l := &log{}
+	in := start(t, config{quiet: true}, l.restart(t, -1, -1))
+	messages := make([]string, 4000) // more than is held then
+	for i := range messages {
+		messages[i] = stamped(i)
+	}
+	p := dial(t, in)
+	p.open()
+	p.deliver(2, messages...)
+	p.Close()
+	relp.Hold(in, 1<<30)
+	defer relp.Hold(in, -1<<30)
+	p = dial(t, in)
+	p.open()
+	p.deliver(2, append(messages, stamped(len(messages)))...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	slices.Sort(l.messages)
+	if n := len(slices.Compact(slices.Clone(l.messages))); n != len(messages)+1 || n != len(l.messages) {
+		t.Errorf("%d messages are stored, %d different ones, want %d", len(l.messages), n, len(messages)+1)
+	}
+}
 
 func TestConnectionsHoldLittleTogetherWhereNothingCanBeStored(t *testing.T) {
 	const (

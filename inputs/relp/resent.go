@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/syslane/syslane/inputs"
@@ -176,9 +177,11 @@ func (c *conn) goOn() error {
 	r.end = time.Now().Add(maxHolds * c.in.cfg.holdTime)
 	r.putOff(c.in.cfg.holdTime)
 	for i := 0; i < len(r.held) && c.resuming == r; i++ {
+		before := len(r.held)
 		if err := c.compare(i); err != nil {
 			return err
 		}
+		i -= before - len(r.held)
 	}
 	return nil
 }
@@ -193,7 +196,10 @@ func (c *conn) compare(i int) error {
 	switch {
 	case reached != nil && c.in.sessions.claim(c, reached):
 		return c.acknowledgeHeld(i + 1)
-	case !r.run.open() || c.exceeds(r, i):
+	case r.run.open() && !c.exceeds(r, i):
+	case r.run.open() && r.run.isPart():
+		return c.answerPart(i + 1)
+	default:
 		return c.storeHeld()
 	}
 	return nil
@@ -212,20 +218,38 @@ func (r *resumption) messageAt(i int) []byte {
 // that was sent again. What follows them is new.
 func (c *conn) acknowledgeHeld(n int) error {
 	r := c.resuming
-	c.endHolding()
+	c.resuming = nil
+	defer c.queue.hold(0)
 	if err := c.answerHeld(r, n); err != nil {
 		return err
 	}
 	return c.addHeld(r, n)
 }
 
+// answerPart has the first n messages held answered: they are a part of a tail, and stored,
+// and the run goes on with those behind them.
+func (c *conn) answerPart(n int) error {
+	r := c.resuming
+	if err := c.answerHeld(r, n); err != nil {
+		return err
+	}
+	octets := r.held[n-1].end
+	r.data, r.held = slices.Delete(r.data, 0, octets), slices.Delete(r.held, 0, n)
+	for i := range r.held {
+		r.held[i].end -= octets
+	}
+	c.queue.hold(len(r.data) + len(r.held)*perMessage)
+	return nil
+}
+
 // storeHeld has the messages held stored: they are new, or it cannot be told.
 func (c *conn) storeHeld() error {
 	r := c.resuming
-	c.endHolding()
+	c.resuming = nil
 	if r == nil {
 		return nil
 	}
+	defer c.queue.hold(0) // they may wait for room in the queue
 	return c.addHeld(r, 0)
 }
 
