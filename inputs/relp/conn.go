@@ -188,6 +188,7 @@ func (c *conn) arm(opening time.Time) bool {
 func (c *conn) read(opening time.Time) error {
 	err := c.readFrames(opening)
 	c.in.memory.buffers.Add(-int64(c.reader.Size()))
+	c.reader = nil
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	defer c.queue.more.Signal()

@@ -57,6 +57,7 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 	for {
 		waiting = slices.DeleteFunc(waiting, func(f *former) bool { return !s.mayBeReplaced(f, first) })
 		var again <-chan time.Time
+		var turn chan<- struct{}
 		if slices.ContainsFunc(waiting, func(f *former) bool { return !f.atEnd }) {
 			again = time.After(pause)
 			pause = min(2*pause, lookAgainMost)
@@ -71,6 +72,8 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 			case <-waiting[0].ended:
 				waiting = waiting[1:]
 			case <-again:
+				turn = s.looking
+			case turn <- struct{}{}:
 				look = true
 			case <-patience.C:
 				turns++
@@ -88,6 +91,7 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 				return false
 			}
 		}
+		began := time.Now()
 		conns := make([]*conn, len(waiting))
 		for i, f := range waiting {
 			conns[i] = f.conn
@@ -97,6 +101,7 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 				f.seen = seen
 			}
 		}
+		time.AfterFunc(time.Since(began), func() { <-s.looking })
 	}
 }
 

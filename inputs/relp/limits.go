@@ -58,6 +58,9 @@ const (
 	// Anyone can leave thousands of tails, and a session holds on to what it has of them.
 	maxCandidates = 64
 	maxStarts     = 128
+	// maxSought is how many messages of a run are looked for in the whole of a tail, in
+	// search of one that is there once. Where all are there twice that would take for ever.
+	maxSought = 128
 
 	// settleTime is how long connections that a session's peer may have left are
 	// given to end or to show that they live. lookAgain is after what time the

@@ -23,8 +23,10 @@ type candidate struct {
 	// stamp is that of the first message of the run that has one with a fraction
 	// of a second and is there once in the tail; 0 while there is none.
 	stamp uint64
-	// witnessed is set once the messages cannot but be those of the tail.
+	// witnessed is set once the messages cannot but be those of the tail, after sought
+	// looks for one that says so.
 	witnessed bool
+	sought    int
 }
 
 // newRun begins a run with its first message. It puts the tails into another order.
@@ -86,7 +88,10 @@ func (r *run) isPart() bool {
 // has its microsecond for itself, or two that have each their own fraction of a
 // second, do not come a second time.
 func (t *candidate) witness(hash uint64, s stamp) {
-	if t.witnessed || s.value == 0 || !s.fine && s.value == t.stamp || !t.once(hash) {
+	if t.witnessed || s.value == 0 || !s.fine && s.value == t.stamp || t.sought == maxSought {
+		return
+	}
+	if t.sought++; !t.once(hash) {
 		return
 	}
 	t.witnessed = s.fine || t.stamp != 0 && t.stamp != s.value

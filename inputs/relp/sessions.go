@@ -15,10 +15,13 @@ type sessions struct {
 	conns map[[16]byte][]*conn
 	// live are the tails of connections.
 	live map[inputs.TailID]bool
+	// looking holds one while a session looks again at what is left of former ones, and
+	// as long after: however many do, that takes half of a processor at most.
+	looking chan struct{}
 }
 
 func newSessions() *sessions {
-	return &sessions{conns: make(map[[16]byte][]*conn), live: make(map[inputs.TailID]bool)}
+	return &sessions{conns: make(map[[16]byte][]*conn), live: make(map[inputs.TailID]bool), looking: make(chan struct{}, 1)}
 }
 
 // enter adds a connection.
