@@ -74,20 +74,28 @@ func (s *Server) left(r *http.Request) bool {
 	return r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), errStopping)
 }
 
-// run runs a search within the limits of the server. status is that of its error; 0
-// where it was not even started, and that answered. out, if it is there, tells when the client takes
-// results.
-func (s *Server) run(w http.ResponseWriter, r *http.Request, request search.Request, found func([]byte) error, out *results) (stats search.Stats, status int, err error) {
+// takeSearch takes a place among the searches that may run at once; where there is none it
+// has answered so.
+func (s *Server) takeSearch(w http.ResponseWriter, r *http.Request) (release func(), ok bool) {
 	use := usageOf(r)
-	release, ok := take(use.searches, s.searches)
-	if !ok {
+	if release, ok = take(use.searches, s.searches); !ok {
 		s.metrics.refuse("busy")
 		w.Header().Set("Retry-After", "1")
 		writeFailure(w, http.StatusTooManyRequests, search.Failure{
 			Message: fmt.Sprintf("%d searches are running, %d of them yours, and no more are allowed at once; try again", len(s.searches), len(use.searches))})
+	}
+	return release, ok
+}
+
+// run runs a search within the limits of the server. status is that of its error; 0
+// where it was not even started, and that answered. out, if it is there, tells when the client takes
+// results.
+func (s *Server) run(w http.ResponseWriter, r *http.Request, request search.Request, found func([]byte) error, out *results) (stats search.Stats, status int, err error) {
+	release, ok := s.takeSearch(w, r)
+	if !ok {
 		return stats, 0, nil
 	}
-	defer release()
+	context.AfterFunc(r.Context(), release) // once the answer is written, which may be made in memory
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	patience := time.AfterFunc(s.cfg.SearchTimeout, func() {

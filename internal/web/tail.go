@@ -1,9 +1,12 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/syslane/syslane/search"
 )
@@ -18,7 +21,7 @@ const maxTails = 32
 // and every few seconds one without an event, so that both sides see that the other
 // is there. With "lost" a line says how many messages could not be given out. A
 // client that has lost the connection asks again with cursor=, and goes on without
-// a gap or a repetition. last=N starts with the newest N events.
+// a gap or a repetition. last=N starts with the newest N events, which is a search.
 func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 	p, err := readParams(r.URL.RawQuery, "q", "cursor", "last")
 	request := search.TailRequest{Query: p["q"], Cursor: p["cursor"]}
@@ -41,13 +44,32 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	follows := func() {} // is called when what there was is given out
+	if request.Last > 0 {
+		if release, ok = s.takeSearch(w, r); !ok {
+			return
+		}
+		release = sync.OnceFunc(release)
+		defer release()
+		patience := time.AfterFunc(s.cfg.SearchTimeout, func() {
+			cancel(fmt.Errorf("the newest %d were not found and taken within %s; narrow the query, or ask for fewer", request.Last, s.cfg.SearchTimeout))
+		})
+		defer patience.Stop()
+		follows = func() {
+			patience.Stop()
+			release()
+		}
+	}
 	out := newResults(w)
-	err = s.cfg.Searcher.(search.Tailer).Tail(r.Context(), request, func(item search.TailItem) error {
+	err = s.cfg.Searcher.(search.Tailer).Tail(ctx, request, func(item search.TailItem) error {
 		line, err := json.Marshal(item)
 		if err != nil {
 			return err
 		}
 		if item.Event == nil {
+			follows()
 			out.buf = append(append(out.buf, line...), '\n')
 			return out.flush()
 		}
@@ -59,7 +81,7 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 	}
 	s.logFailure(err, search.Stats{})
 	if !out.started {
-		writeFailure(w, statusOf(r.Context(), err), search.NewFailure(err))
+		writeFailure(w, statusOf(ctx, err), search.NewFailure(err))
 		return
 	}
 	out.buf = search.NewFailure(err).AppendJSON(out.buf)
