@@ -14,6 +14,15 @@ func Memory(in *Input) (queued, buffers int64) {
 	return in.memory.queued.Load(), in.memory.buffers.Load()
 }
 
+// InflatesNothing tells whether no batch is decompressed and not yet stored.
+func InflatesNothing(in *Input) bool {
+	if !in.memory.inflated.TryAcquire(maxInflated) {
+		return false
+	}
+	in.memory.inflated.Release(maxInflated)
+	return true
+}
+
 // Hold lets the input count more octets as held.
 func Hold(in *Input, n int64) { in.memory.queued.Add(n) }
 

@@ -43,7 +43,7 @@ func New(cfg Config) (*Input, error) {
 		return nil, fmt.Errorf("input %q: register metrics: %w", cfg.Name, err)
 	}
 	log := cfg.Logger.With().Str("input", cfg.Name).Logger()
-	return &Input{cfg: cfg, log: log, listener: listener, metrics: m, repeats: receive.NewRepeats(log), sessions: newSessions(), memory: &memory{}}, nil
+	return &Input{cfg: cfg, log: log, listener: listener, metrics: m, repeats: receive.NewRepeats(log), sessions: newSessions(), memory: newMemory()}, nil
 }
 
 // Name returns the configured name.

@@ -28,6 +28,9 @@ const (
 	maxBuffers     = 16 << 20
 	littleOctets   = 16 << 10
 	littleMessages = 256
+	// maxInflated bounds the octets of batches of the link that are decompressed and not
+	// yet stored. A batch of any size finds room when others are stored.
+	maxInflated = 64 << 20
 	// perMessage is what a message takes beside its octets.
 	perMessage = 64
 

@@ -1,6 +1,7 @@
 package relp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -140,17 +141,42 @@ func (c *conn) batch(f relp.Frame) error {
 	}
 	w := c.in.memory.work()
 	c.queue.mu.Unlock()
-	err := c.decode(f.Data, w)
+	err := c.inflate(f.Data, w)
 	c.queue.mu.Lock()
-	if err != nil {
-		c.in.metrics.badBatches.Inc()
-		return c.refuse(f.Txnr, err.Error())
+	if err == nil {
+		w.txnrs = append(w.txnrs, f.Txnr)
+		if c.queue.put(w) {
+			return nil
+		}
+		err = errStopped
 	}
-	w.txnrs = append(w.txnrs, f.Txnr)
-	if !c.queue.put(w) {
-		return errStopped
+	c.in.memory.inflated.Release(w.inflated)
+	if err == errStopped {
+		return err
 	}
-	return nil
+	c.in.metrics.badBatches.Inc()
+	return c.refuse(f.Txnr, err.Error())
+}
+
+// inflate waits until there is memory for the batch in data, and puts it into w.
+func (c *conn) inflate(data []byte, w *work) error {
+	size := int64(relp.BatchRaw(data))
+	if !c.in.memory.inflated.TryAcquire(size) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go func() {
+			select {
+			case <-c.stopping:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		if c.in.memory.inflated.Acquire(ctx, size) != nil {
+			return errStopped
+		}
+	}
+	w.inflated = size
+	return c.decode(data, w)
 }
 
 // errBatchEvents is returned for a batch whose records are not the events it

@@ -3,6 +3,8 @@ package relp
 import (
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // memory is what the connections of an input share of it: the works that are not in use,
@@ -14,7 +16,12 @@ type memory struct {
 	// queued counts the octets that were read and are not yet stored, buffers those of
 	// the buffers that are read into.
 	queued, buffers atomic.Int64
+	// inflated is what batches of the link may take that are decompressed and not yet
+	// stored.
+	inflated *semaphore.Weighted
 }
+
+func newMemory() *memory { return &memory{inflated: semaphore.NewWeighted(maxInflated)} }
 
 func (m *memory) work() *work {
 	if w, ok := m.works.Get().(*work); ok {

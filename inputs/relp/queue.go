@@ -26,8 +26,10 @@ type work struct {
 	buf   []byte
 	txnrs []uint32
 	reply []byte
-	// counted is what of it is counted in memory.queued.
-	counted int
+	// counted is what of it is counted in memory.queued, inflated its part of
+	// memory.inflated.
+	counted  int
+	inflated int64
 }
 
 func (w *work) octets() int { return len(w.batch.Data) + len(w.events.Events) }
@@ -112,6 +114,13 @@ func (q *queue) count(w *work, n int) {
 	q.memory.queued.Add(int64(n))
 }
 
+// uncount ends that w counts.
+func (q *queue) uncount(w *work) {
+	q.count(w, -w.counted)
+	q.memory.inflated.Release(w.inflated)
+	w.inflated = 0
+}
+
 // hold counts n octets of messages that are held back. The caller holds mu.
 func (q *queue) hold(n int) {
 	q.memory.queued.Add(int64(n - q.held))
@@ -184,7 +193,7 @@ func (q *queue) release(w *work) {
 	defer q.mu.Unlock()
 	q.submitting = nil
 	q.released++
-	q.count(w, -w.counted)
+	q.uncount(w)
 	w.batch.Reset()
 	w.tail = inputs.TailPart{Hashes: w.tail.Hashes[:0]}
 	w.events = inputs.EventBatch{}
@@ -204,10 +213,10 @@ func (q *queue) drop() {
 	defer q.mu.Unlock()
 	q.hold(0)
 	for _, w := range q.waiting {
-		q.count(w, -w.counted)
+		q.uncount(w)
 	}
 	if q.submitting != nil {
-		q.count(q.submitting, -q.submitting.counted)
+		q.uncount(q.submitting)
 	}
 }
 

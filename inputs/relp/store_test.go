@@ -192,7 +192,7 @@ func serve(t testing.TB, ctx context.Context, in *relp.Input, sink inputs.Sink) 
 		if err := in.Run(ctx, sink); err != nil {
 			t.Errorf("input ended with %v", err)
 		}
-		if queued, buffers := relp.Memory(in); queued != 0 || buffers != 0 {
+		if queued, buffers := relp.Memory(in); queued != 0 || buffers != 0 || !relp.InflatesNothing(in) {
 			t.Errorf("after the end %d octets of messages and %d of buffers are counted as held", queued, buffers)
 		}
 	}()

@@ -170,6 +170,15 @@ type BatchDecoder struct {
 	split []byte
 }
 
+// BatchRaw returns how many octets the data of a "batch" frame says that its records have,
+// MaxBatchRaw at most.
+func BatchRaw(data []byte) int {
+	if len(data) < batchHeaderLen {
+		return 0
+	}
+	return int(min(binary.LittleEndian.Uint32(data[28:]), MaxBatchRaw))
+}
+
 // Decode reads the data of a "batch" frame. It allocates no more than
 // MaxBatchRaw octets whatever data says. Records are decompressed into buf, which
 // is grown where it is too short, and alias it; where the payload was not
