@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"math"
 
 	"github.com/syslane/syslane/inputs"
@@ -17,18 +16,14 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 
 	// One batch of a stream at a time: the batch may come again on a second
 	// connection while the first attempt still waits for the disk.
-	stream, err := p.cfg.Streams.lock(p.closing, b.Stream)
+	stream, err := p.cfg.Streams.begin(p.closing, b.Stream)
 	if err != nil {
 		counters.drop(err, b.Count)
 		return err
 	}
-	defer stream.unlock()
+	defer p.cfg.Streams.end(stream)
 
 	events, skipped, err := stream.fresh(b)
-	if errors.Is(err, errOverlap) { // it goes by what Resume has told
-		p.cfg.Streams.relearn(stream)
-		events, skipped, err = stream.fresh(b)
-	}
 	if err != nil {
 		counters.drop(err, b.Count)
 		return err
@@ -56,11 +51,7 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 		return err
 	}
 	batch.Note = stream.note(b, lastID(events))
-	if err := p.finish(ctx, batch, j, counters); err != nil {
-		return err
-	}
-	stream.advance(b)
-	return nil
+	return p.finish(ctx, batch, j, counters)
 }
 
 // Resume implements inputs.EventSink.

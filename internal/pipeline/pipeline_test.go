@@ -265,6 +265,21 @@ func TestAStreamGoesOnAtWhatAFullLogHasDropped(t *testing.T) {
 	balanced(t, p, "link")
 }
 
+// Anyone who may set envelopes can name as many streams as he likes.
+func TestStreamsWithoutEndShutOutNone(t *testing.T) {
+	p, _, _ := newTestPipeline(t)
+	for i := range 70_000 {
+		b := eventBatch(1, 2)
+		b.Stream = fmt.Sprint("log/", i)
+		if err := p.SubmitEvents(t.Context(), b); err != nil {
+			t.Fatalf("after %d streams: %v", i, err)
+		}
+	}
+	if n := len(p.cfg.Streams.turns.of); n != 0 {
+		t.Errorf("%d turns are kept", n)
+	}
+}
+
 func TestStreamDoesNotAdvanceBeyondAFailedAppend(t *testing.T) {
 	p, log, _ := newTestPipeline(t)
 	log.fail, log.err = 1, spool.ErrTooLarge

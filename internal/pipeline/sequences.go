@@ -27,20 +27,12 @@ const (
 type sequences struct {
 	mu sync.Mutex
 	// turns are those of the sequences that submits hold or wait for.
-	turns map[inputs.SequenceID]*turn
+	turns turns[inputs.SequenceID]
 	// durable is the table as the log knows it.
 	durable map[inputs.SequenceID]stretch
 	// ranges counts those of all sequences, clock the changes of durable.
 	ranges int
 	clock  uint64
-}
-
-// turn lets one submit at a time work on a sequence.
-type turn struct {
-	// token holds one: who took it may submit.
-	token chan struct{}
-	// users hold the token or wait for it; guarded by sequences.mu.
-	users int
 }
 
 // stretch is what is known of a sequence, or added to that: the numbers that are
@@ -87,7 +79,7 @@ func (s *stretch) add(numbers span, latest int64) {
 }
 
 func newSequences() sequences {
-	return sequences{turns: make(map[inputs.SequenceID]*turn), durable: make(map[inputs.SequenceID]stretch)}
+	return sequences{durable: make(map[inputs.SequenceID]stretch)}
 }
 
 // of returns what is durable of the sequences.
@@ -177,20 +169,9 @@ func (s *sequences) checkpoint(dst []byte) []byte {
 // order: submits that share sequences then never wait for each other in a circle.
 func (s *sequences) lock(ctx context.Context, ids []inputs.SequenceID) error {
 	for i, id := range ids {
-		s.mu.Lock()
-		t := s.turns[id]
-		if t == nil {
-			t = &turn{token: make(chan struct{}, 1)}
-			s.turns[id] = t
-		}
-		t.users++
-		s.mu.Unlock()
-		select {
-		case t.token <- struct{}{}:
-		case <-ctx.Done():
-			s.leave(id)
+		if err := s.turns.take(ctx, id); err != nil {
 			s.unlock(ids[:i])
-			return inputs.ErrClosed
+			return err
 		}
 	}
 	return nil
@@ -198,22 +179,7 @@ func (s *sequences) lock(ctx context.Context, ids []inputs.SequenceID) error {
 
 func (s *sequences) unlock(ids []inputs.SequenceID) {
 	for _, id := range ids {
-		s.mu.Lock()
-		t := s.turns[id]
-		s.mu.Unlock()
-		<-t.token
-		s.leave(id)
-	}
-}
-
-// leave gives up the use of a turn whose token the caller does not hold.
-func (s *sequences) leave(id inputs.SequenceID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t := s.turns[id]; t.users > 1 {
-		t.users--
-	} else {
-		delete(s.turns, id)
+		s.turns.end(id)
 	}
 }
 

@@ -188,7 +188,7 @@ func TestOneSequenceFromManyConnectionsIsStoredOnce(t *testing.T) {
 	if n := len(log.events(t)); n != 400 {
 		t.Errorf("%d events are stored, want 400", n)
 	}
-	if n := len(p.cfg.Streams.sequences.turns); n != 0 {
+	if n := len(p.cfg.Streams.sequences.turns.of); n != 0 {
 		t.Errorf("%d turns are left", n)
 	}
 }

@@ -14,15 +14,10 @@ import (
 	"github.com/syslane/syslane/spool"
 )
 
-// maxStreams bounds the memory for streams of other Syslanes. Only peers allowed
-// to set an envelope can open one.
-const maxStreams = 1 << 16
-
 var (
-	errTooManyStreams = fmt.Errorf("more than %d streams from other relays: remove this log's unused relays", maxStreams)
-	errPlaces         = fmt.Errorf("the batch has more than %d sequences, or not one place for each message", inputs.MaxSequences)
-	errBadNote        = errors.New("the note in the log is damaged")
-	errOverlap        = errors.New("the batch overlaps what is already stored: reconnect to learn where to resume")
+	errPlaces  = fmt.Errorf("the batch has more than %d sequences, or not one place for each message", inputs.MaxSequences)
+	errBadNote = errors.New("the note in the log is damaged")
+	errOverlap = errors.New("the batch overlaps what is already stored: reconnect to learn where to resume")
 )
 
 // Streams remembers which positions of each stream of another Syslane have been
@@ -39,8 +34,8 @@ var (
 // it then neither runs ahead of the events (they would be lost) nor lags behind
 // (they would be stored twice).
 type Streams struct {
-	mu      sync.Mutex
-	streams map[string]*stream
+	turns turns[string] // of streams, by their name
+	mu    sync.Mutex
 	// durable is the table as the log knows it.
 	durable map[string]history
 	// marks are those of inputs (inputs.MarkSink), as the log knows them.
@@ -53,12 +48,10 @@ type Streams struct {
 	tails     tails
 }
 
-// stream is one sender's log and output.
+// stream is one sender's log and output, in its turn.
 type stream struct {
 	name string
-	// turn holds one token: who took it may submit.
-	turn chan struct{}
-	// have are the positions stored; guarded by turn.
+	// have are the positions stored.
 	have ranges
 }
 
@@ -73,7 +66,7 @@ type history struct {
 
 // NewStreams returns an empty table.
 func NewStreams() *Streams {
-	return &Streams{streams: make(map[string]*stream), durable: make(map[string]history),
+	return &Streams{durable: make(map[string]history),
 		marks: make(map[string]mark), sequences: newSequences(), tails: newTails(), repeats: repeats{untold: make(map[uint64]*count)}}
 }
 
@@ -208,36 +201,17 @@ func (s *Streams) resume(name string, from uint64) inputs.Resume {
 	return r
 }
 
-// lock waits for the turn on a stream.
-func (s *Streams) lock(ctx context.Context, name string) (*stream, error) {
-	s.mu.Lock()
-	st := s.streams[name]
-	if st == nil {
-		if len(s.streams) >= maxStreams {
-			s.mu.Unlock()
-			return nil, errTooManyStreams
-		}
-		st = &stream{name: name, turn: make(chan struct{}, 1), have: slices.Clone(s.durable[name].have)}
-		s.streams[name] = st
+// begin waits for the turn on a stream, which lasts until end.
+func (s *Streams) begin(ctx context.Context, name string) (*stream, error) {
+	if err := s.turns.take(ctx, name); err != nil {
+		return nil, err
 	}
-	s.mu.Unlock()
-	select {
-	case st.turn <- struct{}{}:
-		return st, nil
-	case <-ctx.Done():
-		return nil, inputs.ErrClosed
-	}
-}
-
-// relearn forgets of a stream, whose turn the caller has, what is not durable: positions
-// that a full log has dropped.
-func (s *Streams) relearn(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.have = slices.Clone(s.durable[st.name].have)
+	return &stream{name: name, have: slices.Clone(s.durable[name].have)}, nil
 }
 
-func (st *stream) unlock() { <-st.turn }
+func (s *Streams) end(st *stream) { s.turns.end(st.name) }
 
 // fresh returns the events of b that the stream has not brought before, and how
 // many were left out.
@@ -278,8 +252,6 @@ func (st *stream) fresh(b *inputs.EventBatch) (events []byte, skipped int, err e
 func (st *stream) note(b *inputs.EventBatch, last syslog.ID) []byte {
 	return appendStream(nil, st.name, history{have: ranges{{b.First, b.Next}}, last: last})
 }
-
-func (st *stream) advance(b *inputs.EventBatch) { st.have = st.have.add(span{b.First, b.Next}) }
 
 // The entry of a stream in a note or checkpoint. Its name is not empty, by which
 // it is told from the other entries:
