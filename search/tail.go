@@ -39,6 +39,9 @@ type TailRequest struct {
 	// Last is how many events of the past come first, MaxLast at most. They are the
 	// newest by their time, in the order of time. Not with a cursor.
 	Last int
+	// Patience bounds how long a Local looks for them; 0 does not. Then those come that
+	// were found, and the item behind them is Incomplete.
+	Patience time.Duration
 }
 
 // TailItem is an event, or a sign of life without one.
@@ -51,6 +54,8 @@ type TailItem struct {
 	// Lost is how many messages could not be given out in front of this item: they
 	// were deleted before they were read, or are damaged.
 	Lost uint64 `json:"lost,omitempty"`
+	// Incomplete says that some of TailRequest.Last were not found in time.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // CursorError tells that a cursor is none of this log.
@@ -107,12 +112,14 @@ func (l *Local) Tail(ctx context.Context, r TailRequest, found func(TailItem) er
 		if position, err = l.parseCursor(r.Cursor); err != nil {
 			return err
 		}
-	} else if r.Last > 0 {
-		if err := t.past(ctx, r.Last, position); err != nil {
+	}
+	incomplete := false
+	if r.Last > 0 {
+		if incomplete, err = t.past(ctx, &r, position); err != nil {
 			return err
 		}
 	}
-	if err := found(TailItem{Cursor: l.cursor(position)}); err != nil {
+	if err := found(TailItem{Cursor: l.cursor(position), Incomplete: incomplete}); err != nil {
 		return err
 	}
 	follower := l.view.Follow(position)
@@ -155,39 +162,46 @@ const maxPast = 16 << 20
 
 // past gives out the newest events before a position, the oldest first: their documents
 // are kept until that is found. Where they are too large they are searched for once more,
-// from that one on.
-func (t *tailing) past(ctx context.Context, last int, before uint64) error {
-	back, err := newScan(t.log.viewLog(t.query), t.query, Request{Limit: last, Before: before})
+// from that one on. incomplete: there may be more than were found in time.
+func (t *tailing) past(ctx context.Context, r *TailRequest, before uint64) (incomplete bool, err error) {
+	back, err := newScan(t.log.viewLog(t.query), t.query, Request{Limit: r.Last, Before: before})
 	if err != nil {
-		return err
+		return false, err
+	}
+	looking := ctx
+	if r.Patience > 0 {
+		var cancel func()
+		looking, cancel = context.WithTimeout(ctx, r.Patience)
+		defer cancel()
 	}
 	var docs [][]byte // the newest first
 	octets := 0
-	if err := back.run(ctx, func(e *syslog.Event) error {
+	err = back.run(looking, func(e *syslog.Event) error {
 		if octets <= t.log.maxPast {
 			docs = append(docs, slices.Clone(t.document(e)))
 			octets += len(t.doc)
 		}
 		return nil
-	}); err != nil {
-		return err
+	})
+	if incomplete = err != nil && looking.Err() != nil && ctx.Err() == nil; err != nil && !incomplete {
+		return false, err
 	}
 	if octets <= t.log.maxPast {
 		for _, doc := range slices.Backward(docs) {
 			if err := t.found(TailItem{Cursor: t.log.cursor(before), Event: doc}); err != nil {
-				return err
+				return false, err
 			}
 		}
-		return nil
+		return incomplete, nil
 	}
 	docs = nil
 	oldest := back.given
 	forth, err := newScan(t.log.viewLog(t.query), t.query, Request{Order: OldestFirst, Before: before})
 	if err != nil {
-		return err
+		return false, err
 	}
 	forth.since = oldest.time
-	return forth.run(ctx, func(e *syslog.Event) error {
+	return incomplete, forth.run(ctx, func(e *syslog.Event) error {
 		if e.TimeNano() == oldest.time && ^forth.given.position < oldest.position {
 			return nil
 		}

@@ -38,6 +38,37 @@ func past(t *testing.T, l *Local, r TailRequest) (messages []string) {
 	return messages
 }
 
+func TestATailFollowsThoughThePastIsNotFoundInTime(t *testing.T) {
+	log, err := spool.Open(spool.Config{Dir: t.TempDir(), Sync: spool.SyncOS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	put := func(text string) {
+		e := event("web1", "app", "", "", "", text)
+		if _, err := log.Append(context.Background(), spool.Batch{Records: syslog.AppendRecord(nil, e), Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("before")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	incomplete, texts := false, ""
+	err = NewLocal(log.View()).Tail(ctx, TailRequest{Last: 10, Patience: 1}, func(item TailItem) error {
+		if item.Incomplete {
+			incomplete = true
+			put("after")
+		}
+		if texts += string(item.Event); strings.Contains(texts, "after") {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || !incomplete || strings.Contains(texts, "before") {
+		t.Errorf("Tail returned %v, said that the past is incomplete: %v, and gave %s", err, incomplete, texts)
+	}
+}
+
 // The times go to and fro, and many are the same.
 func TestATailStartsWithTheNewestOfThePastInTheOrderOfTime(t *testing.T) {
 	log, err := spool.Open(spool.Config{Dir: t.TempDir(), SegmentSize: 8 << 10, KeepDelivered: true, Sync: spool.SyncOS})

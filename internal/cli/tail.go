@@ -87,6 +87,9 @@ func (t *tailCommand) follow(ctx context.Context, query string, p *printer, errs
 			if item.Lost > 0 {
 				fmt.Fprintf(errs, "syslane: %d messages are left out: they were deleted before they were read, or are damaged\n", item.Lost)
 			}
+			if item.Incomplete {
+				fmt.Fprintf(errs, "syslane: not all of the past was looked through in time: of the newest %d that match, older ones are missing\n", t.last)
+			}
 			if item.Event != nil {
 				printing = p.print(item.Event)
 			} else {

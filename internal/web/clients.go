@@ -129,11 +129,28 @@ func (s *Server) allow(role Role, next http.Handler) http.Handler {
 				Message: fmt.Sprintf("more than %d requests a second; try again", clientRate)})
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), usageKey{}, use)))
+		asked := &request{usage: use}
+		defer asked.end()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, asked)))
 	})
 }
 
-type usageKey struct{}
+type requestKey struct{}
+
+// request is one that is served.
+type request struct {
+	*usage
+	ends []func()
+}
+
+// atEnd has f called when the request is answered.
+func (r *request) atEnd(f func()) { r.ends = append(r.ends, f) }
+
+func (r *request) end() {
+	for _, f := range r.ends {
+		f()
+	}
+}
 
 // usage is what one client uses now.
 type usage struct {
@@ -143,7 +160,7 @@ type usage struct {
 	last     time.Time // of the last request; guarded by usages
 }
 
-func usageOf(r *http.Request) *usage { return r.Context().Value(usageKey{}).(*usage) }
+func requestOf(r *http.Request) *request { return r.Context().Value(requestKey{}).(*request) }
 
 // usages are those of all clients.
 type usages struct {

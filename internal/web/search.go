@@ -77,7 +77,7 @@ func (s *Server) left(r *http.Request) bool {
 // takeSearch takes a place among the searches that may run at once; where there is none it
 // has answered so.
 func (s *Server) takeSearch(w http.ResponseWriter, r *http.Request) (release func(), ok bool) {
-	use := usageOf(r)
+	use := requestOf(r)
 	if release, ok = take(use.searches, s.searches); !ok {
 		s.metrics.refuse("busy")
 		w.Header().Set("Retry-After", "1")
@@ -95,7 +95,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, request search.Requ
 	if !ok {
 		return stats, 0, nil
 	}
-	context.AfterFunc(r.Context(), release) // once the answer is written, which may be made in memory
+	requestOf(r).atEnd(release) // once the answer is written, which may be made in memory
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	patience := time.AfterFunc(s.cfg.SearchTimeout, func() {

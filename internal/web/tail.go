@@ -1,12 +1,10 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/syslane/syslane/search"
 )
@@ -35,7 +33,7 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, err)
 		return
 	}
-	release, ok := take(usageOf(r).tails, s.tails)
+	release, ok := take(requestOf(r).tails, s.tails)
 	if !ok {
 		s.metrics.refuse("busy")
 		w.Header().Set("Retry-After", "5")
@@ -44,26 +42,17 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
 	follows := func() {} // is called when what there was is given out
 	if request.Last > 0 {
 		if release, ok = s.takeSearch(w, r); !ok {
 			return
 		}
-		release = sync.OnceFunc(release)
-		defer release()
-		patience := time.AfterFunc(s.cfg.SearchTimeout, func() {
-			cancel(fmt.Errorf("the newest %d were not found and taken within %s; narrow the query, or ask for fewer", request.Last, s.cfg.SearchTimeout))
-		})
-		defer patience.Stop()
-		follows = func() {
-			patience.Stop()
-			release()
-		}
+		follows = sync.OnceFunc(release)
+		defer follows()
+		request.Patience = s.cfg.SearchTimeout
 	}
 	out := newResults(w)
-	err = s.cfg.Searcher.(search.Tailer).Tail(ctx, request, func(item search.TailItem) error {
+	err = s.cfg.Searcher.(search.Tailer).Tail(r.Context(), request, func(item search.TailItem) error {
 		line, err := json.Marshal(item)
 		if err != nil {
 			return err
@@ -81,7 +70,7 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 	}
 	s.logFailure(err, search.Stats{})
 	if !out.started {
-		writeFailure(w, statusOf(ctx, err), search.NewFailure(err))
+		writeFailure(w, statusOf(r.Context(), err), search.NewFailure(err))
 		return
 	}
 	out.buf = search.NewFailure(err).AppendJSON(out.buf)
