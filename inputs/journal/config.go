@@ -20,7 +20,8 @@
 //	415  another Content-Type than application/vnd.fdo.journal, or a
 //	     Content-Encoding other than zstd and identity
 //	417  the body ends within an entry
-//	422  the body is not in the journal export format, or not in zstd
+//	422  the body is not in the journal export format, or not in zstd, or more than
+//	     a thousand octets of entries are made of one that came
 //	503  the log takes no messages, Syslane stops, or other uploads take all memory
 //	     that there is for decompressing
 //

@@ -127,16 +127,18 @@ func (e *entry) beginField(name []byte) {
 	}
 }
 
-// add adds octets to the value of the field that was begun last.
-func (e *entry) add(b []byte) {
+// add adds octets to the value of the field that was begun last, and returns how many of
+// them are not kept.
+func (e *entry) add(b []byte) (passed int64) {
 	if e.skip {
 		e.lost += uint64(len(b))
-		return
+		return int64(len(b))
 	}
 	e.fields[len(e.fields)-1].octets += uint64(len(b))
 	n := min(len(b), e.keep)
 	e.data = append(e.data, b[:n]...)
 	e.keep -= n
+	return int64(len(b) - n)
 }
 
 // endField ends the field that was begun last.

@@ -41,6 +41,11 @@ type reader struct {
 	at, end int
 	// before is how many octets of the stream came before buf[0].
 	before int64
+	// passed is how many octets of values were passed over that are not kept.
+	passed int64
+	// tooMuch, where it is set, tells whether more was read than so much passed over
+	// allows.
+	tooMuch func(passed int64) error
 	// err is how src ended.
 	err error
 }
@@ -135,11 +140,11 @@ func (r *reader) text(e *entry) error {
 	for {
 		i := bytes.IndexByte(r.buf[r.at:r.end], '\n')
 		if i >= 0 {
-			e.add(r.buf[r.at : r.at+i])
+			r.passed += e.add(r.buf[r.at : r.at+i])
 			r.at += i + 1
 			return nil
 		}
-		e.add(r.buf[r.at:r.end])
+		r.passed += e.add(r.buf[r.at:r.end])
 		r.at = r.end
 		if r.offset()-start > maxValueSize {
 			return errEntryTooLarge
@@ -168,7 +173,7 @@ func (r *reader) octets(e *entry) error {
 			return r.err
 		}
 		k := int(min(n, uint64(r.end-r.at)))
-		e.add(r.buf[r.at : r.at+k])
+		r.passed += e.add(r.buf[r.at : r.at+k])
 		r.at += k
 		n -= uint64(k)
 	}
@@ -216,6 +221,12 @@ func (r *reader) read() bool {
 		var n int
 		n, r.err = r.src.Read(r.buf[r.end:])
 		r.end += n
+		if r.tooMuch != nil {
+			if err := r.tooMuch(r.passed); err != nil {
+				r.err = err
+				return false
+			}
+		}
 		if n > 0 {
 			return true
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
@@ -200,7 +201,8 @@ func TestMuchThatIsDecompressedFromLittleIsRefused(t *testing.T) {
 	f(equal.String(), 202)
 	f(strings.Repeat("\n", freeOctets), 202)
 	f(strings.Repeat("\n", 2*freeOctets), 422)
-	f("MESSAGE="+strings.Repeat("x", 4*freeOctets)+"\n", 422)
+	zeros := make([]byte, 64<<20)
+	f("__CURSOR="+cursorOf(journalS, bootA, 5000, 1)+"\nCOREDUMP\n"+string(binary.LittleEndian.AppendUint64(nil, uint64(len(zeros))))+string(zeros)+"\nMESSAGE=x\n\n", 202)
 }
 
 func TestUploadsHoldLittleTogetherWhereNothingCanBeStored(t *testing.T) {
@@ -218,6 +220,7 @@ func TestUploadsHoldLittleTogetherWhereNothingCanBeStored(t *testing.T) {
 	last := int64(-1)
 	inputtest.Eventually(t, "the clients to stand still", func() bool {
 		before := last
+		time.Sleep(100 * time.Millisecond)
 		last = in.memory.queued.Load()
 		return last == before && last > 0
 	})

@@ -50,9 +50,12 @@ const (
 	maxKeptBuffer = 2 << 20
 	maxKeptEntry  = 64 << 10
 	// maxRatio is how many times as many octets as came an upload may be decompressed
-	// to, beyond freeOctets: entries differ at least in their cursors.
+	// to, beyond freeOctets: entries differ at least in their cursors. What is passed over
+	// of a value that is too long counts a passedOver-th: it costs little, and may be
+	// zeros, as in a dump.
 	maxRatio   = 1000
 	freeOctets = 1 << 20
+	passedOver = 16
 
 	// maxJournals is how many journals of a connection are remembered between
 	// entries. A client that has more loses nothing but part of what makes

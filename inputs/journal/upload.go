@@ -126,7 +126,7 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, c *conn) error {
 		return err
 	}
 	b := &body{src: r.Body, control: http.NewResponseController(w), idle: s.in.cfg.IdleTimeout, reading: s.reading}
-	var src io.Reader = b
+	entries := newReader(b)
 	if compressed {
 		inflation := &inflation{memory: &s.in.memory}
 		defer inflation.end()
@@ -136,19 +136,19 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, c *conn) error {
 			return err
 		}
 		defer decoder.Close()
-		src = &inflater{decoder: decoder, src: compressed}
+		inflated := &inflater{decoder: decoder, src: compressed}
+		entries.src, entries.tooMuch = inflated, inflated.tooMuch
 	}
 	q := newQueue(s.submitting, s.sink, &s.in.memory, s.in.cfg.Name, inputs.Origin{Source: c.Source, Identity: c.Identity})
-	readErr := s.entries(src, c, q)
+	readErr := s.entries(entries, c, q)
 	if err := q.finish(); err != nil {
 		return fmt.Errorf("%w: %w", errSubmit, err)
 	}
 	return readErr
 }
 
-// entries reads all entries of src into q.
-func (s *server) entries(src io.Reader, c *conn, q *queue) error {
-	r := newReader(src)
+// entries reads all entries of r into q.
+func (s *server) entries(r *reader, c *conn, q *queue) error {
 	e := newEntry(&s.in.cfg)
 	for {
 		if err := r.next(e); err == io.EOF {
@@ -227,6 +227,14 @@ var errCompression = errors.New("the upload is no whole zstd stream, or needs to
 // the sender nothing.
 var errRatio = fmt.Errorf("more than %d octets are made of one", maxRatio)
 
+// tooMuch returns an error where more was decompressed than the octets that came allow.
+func (f *inflater) tooMuch(passed int64) error {
+	if f.octets-passed+passed/passedOver > freeOctets+maxRatio*f.src.passed {
+		return fmt.Errorf("%w: %w", errCompression, errRatio)
+	}
+	return nil
+}
+
 // inflater decompresses src. It tells errors of the decoder from those of what it reads.
 type inflater struct {
 	decoder *zstd.Decoder
@@ -236,9 +244,7 @@ type inflater struct {
 
 func (f *inflater) Read(p []byte) (int, error) {
 	n, err := f.decoder.Read(p)
-	if f.octets += int64(n); f.octets > freeOctets+maxRatio*f.src.passed {
-		return 0, fmt.Errorf("%w: %w", errCompression, errRatio)
-	}
+	f.octets += int64(n)
 	var body *bodyError
 	if err == nil || err == io.EOF || errors.Is(err, errStopping) || errors.Is(err, errWindows) || errors.As(err, &body) {
 		return n, err

@@ -52,7 +52,7 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 	}()
 	patience := time.NewTicker(c.in.cfg.settleTime)
 	defer patience.Stop()
-	waiting, pause := slices.Clone(all), lookAgain
+	waiting, pause, looking := slices.Clone(all), lookAgain, s.turns(c.tail.Sender)
 	turns := 0 // how often patience ended in a row with none but those that wait themselves, or live
 	for {
 		waiting = slices.DeleteFunc(waiting, func(f *former) bool { return !s.mayBeReplaced(f, first) })
@@ -72,11 +72,14 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 			case <-waiting[0].ended:
 				waiting = waiting[1:]
 			case <-again:
-				turn = s.looking
+				turn = looking
 			case turn <- struct{}{}:
 				look = true
 			case <-patience.C:
 				turns++
+				for _, f := range waiting { // the last look may be of a while ago
+					f.seen.underWay = f.hasUnderWay(first)
+				}
 				if slices.ContainsFunc(waiting, func(f *former) bool { return s.isEnding(f) || f.waitsForLog() }) {
 					turns = 0
 				}
@@ -101,7 +104,7 @@ func (s *sessions) settle(c *conn, first uint64, all []*former) bool {
 				f.seen = seen
 			}
 		}
-		time.AfterFunc(time.Since(began), func() { <-s.looking })
+		time.AfterFunc(time.Since(began), func() { <-looking })
 	}
 }
 

@@ -140,6 +140,7 @@ func (c *conn) batch(f relp.Frame) error {
 		return c.refuse(f.Txnr, "batch was not negotiated")
 	}
 	w := c.in.memory.work()
+	c.queue.more.Signal() // what came before may be all that others wait for
 	c.queue.mu.Unlock()
 	err := c.inflate(f.Data, w)
 	c.queue.mu.Lock()

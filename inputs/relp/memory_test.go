@@ -79,6 +79,9 @@ func TestConnectionsHoldLittleTogetherWhereNothingCanBeStored(t *testing.T) {
 	if queued > mostQueued || buffers > mostBuffers {
 		t.Errorf("%d octets of messages are held and %d of buffers, want at most %d and %d", queued, buffers, mostQueued, mostBuffers)
 	}
+	for _, p := range all {
+		p.SetDeadline(time.Now().Add(time.Minute))
+	}
 	close(store.gate)
 	for _, p := range all {
 		p.expect(answers.String())
@@ -112,6 +115,10 @@ func TestBatchesOfManyLinksTakeLittleMemoryTogetherWhereNothingCanBeStored(t *te
 	e.Raw, e.Format, e.Timestamp = make([]byte, size), syslog.RFC3164, syslog.NoTimestamp
 	record := syslog.AppendRecord(nil, &e)
 	sink := &gatedEvents{open: make(chan struct{})}
+	var frames []string
+	for n := range uint64(batches) {
+		frames = append(frames, batchFrame(t, uint32(2+n), wire.CodecZstd, wire.Batch{First: 7 + n, Next: 8 + n, Count: 1, Records: record}))
+	}
 	in := start(t, config{quiet: true}, sink)
 	var before, during runtime.MemStats
 	runtime.GC()
@@ -120,8 +127,8 @@ func TestBatchesOfManyLinksTakeLittleMemoryTogetherWhereNothingCanBeStored(t *te
 	for i := range links {
 		p := dial(t, in)
 		p.send(openWith(strings.Replace(linkOffers, "abc", fmt.Sprint("abc", i), 1)))
-		for n := range uint64(batches) {
-			p.send(batchFrame(t, uint32(2+n), wire.CodecZstd, wire.Batch{First: 7 + n, Next: 8 + n, Count: 1, Records: record}))
+		for _, frame := range frames {
+			p.send(frame)
 		}
 		all = append(all, p)
 	}
@@ -138,6 +145,7 @@ func TestBatchesOfManyLinksTakeLittleMemoryTogetherWhereNothingCanBeStored(t *te
 	}
 	close(sink.open)
 	for _, p := range all {
+		p.SetDeadline(time.Now().Add(time.Minute))
 		p.expect(answerWith("commands=syslog,batch\nsyslane_link=1\nsyslane_codecs=0,1,2,3,4"))
 		for n := range batches {
 			p.expect(fmt.Sprintf("%d rsp 6 200 OK\n", 2+n))

@@ -15,13 +15,14 @@ type sessions struct {
 	conns map[[16]byte][]*conn
 	// live are the tails of connections.
 	live map[inputs.TailID]bool
-	// looking holds one while a session looks again at what is left of former ones, and
-	// as long after: however many do, that takes half of a processor at most.
-	looking chan struct{}
+	// looking are, for each sender, what holds one while a session looks again at what is
+	// left of former ones, and as long after: however many do, that takes half of a
+	// processor at most.
+	looking map[[16]byte]chan struct{}
 }
 
 func newSessions() *sessions {
-	return &sessions{conns: make(map[[16]byte][]*conn), live: make(map[inputs.TailID]bool), looking: make(chan struct{}, 1)}
+	return &sessions{conns: make(map[[16]byte][]*conn), live: make(map[inputs.TailID]bool), looking: make(map[[16]byte]chan struct{})}
 }
 
 // enter adds a connection.
@@ -29,7 +30,17 @@ func (s *sessions) enter(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c.tail.Sender] = append(s.conns[c.tail.Sender], c)
+	if s.looking[c.tail.Sender] == nil {
+		s.looking[c.tail.Sender] = make(chan struct{}, 1)
+	}
 	s.live[c.tail] = true
+}
+
+// turns is what a session of a sender puts one into while it looks.
+func (s *sessions) turns(sender [16]byte) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.looking[sender]
 }
 
 // leave says that the connection brings nothing more.
@@ -49,6 +60,7 @@ func (s *sessions) gone(c *conn) {
 	s.conns[sender] = slices.DeleteFunc(s.conns[sender], func(o *conn) bool { return o == c })
 	if len(s.conns[sender]) == 0 {
 		delete(s.conns, sender)
+		delete(s.looking, sender)
 	}
 	close(c.ended)
 }

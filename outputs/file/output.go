@@ -225,6 +225,7 @@ func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.
 	}
 	for i, f := range touched {
 		err := o.open(f)
+		never := err != nil && o.neverCan(f, err)
 		if err == nil && o.due(f) {
 			if !settled {
 				// The batch before is finished: it must not be looked for in files
@@ -244,7 +245,7 @@ func (o *Output) prepare(b *outputs.Batch, touched []*file, rejected *[]outputs.
 			if i >= maxOpen {
 				f.close()
 			}
-		case o.neverCan(f, err):
+		case never:
 			for _, i := range f.indexes {
 				*rejected = append(*rejected, outputs.Rejection{Index: i, Reason: err.Error()})
 			}
