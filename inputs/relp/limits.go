@@ -31,6 +31,8 @@ const (
 	// maxInflated bounds the octets of batches of the link that are decompressed and not
 	// yet stored. A batch of any size finds room when others are stored.
 	maxInflated = 64 << 20
+	// countStep is how many octets a connection has count at once.
+	countStep = 8 << 10
 	// perMessage is what a message takes beside its octets.
 	perMessage = 64
 

@@ -51,6 +51,9 @@ type queue struct {
 	closed, failed bool
 
 	memory *memory
+	// uncounted are octets that are yet to be counted in memory.queued: all connections
+	// count there, and to do so for each message would cost.
+	uncounted int
 	// held is what is counted in memory.queued of messages that are not in a work.
 	held int
 }
@@ -111,7 +114,10 @@ func (q *queue) put(w *work) bool {
 // count counts n more octets of w. The caller holds mu.
 func (q *queue) count(w *work, n int) {
 	w.counted += n
-	q.memory.queued.Add(int64(n))
+	if q.uncounted += n; q.uncounted >= countStep || n < 0 {
+		q.memory.queued.Add(int64(q.uncounted))
+		q.uncounted = 0
+	}
 }
 
 // uncount ends that w counts.
