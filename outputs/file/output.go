@@ -82,6 +82,7 @@ func New(cfg Config) (*Output, error) {
 		o.log.Warn().Err(err).Str("file", note+".lock").
 			Msg("files cannot be locked: do not replay dead letters of this output while it runs and rotates")
 	}}
+	o.turns.announce()
 	o.stopped, o.stop = context.WithCancel(context.Background())
 	o.idle = time.AfterFunc(idleTime, o.rest)
 	return o, nil

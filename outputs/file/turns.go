@@ -36,6 +36,17 @@ type noTurn struct{}
 
 func (noTurn) Close() error { return nil }
 
+// announce makes the file, before anything is written: a second process that finds none
+// takes it that nobody else writes. Where that fails the first turn says why.
+func (t *turns) announce() {
+	if t.beside {
+		return
+	}
+	if f, err := t.open(); err == nil {
+		f.Close()
+	}
+}
+
 // begin waits for a turn, which ends when turn is closed.
 func (t *turns) begin(ctx context.Context) (turn io.Closer, err error) {
 	late := time.NewTimer(turnTime)
