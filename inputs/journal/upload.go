@@ -227,19 +227,19 @@ var errCompression = errors.New("the upload is no whole zstd stream, or needs to
 // the sender nothing.
 var errRatio = fmt.Errorf("more than %d octets are made of one", maxRatio)
 
+// inflater decompresses src. It tells errors of the decoder from those of what it reads.
+type inflater struct {
+	decoder *zstd.Decoder
+	src     *frames
+	octets  int64 // that were decompressed
+}
+
 // tooMuch returns an error where more was decompressed than the octets that came allow.
 func (f *inflater) tooMuch(passed int64) error {
 	if f.octets-passed+passed/passedOver > freeOctets+maxRatio*f.src.passed {
 		return fmt.Errorf("%w: %w", errCompression, errRatio)
 	}
 	return nil
-}
-
-// inflater decompresses src. It tells errors of the decoder from those of what it reads.
-type inflater struct {
-	decoder *zstd.Decoder
-	src     *frames
-	octets  int64 // that were decompressed
 }
 
 func (f *inflater) Read(p []byte) (int, error) {

@@ -329,7 +329,7 @@ func (c *conn) endRun() error {
 	r.data, r.held = r.data[:0], r.held[:0]
 	c.queue.hold(0)
 	if r.isOver() {
-		c.endHolding()
+		c.resuming = nil
 	}
 	return err
 }

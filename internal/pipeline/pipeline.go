@@ -270,10 +270,10 @@ func (p *Pipeline) finish(ctx context.Context, batch spool.Batch, j *judge, coun
 }
 
 // store appends a batch, and what it adds to the counts of repeats. It returns how many of
-// its events are stored, how many are too large for any log, which their sender is not told,
-// for it would send them for ever, and to how many windows what it adds is noted. What rules and the
-// envelope have made too large for the log goes there in parts, the last of which has the
-// note: it must not say that more is stored than is. A crash between two of them has events
+// its events are stored, how many are too large for any log, which their sender is not
+// told, for it would send them for ever, and to how many windows what it adds is noted.
+// What rules and the envelope have made too large for the log goes there in parts, the
+// last of which has the note: it must not say that more is stored than is. A crash between two of them has events
 // stored of which the sender is not known to have brought them.
 func (p *Pipeline) store(ctx context.Context, batch spool.Batch, j *judge) (stored, tooLarge, noted int, err error) {
 	notes := []repeatNote{{}}

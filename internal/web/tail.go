@@ -44,10 +44,11 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	follows := func() {} // is called when what there was is given out
 	if request.Last > 0 {
-		if release, ok = s.takeSearch(w, r); !ok {
+		place, ok := s.takeSearch(w, r)
+		if !ok {
 			return
 		}
-		follows = sync.OnceFunc(release)
+		follows = sync.OnceFunc(place)
 		defer follows()
 		request.Patience = s.cfg.SearchTimeout
 	}

@@ -85,9 +85,9 @@ func (o *Output) open(f *file) error {
 	return nil
 }
 
-// neverCan tells whether f could not be opened for its name alone, which a message has chosen: it is
-// too long, or something else has it that is no file, or none of ours. To wait for that would
-// be to hold up all others.
+// neverCan tells whether f could not be opened for its name alone, which a message has
+// chosen: it is too long, or something else has it that is no file, or none of ours. To
+// wait for that would be to hold up all others.
 func (o *Output) neverCan(f *file, err error) bool {
 	switch {
 	case errors.Is(err, syscall.ENAMETOOLONG):
