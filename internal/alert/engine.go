@@ -182,7 +182,8 @@ func (w *watch) push(g *group) {
 const maxBack = time.Minute
 
 // clock tells the time. It does not go back, but where the clock of the machine was
-// wrong and has been set: then nothing that is remembered lies in the future.
+// wrong and has been set: then nothing that is remembered lies in the future. What was
+// counted there is forgotten, for nobody knows when it came.
 func (e *engine) clock(now time.Time) {
 	t := now.UnixNano()
 	if t >= e.now-int64(maxBack) {
@@ -192,9 +193,14 @@ func (e *engine) clock(now time.Time) {
 	e.now = t
 	for _, w := range e.watches {
 		w.from, w.next = min(w.from, t), 0
+		if w.rule.Condition != Absent {
+			w.from = t // the window may lack what is forgotten
+		}
+		current := w.stepAt(t)
 		for _, g := range w.groups {
 			g.last, g.since, g.told, g.lateUntil = min(g.last, t), min(g.since, t), min(g.told, t), min(g.lateUntil, t)
-			g.held = min(g.held, w.stepAt(t))
+			g.held = min(g.held, current)
+			e.cells -= g.trim(current)
 		}
 	}
 }

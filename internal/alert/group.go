@@ -86,6 +86,17 @@ func (g *group) forget(upTo uint32) int {
 	return i
 }
 
+// trim drops the cells behind a step. It returns how many.
+func (g *group) trim(behind uint32) int {
+	n := len(g.cells)
+	for n > 0 && g.cells[n-1].at > behind {
+		n--
+	}
+	dropped := len(g.cells) - n
+	g.cells = g.cells[:n]
+	return dropped
+}
+
 // within counts the messages behind a step.
 func (g *group) within(behind uint32) (n uint64) {
 	for i := len(g.cells) - 1; i >= 0 && g.cells[i].at > behind; i-- {

@@ -90,9 +90,12 @@ func (e *engine) save() map[string]savedAlert {
 	return all
 }
 
-// restore takes over what was saved. It returns the ends of the alerts that fire in it
-// and that nobody watches any more.
-func (e *engine) restore(all map[string]savedAlert) (changes []Change) {
+// restore takes over what was saved at a time, which lies in the future where the clock
+// was set back meanwhile. It returns the ends of the alerts that fire in it and that
+// nobody watches any more.
+func (e *engine) restore(all map[string]savedAlert, at int64) (changes []Change) {
+	now := e.now
+	e.now = max(now, at)
 	watched := make(map[string]bool)
 	for _, w := range e.watches {
 		a, ok := all[w.rule.Name]
@@ -105,13 +108,14 @@ func (e *engine) restore(all map[string]savedAlert) (changes []Change) {
 			e.restoreGroup(w, &a.Groups[i])
 		}
 	}
+	e.clock(time.Unix(0, now))
 	for name, a := range all {
 		if watched[name] {
 			continue
 		}
 		for i := range a.Groups {
 			if s := &a.Groups[i]; s.State == Firing {
-				changes = append(changes, ended(name, &a, s, e.now))
+				changes = append(changes, ended(name, &a, s, now))
 			}
 		}
 	}

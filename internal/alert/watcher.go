@@ -105,7 +105,7 @@ func New(cfg Config) (*Watcher, error) {
 	}
 	w.engine = newEngine(cfg.Rules, start)
 	if saved != nil {
-		changes := w.engine.restore(saved.Alerts)
+		changes := w.engine.restore(saved.Alerts, saved.Now)
 		if now.Sub(time.Unix(0, saved.Now)) > deafness {
 			w.engine.listenFrom(now)
 		}
@@ -204,11 +204,11 @@ func (w *Watcher) block(b *spool.Block) {
 	began := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if b.Next() >= w.head {
-		w.engine.clock(w.cfg.Now())
-	} else {
-		w.engine.clock(time.Unix(0, max(b.Appended, w.engine.now)))
+	now := w.cfg.Now()
+	if b.Next() < w.head { // written in the future where the clock was set back since
+		now = time.Unix(0, max(min(b.Appended, now.UnixNano()), w.engine.now))
 	}
+	w.engine.clock(now)
 	w.unreadable += uint64(w.sieve.Each(b.Records, func(query int, e *syslog.Event) { w.engine.observe(query, e) }))
 	w.evaluated += uint64(b.Count)
 	w.missed += b.Missing

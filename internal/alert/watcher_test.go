@@ -240,6 +240,48 @@ func TestAReloadDoesNotMakeSilenceBeginAnew(t *testing.T) {
 	b.expect(c, "firing a")
 }
 
+func TestAClockThatIsSetBackWhileNobodyWatchesLeavesNoAlertFalseOrDeaf(t *testing.T) {
+	c := &told{}
+	many, silent := rule(t, "", "count > 2", 5*minute, "host"), rule(t, "", "", 10*minute, "host")
+	silent.Name = "b"
+	b := newBench(t, c, many, silent)
+	b.clock.pass(48 * time.Hour)
+	b.start()
+	b.add("web1", 3)
+	b.expect(c, "firing a web1")
+	b.stop()
+	b.clock.pass(-47 * time.Hour)
+	b.start()
+	b.expect(c, "firing a web1", "resolved a web1")
+	b.add("web1", 1)
+	eventually(t, "evaluation", func() bool { b.w.mu.Lock(); defer b.w.mu.Unlock(); return b.w.position == b.log.Head() })
+	b.clock.pass(11 * minute)
+	b.expect(c, "firing a web1", "resolved a web1", "firing b web1")
+}
+
+func TestABlockThatWasWrittenWhileTheClockWasAheadDoesNotBringThatTimeBack(t *testing.T) {
+	b := newBench(t, &told{}, rule(t, "", "", 10*minute, "host"))
+	w, err := New(Config{Rules: b.rules, View: b.log.View(), State: filepath.Join(b.dir, "alerts.json"), Now: b.clock.now, Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.add("web1", 1) // the log has the clock of the machine, which is days ahead
+	b.add("web1", 1)
+	if err := w.evaluate(); err != nil {
+		t.Fatal(err)
+	}
+	follower := w.cfg.View.Follow(w.position)
+	defer follower.Close()
+	block, err := follower.Next(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.block(&block)
+	if at := time.Unix(0, w.engine.now); w.position >= w.head || !at.Equal(start) {
+		t.Errorf("at %d of %d it is %s, want %s", w.position, w.head, at, start)
+	}
+}
+
 func TestAHostThatFellSilentBeforeThereWasAnAlertIsTold(t *testing.T) {
 	c := &told{}
 	b := newBench(t, c, rule(t, "failed", "", 10*minute, "host"))
