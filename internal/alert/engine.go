@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,9 @@ const (
 	// maxGroups bounds the groups of one alert.
 	maxGroups = 10_000
 	// maxCells bounds the steps in which something was counted, over all alerts, at
-	// eight octets each. Beyond it what is late is not counted.
+	// eight octets each. Where there are more, those are forgotten that only late
+	// messages need. Until the next evaluation there may be twice as many; what is late
+	// is not counted beyond.
 	maxCells = 2 << 20
 	// maxSample bounds the text of a message that is told as an example, in octets.
 	maxSample = 256
@@ -45,6 +48,7 @@ type Change struct {
 type engine struct {
 	watches []*watch
 	cells   int
+	most    int // maxCells, but for tests
 	now     int64
 }
 
@@ -52,6 +56,7 @@ type engine struct {
 type watch struct {
 	rule   *Rule
 	groups map[string]*group
+	cells  int
 	// queue are the groups that must be evaluated: those with new messages, and
 	// those that are not inactive.
 	queue, spare []*group
@@ -73,12 +78,12 @@ type watch struct {
 
 // watchCounts are the counters of one alert.
 type watchCounts struct {
-	matched, late, overflow uint64
+	matched, late, forgotten, overflow uint64
 }
 
 // newEngine returns an engine whose time is now.
 func newEngine(rules []*Rule, now time.Time) *engine {
-	e := &engine{now: now.UnixNano()}
+	e := &engine{most: maxCells, now: now.UnixNano()}
 	for _, r := range rules {
 		step := stepOf(r.Window)
 		w := &watch{rule: r, groups: make(map[string]*group), from: e.now, step: int64(step)}
@@ -156,7 +161,7 @@ func (e *engine) observe(watch int, ev *syslog.Event) {
 		switch {
 		case w.rule.Condition.lower():
 			return
-		case step+w.keep <= current, e.cells >= maxCells:
+		case step+w.keep <= current, e.cells >= 2*e.most:
 			w.counts.late++
 			return
 		}
@@ -165,7 +170,7 @@ func (e *engine) observe(watch int, ev *syslog.Event) {
 		}
 		g.late, g.lateTo = min(g.late, step), max(g.lateTo, step)
 	}
-	e.cells += g.count(step)
+	e.remember(w, g.count(step))
 	w.push(g)
 }
 
@@ -200,7 +205,7 @@ func (e *engine) clock(now time.Time) {
 		for _, g := range w.groups {
 			g.last, g.since, g.told, g.lateUntil = min(g.last, t), min(g.since, t), min(g.told, t), min(g.lateUntil, t)
 			g.held = min(g.held, current)
-			e.cells -= g.trim(current)
+			e.remember(w, -g.trim(current))
 		}
 	}
 }
@@ -234,7 +239,32 @@ func (e *engine) advance() (changes []Change) {
 		clear(queue)
 		w.spare = queue[:0]
 	}
+	if e.cells > e.most {
+		e.thin()
+	}
 	return changes
+}
+
+// thin makes room: the alert that remembers the most, and then the next, forgets what
+// only late messages would need.
+func (e *engine) thin() {
+	for _, w := range slices.SortedFunc(slices.Values(e.watches), func(a, b *watch) int { return cmp.Compare(b.cells, a.cells) }) {
+		if e.cells <= e.most {
+			return
+		}
+		upTo := behind(w.stepAt(e.now), w.steps)
+		for _, g := range w.groups {
+			before := g.within(0)
+			e.remember(w, -g.forget(upTo))
+			w.counts.forgotten += before - g.within(0)
+		}
+	}
+}
+
+// remember takes note of how many more cells an alert has.
+func (e *engine) remember(w *watch, cells int) {
+	w.cells += cells
+	e.cells += cells
 }
 
 // evaluate looks at one group.
@@ -243,7 +273,7 @@ func (e *engine) evaluate(w *watch, g *group, changes []Change) []Change {
 	var holds bool
 	current := w.stepAt(e.now)
 	if current >= w.keep {
-		e.cells -= g.forget(current - w.keep)
+		e.remember(w, -g.forget(current-w.keep))
 	}
 	switch {
 	case r.Condition == Absent:
@@ -275,8 +305,10 @@ func (e *engine) evaluate(w *watch, g *group, changes []Change) []Change {
 		holds, note = false, "not seen for "+short(r.Seen)+": no longer watched"
 	}
 	changes = w.move(g, e.now, holds, note, changes)
-	if g.state == Inactive && len(r.By) > 0 && (note != "" || !r.Condition.lower() && len(g.cells) == 0) {
-		e.cells -= len(g.cells)
+	// What was told of is known for as long as late messages could tell it again.
+	idle := !r.Condition.lower() && len(g.cells) == 0 && g.held+w.keep <= current
+	if g.state == Inactive && len(r.By) > 0 && (note != "" || idle) {
+		e.remember(w, -len(g.cells))
 		delete(w.groups, g.key)
 	}
 	return changes

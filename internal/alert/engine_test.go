@@ -279,6 +279,90 @@ func TestGroupsAreBoundedAndWhatIsBeyondIsCounted(t *testing.T) {
 	}
 }
 
+// A noisy alert forgets what only late messages need, and late messages are counted all
+// the same: in full where the alert is another one.
+func TestWhatIsRememberedForLateMessagesIsBounded(t *testing.T) {
+	noisy, quiet := rule(t, "", "count > 100", minute, "host"), rule(t, "", "count > 10", minute, "host")
+	e := newEngine([]*Rule{noisy, quiet}, start)
+	e.most = 2000
+	var fired []string
+	see := func(watch int, host string, after time.Duration, n int) {
+		for range n {
+			e.observe(watch, event(host, "text", after))
+		}
+	}
+	advance := func(after time.Duration) {
+		t.Helper()
+		e.clock(start.Add(after))
+		for _, c := range e.advance() {
+			fired = append(fired, fmt.Sprintf("%s %s %s %d", after, c.State, c.Values[0], c.Value))
+		}
+		if e.cells > e.most {
+			t.Fatalf("after %s %d cells are remembered", after, e.cells)
+		}
+	}
+	see(1, "db1", 0, 6)
+	for second := range 1800 {
+		for host := range 20 {
+			see(0, fmt.Sprint("web", host), time.Duration(second)*time.Second, 1)
+		}
+		advance(time.Duration(second) * time.Second)
+	}
+	if len(fired) > 0 {
+		t.Fatal(fired)
+	}
+	see(0, "web1", 20*minute, 101)
+	see(1, "db1", 10*time.Second, 5)
+	advance(30 * minute)
+	if want := []string{"30m0s firing web1 101", "30m0s firing db1 11"}; !slices.Equal(fired, want) {
+		t.Errorf("%q, want %q", fired, want)
+	}
+	if a, b := e.watches[0].counts, e.watches[1].counts; a.forgotten < 20*1000 || a.late+b.late+b.forgotten > 0 {
+		t.Errorf("noisy: %+v, quiet: %+v", a, b)
+	}
+	room := 0
+	for _, w := range e.watches {
+		for _, g := range w.groups {
+			room += cap(g.cells)
+		}
+	}
+	if room > 3*e.most {
+		t.Errorf("there is room for %d cells", room)
+	}
+}
+
+func TestWhatAWindowNeedsIsNotForgottenHoweverMuchItIs(t *testing.T) {
+	s := newScript(t, rule(t, "", "count >= 60", minute, "host"))
+	s.e.most = 100
+	for second := range 60 {
+		s.expect(time.Duration(second)*time.Second, "")
+		for host := range 20 {
+			s.see(fmt.Sprint("web", host), time.Duration(second)*time.Second, 1)
+		}
+	}
+	s.see("web7", 59*time.Second, 1)
+	s.see("web7", -minute, 1)
+	s.expect(62*time.Second, "1m0s firing web7 60; 1m1s resolved web7 59")
+	if n := s.e.watches[0].counts.late; n != 1 {
+		t.Errorf("%d messages were too late, want the one for which there is no room", n)
+	}
+}
+
+func TestAWindowThatWasToldAndForgottenIsNotToldAgain(t *testing.T) {
+	s := newScript(t, rule(t, "", "count > 10", 5*minute, "host"))
+	s.see("web1", 0, 11)
+	s.expect(10*minute, "1s firing web1 11; 5m0s resolved web1 0")
+	s.e.most = 0
+	s.expect(20*minute, "")
+	s.e.most = maxCells
+	s.see("web1", 0, 11)
+	s.expect(21*minute, "")
+	s.at(3 * time.Hour)
+	if n := len(s.e.watches[0].groups); n != 0 || s.e.cells != 0 {
+		t.Errorf("%d groups and %d cells are remembered", n, s.e.cells)
+	}
+}
+
 // The engine counts by steps and incrementally; a naive one keeps every message.
 func TestCountsAreThoseOfANaiveCount(t *testing.T) {
 	for seed := range uint64(20) {

@@ -82,6 +82,9 @@ func (g *group) forget(upTo uint32) int {
 	}
 	if i > 0 {
 		g.cells = slices.Delete(g.cells, 0, i)
+		if cap(g.cells) > 4*(len(g.cells)+16) {
+			g.cells = append([]cell(nil), g.cells...) // the rest of the memory is given back
+		}
 	}
 	return i
 }

@@ -15,6 +15,7 @@ var (
 	saveErrorsDesc = prometheus.NewDesc("syslane_alert_state_errors_total", "Attempts to save the state of alerts that have failed.", nil, nil)
 	matchedDesc    = prometheus.NewDesc("syslane_alert_matched_messages_total", "Messages that the query of an alert has found.", []string{"alert"}, nil)
 	lateDesc       = prometheus.NewDesc("syslane_alert_late_messages_total", "Messages that came too late to be counted.", []string{"alert"}, nil)
+	forgottenDesc  = prometheus.NewDesc("syslane_alert_forgotten_messages_total", "Messages that were counted and are no longer counted with late ones: alerts would remember too much.", []string{"alert"}, nil)
 	overflowDesc   = prometheus.NewDesc("syslane_alert_group_overflow_messages_total", "Messages that were not counted because their alert has too many groups.", []string{"alert"}, nil)
 	groupsDesc     = prometheus.NewDesc("syslane_alert_groups", "Groups that an alert watches, by their state.", []string{"alert", "state"}, nil)
 	sentDesc       = prometheus.NewDesc("syslane_alert_notifications_total", "Notices that a channel was given, by what has become of them.", []string{"channel", "result"}, nil)
@@ -40,7 +41,7 @@ type collector struct{ w *Watcher }
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagDesc, evaluatedDesc, missedDesc, spentDesc, saveErrorsDesc, matchedDesc, lateDesc, overflowDesc, groupsDesc, sentDesc, pendingDesc, retriesDesc} {
+	for _, d := range []*prometheus.Desc{lagDesc, evaluatedDesc, missedDesc, spentDesc, saveErrorsDesc, matchedDesc, lateDesc, forgottenDesc, overflowDesc, groupsDesc, sentDesc, pendingDesc, retriesDesc} {
 		ch <- d
 	}
 }
@@ -69,6 +70,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		name := of.rule.Name
 		counter(matchedDesc, float64(of.counts.matched), name)
 		counter(lateDesc, float64(of.counts.late), name)
+		counter(forgottenDesc, float64(of.counts.forgotten), name)
 		counter(overflowDesc, float64(of.counts.overflow), name)
 		states := map[State]int{Inactive: 0, Pending: 0, Firing: 0}
 		for _, g := range of.groups {

@@ -137,7 +137,7 @@ func (e *engine) restoreGroup(w *watch, s *savedGroup) {
 	for i := 0; i+1 < len(s.Cells); i += 2 {
 		g.cells = append(g.cells, cell{s.Cells[i], s.Cells[i+1]})
 	}
-	e.cells += len(g.cells)
+	e.remember(w, len(g.cells))
 	w.push(g)
 }
 
