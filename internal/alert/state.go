@@ -15,7 +15,7 @@ import (
 	"github.com/syslane/syslane/internal/vfs"
 )
 
-// maxStateFile is the largest state that is read, in octets.
+// maxStateFile is the largest state that is read and written, in octets.
 const maxStateFile = 256 << 20
 
 // stateVersion is that of the file. One of another version is an error: the program
@@ -60,6 +60,20 @@ type savedGroup struct {
 	Sample    string   `json:"sample,omitempty"`
 	LateUntil int64    `json:"late_until,omitempty"`
 	Held      uint32   `json:"held,omitempty"`
+}
+
+// lean leaves out of a state what can be done without: what was counted where nothing
+// fires, and the samples of it. Lower bounds then begin anew.
+func (s *savedState) lean() {
+	for name, a := range s.Alerts {
+		a.From = s.Now
+		for i := range a.Groups {
+			if g := &a.Groups[i]; g.State == Inactive {
+				g.Cells, g.Sample = nil, ""
+			}
+		}
+		s.Alerts[name] = a
+	}
 }
 
 // queued is a notice that a channel has not taken yet.

@@ -66,7 +66,9 @@ type Watcher struct {
 	// nextSave is when the state is saved next where nothing happens.
 	nextSave time.Time
 
-	saving sync.Mutex // held while the file is written
+	saving sync.Mutex // held while the file is written; guards what follows
+	most   int        // maxStateFile, but for tests
+	large  bool       // what was written last lacks what did not fit
 }
 
 // New reads the state of alerts, and where there is none begins at the end of the log.
@@ -80,7 +82,7 @@ func New(cfg Config) (*Watcher, error) {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Second
 	}
-	w := &Watcher{cfg: cfg}
+	w := &Watcher{cfg: cfg, most: maxStateFile}
 	var queries []*search.Query
 	for _, r := range cfg.Rules {
 		queries = append(queries, r.Query)
@@ -118,7 +120,7 @@ func New(cfg Config) (*Watcher, error) {
 		}
 		w.queue(changes)
 	}
-	if err := w.save(); err != nil {
+	if err := w.save(); err != nil && !errors.Is(err, vfs.ErrTooLarge) { // that keeps nobody from starting
 		return nil, fmt.Errorf("save the state of alerts: %w", err)
 	}
 	return w, w.register(cfg.Registerer)
@@ -279,7 +281,7 @@ func (w *Watcher) save() error {
 		lost[i] = o.gone()
 	}
 	w.mu.Unlock()
-	text, err := json.Marshal(state)
+	text, err := w.encode(&state)
 	if err == nil {
 		err = vfs.WriteFileAtomic(w.cfg.FS, w.cfg.State, text, 0o640)
 	}
@@ -291,6 +293,25 @@ func (w *Watcher) save() error {
 		o.saved(lengths[i] - int(o.gone()-lost[i]))
 	}
 	return err
+}
+
+// encode returns the text of a state, which is no larger than what is read. It may lack
+// what can be done without; that is told. w.saving is held.
+func (w *Watcher) encode(state *savedState) ([]byte, error) {
+	text, err := json.Marshal(state)
+	large := len(text) > w.most
+	if large {
+		state.lean()
+		text, err = json.Marshal(state)
+	}
+	if err == nil && len(text) > w.most {
+		return nil, fmt.Errorf("%d octets are %w: at most %d are read; let alerts watch fewer groups, or tell the notices that wait", len(text), vfs.ErrTooLarge, w.most)
+	}
+	if large && !w.large {
+		w.cfg.Logger.Warn().Msg("the state of alerts is too large to be saved in full: after a restart they count anew what does not fire")
+	}
+	w.large = large
+	return text, err
 }
 
 // sleep waits, and returns false if ctx ended before.

@@ -431,6 +431,87 @@ func TestAStateThatIsDamagedIsSetAside(t *testing.T) {
 	}
 }
 
+func TestAStateIsNotWrittenLargerThanItIsRead(t *testing.T) {
+	many, few := rule(t, "", "count > 5", 5*minute, "host"), rule(t, "", "count < 2", 5*minute, "host")
+	few.Name = "b"
+	b := newBench(t, &told{}, many, few)
+	path := filepath.Join(b.dir, "alerts.json")
+	var logged strings.Builder
+	open := func() *Watcher {
+		w, err := New(Config{Rules: b.rules, Channels: b.to, View: b.log.View(), State: path, Now: b.clock.now, Logger: zerolog.New(&logged)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	size := func() int {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(text)
+	}
+	evaluate := func(w *Watcher) {
+		t.Helper()
+		if err := w.evaluate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := open()
+	b.clock.pass(time.Hour)
+	b.add("web0", 6)
+	for host := range 20 {
+		b.add(fmt.Sprint("db", host), 2)
+	}
+	follower := w.cfg.View.Follow(w.position)
+	defer follower.Close()
+	evaluate(w) // finds the end of the log
+	for w.position < w.head {
+		block, err := follower.Next(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.block(&block)
+	}
+	evaluate(w)
+	w.saveNow()
+	w.most = size() - 1
+	w.saveNow()
+	w.saveNow()
+	if n := size(); n > w.most || n < w.most/2 {
+		t.Errorf("%d octets were written, and %d are read", n, w.most)
+	}
+	if n := strings.Count(logged.String(), "too large"); n != 1 {
+		t.Errorf("that was told %d times: %s", n, &logged)
+	}
+	// What is left out makes nothing fire or end, and what fires ends in time.
+	w = open()
+	b.clock.pass(time.Second)
+	evaluate(w)
+	a := w.Status().Alerts
+	if a[0].Firing != 1 || a[1].Firing != 0 || a[1].Watched != 21 {
+		t.Errorf("%+v", a)
+	}
+	b.clock.pass(5*minute - 2*time.Second)
+	evaluate(w)
+	b.clock.pass(2 * time.Second)
+	evaluate(w)
+	if a = w.Status().Alerts; a[0].Firing != 0 || a[1].Firing != 21 {
+		t.Errorf("after a window: %+v", a)
+	}
+	// Where even that is too large, what was written last stays.
+	before := size()
+	w.most = before / 2
+	w.saveNow()
+	if n := size(); n != before || w.saveErrors != 1 || !strings.Contains(logged.String(), "too large: ") {
+		t.Errorf("%d octets after %d, %d errors: %s", n, before, w.saveErrors, &logged)
+	}
+	if _, err := readState(vfs.OS, path); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAStateOfANewerProgramIsAClearError(t *testing.T) {
 	b := newBench(t, &told{}, rule(t, "", "count > 2", minute))
 	path := filepath.Join(b.dir, "alerts.json")
