@@ -28,25 +28,34 @@ type Messages struct {
 	lines []byte
 	// ends are where each message ends in lines, behind its LF.
 	ends []int
+	// texts are those of the messages, and first is the number of the first; for Next.
+	texts []string
+	first int
 }
 
 // NewMessages makes count messages. Their texts are the lines of files, separated
 // by commas, in their order; with "" they are generated.
 func NewMessages(count int, files string) (*Messages, error) {
-	m := &Messages{What: "generated texts", ends: make([]int, 0, count)}
-	texts := generatedTexts()
+	m := &Messages{What: "generated texts", texts: generatedTexts()}
 	if files != "" {
 		m.What = "texts of " + files
 		var err error
-		if texts, err = readTexts(files); err != nil {
+		if m.texts, err = readTexts(files); err != nil {
 			return nil, err
 		}
 	}
-	for n := range count {
-		m.lines = append(appendMessage(m.lines, n, texts[n%len(texts)]), '\n')
-		m.ends = append(m.ends, len(m.lines))
+	return m.Next(count), nil
+}
+
+// Next makes the count messages that follow these: each has a number and a time of its
+// own.
+func (m *Messages) Next(count int) *Messages {
+	next := &Messages{What: m.What, ends: make([]int, 0, count), texts: m.texts, first: m.first + len(m.ends)}
+	for n := next.first; n < next.first+count; n++ {
+		next.lines = append(appendMessage(next.lines, n, m.texts[n%len(m.texts)]), '\n')
+		next.ends = append(next.ends, len(next.lines))
 	}
-	return m, nil
+	return next
 }
 
 // Sized makes count messages of so many octets each, or as few as a header has. Their

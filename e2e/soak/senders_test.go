@@ -27,7 +27,8 @@ const (
 	tick      = 10 * time.Millisecond
 )
 
-// senders send the same messages again and again, and count them.
+// senders send the same messages again and again, and count them; by RELP others each
+// time, as what comes twice by RELP is stored once.
 type senders struct {
 	messages       *load.Messages
 	tcp, udp, relp string
@@ -81,7 +82,13 @@ func (s *senders) start(t *testing.T, rate float64, collector *syslane.Node) (st
 	for range lasting {
 		begin("TCP", func() error { return s.lasting(ctx, rate*(1-byRELP)/lasting) })
 	}
-	begin("RELP", func() error { return each(ctx, time.Second, func() error { return s.session(int(rate * byRELP)) }) })
+	begin("RELP", func() error {
+		m := s.messages
+		return each(ctx, time.Second, func() error {
+			m = m.Next(int(rate * byRELP))
+			return s.session(m)
+		})
+	})
 	begin("UDP", func() error { return s.datagrams(ctx) })
 	begin("come and go", func() error {
 		reset := false
@@ -148,7 +155,7 @@ func (s *senders) lasting(ctx context.Context, rate float64) error {
 }
 
 // session sends messages in a RELP session of its own.
-func (s *senders) session(count int) error {
+func (s *senders) session(m *load.Messages) error {
 	const conns = 2
 	session, err := load.DialRELP(s.relp, conns, 1024)
 	if err != nil {
@@ -156,7 +163,6 @@ func (s *senders) session(count int) error {
 	}
 	defer session.Close()
 	s.connections.Add(conns)
-	m := s.messages.Of(count)
 	if err := session.Prepare(m)(); err != nil {
 		return err
 	}

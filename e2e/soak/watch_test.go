@@ -49,6 +49,9 @@ func (w *watch) look(t *testing.T, at time.Duration) {
 		if f.metric == "" {
 			value = diskUse(w.node.State)
 		}
+		if value <= 0 {
+			t.Errorf("%s has no figure for %s", w.node.Role, f.name)
+		}
 		row[i] = value / f.unit
 	}
 	w.at, w.seen = append(w.at, at), append(w.seen, row)
