@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -75,8 +76,30 @@ func StartWith(t testing.TB, role string, o Options, text string) *Node {
 		n.binary = Binary(t)
 	}
 	n.Reconfigure(t, text)
+	t.Cleanup(func() {
+		if err := n.panicked(); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+	})
 	n.Restart(t)
 	return n
+}
+
+// panics is how a line of a program's output begins, or what it holds, where Go code has
+// panicked, be it in a handler that the server has caught, or raced.
+var panics = regexp.MustCompile(`(?m)^(panic:|fatal error:|WARNING: DATA RACE|SIG[A-Z]+: ).*|.*panic serving.*`)
+
+// panicked returns what any run of the node has written of a panic. A test that kills
+// its nodes would not see that one had died of itself.
+func (n *Node) panicked() error {
+	text, err := os.ReadFile(n.log)
+	if err != nil {
+		return err
+	}
+	if at := panics.FindIndex(text); at != nil {
+		return fmt.Errorf("it panicked:\n%.4000s", text[at[0]:])
+	}
+	return nil
 }
 
 // Use makes the next Restart run another binary, as an upgrade does.
