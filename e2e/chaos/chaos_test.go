@@ -49,16 +49,15 @@ func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64N(1e6)
 	}
-	t.Logf("replay with: go test ./e2e/chaos -v -seed=%d -length=%v", *seed, *length)
+	t.Logf("replay with: go test ./e2e/chaos -count=1 -v -timeout 0 -run UnderFaults -seed=%d -length=%v -rate=%d -without=%q", *seed, *length, *rate, *without)
 	binary := buildWithClock(t, "")
-	first, upgrade := buildPrevious(t), binary
-	if first == "" {
-		first, upgrade = binary, ""
+	first, upgrade := binary, ""
+	if *without != "upgrade" {
+		if before := buildPrevious(t); before != "" {
+			first, upgrade = before, binary
+		}
 	}
 	c := startCluster(t, first)
-	for _, n := range c.nodes() {
-		n.reloads = upgrade == ""
-	}
 	seen := observe(t, c)
 	for _, a := range c.agents {
 		a.send(*rate)
@@ -67,7 +66,8 @@ func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
 	inflict(t, c, plan(*seed, *length, c, kinds(upgrade, *without)), began)
 	calmSince := time.Now()
 	t.Logf("%5.1f s: the last fault has ended", time.Since(began).Seconds())
-	time.Sleep(calm)
+	resume(t, c, calmSince)
+	time.Sleep(time.Until(calmSince.Add(calm)))
 	listen(t, c, seen, *rate)
 	for _, a := range c.agents {
 		if err := a.stopSending(); err != nil {
@@ -76,6 +76,11 @@ func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
 	}
 	settle(t, c)
 	t.Logf("%5.1f s: settled", time.Since(began).Seconds())
+	k := newChecker(t, c)
+	for _, n := range c.collectors {
+		k.collector(n)
+	}
+	seen.wait(t, k)
 	seen.end()
 	t.Log(seen)
 	if took := seen.recovered(calmSince); took > recovery {
@@ -85,10 +90,6 @@ func TestNothingAcknowledgedIsLostOrDoubledUnderFaults(t *testing.T) {
 	}
 	for _, n := range c.nodes() {
 		n.syslane().Balance(t)
-	}
-	k := newChecker(t, c)
-	for _, n := range c.collectors {
-		k.collector(n)
 	}
 	k.elastic(c.elastic)
 	k.verdict()
@@ -114,6 +115,11 @@ func inflict(t *testing.T, c *cluster, faults []fault, began time.Time) {
 			locks[p].Lock()
 			defer locks[p].Unlock()
 			started := time.Since(began)
+			if n := c.nodeAt(f.host); n != nil && f.kind.part == process {
+				if err := n.crashed(); err != nil {
+					t.Errorf("before %v: %v", f, err)
+				}
+			}
 			end, err := f.kind.begin(t, c, f.host, rand.New(rand.NewPCG(f.seed, 2)))
 			if err != nil {
 				t.Errorf("%v: %v", f, err)

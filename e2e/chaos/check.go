@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/syslane/syslane/e2e/numbered"
 )
@@ -25,6 +26,10 @@ type tally struct {
 
 // mostTextless is how many entries of a run may come without their text.
 const mostTextless = 3
+
+// mostWrong is how far a document's time may be from the message's own: some programs
+// leave out the fraction. Nodes' clocks jump by up to an hour.
+const mostWrong = 2 * time.Second
 
 // checker counts what arrived where.
 type checker struct {
@@ -72,6 +77,9 @@ func (k *checker) take(source []byte) (id string, number int64, of *tally) {
 		return "", 0, nil
 	case err != nil:
 		k.foreign = append(k.foreign, fmt.Sprintf("%v in %.500s", err, source))
+		return "", 0, nil
+	case !m.sent.IsZero() && d.Timestamp.Sub(m.sent).Abs() > mostWrong:
+		k.foreign = append(k.foreign, fmt.Sprintf("a message of %v that says it is of %v: %.200q", m.sent, d.Timestamp, d.Message))
 		return "", 0, nil
 	case of == nil || m.number < 0 || m.number >= of.agent.given.Load():
 		k.foreign = append(k.foreign, fmt.Sprintf("a message that nobody sent: %.200q", d.Message))

@@ -1,7 +1,9 @@
 package chaos
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +26,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 // A checker that finds nothing would make every run look good.
 func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 	document := func(m message, id string) []byte {
-		return fmt.Appendf(nil, `{"message":%q,"event":{"id":%q}}`, m.text(), id)
+		return fmt.Appendf(nil, `{"@timestamp":%q,"message":%q,"event":{"id":%q}}`, m.sent.Format(time.RFC3339Nano), m.text(), id)
 	}
 	f := func(name string, documents [][]byte, want string) {
 		t.Helper()
@@ -61,6 +63,9 @@ func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 	f("one twice", append(all[:3:3], all[1]), "twice in Elasticsearch 1 (1)")
 	f("two events of one", append(all[:3:3], document(message{"relp", 1, time.Now()}, "other")), "more than one event 1 (1)")
 	f("harmed", append(all[:3:3], []byte(strings.Replace(string(all[0]), "chaos relp 0", "chaos relp 1", 1))), "harmed")
+	ofAnHourAgo := document(message{"relp", 1, time.Now()}, "id1")
+	ofAnHourAgo = bytes.Replace(ofAnHourAgo, []byte(time.Now().Format("T15:")), []byte(time.Now().Add(-time.Hour).Format("T15:")), 1)
+	f("with the time of a clock that is wrong", [][]byte{all[0], ofAnHourAgo, all[2]}, "says it is of")
 	cut := func(agent, tags string) []byte {
 		text := message{agent, 1, time.Now()}.text()
 		return fmt.Appendf(nil, `{"message":%q,"tags":[%s],"event":{"id":"cut"}}`, text[:len(text)-5], tags)
@@ -70,11 +75,12 @@ func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 	f("cut though it was acknowledged", append(all[:3:3], cut("relp", `"unterminated"`)), "harmed")
 	textless := func(n int) (entries [][]byte) {
 		for i := range 5 {
-			text := ""
+			text, now := "", time.Now()
 			if i >= n {
-				text = message{"journal", int64(i), time.Now()}.text()
+				text = message{"journal", int64(i), now}.text()
 			}
-			e := fmt.Appendf(nil, `{"message":%q,"host":{"name":"journal"},"log":{"syslog":{"procid":"%d"}},"event":{"id":"j%d"}}`, text, i+1, i)
+			e := fmt.Appendf(nil, `{"@timestamp":%q,"message":%q,"host":{"name":"journal"},"log":{"syslog":{"procid":"%d"}},"event":{"id":"j%d"}}`,
+				now.Format(time.RFC3339Nano), text, i+1, i)
 			entries = append(entries, e)
 		}
 		return entries
@@ -106,6 +112,23 @@ func TestPlanIsThatOfItsSeed(t *testing.T) {
 	}
 	if show(1) == show(2) {
 		t.Error("two seeds, one plan")
+	}
+	for seed := range uint64(100) {
+		var upgraded []fault
+		faults := plan(seed, 5*time.Minute, c, kinds("new", ""))
+		for i, f := range faults {
+			if f.kind.name == "upgrade" {
+				upgraded = append(upgraded, f)
+			}
+			if slices.ContainsFunc(faults[:i], f.meets) {
+				t.Errorf("seed %d: %v meets another fault", seed, f)
+			}
+		}
+		for _, n := range c.nodes() {
+			if !slices.ContainsFunc(upgraded, func(f fault) bool { return f.host == n.host && f.at < 2*time.Minute }) || len(upgraded) != 4 {
+				t.Errorf("seed %d: not each node is upgraded once, and early: %v", seed, upgraded)
+			}
+		}
 	}
 	for _, k := range kinds("new", "") {
 		if !strings.Contains(show(3)+show(4)+show(5), k.name+" at") {

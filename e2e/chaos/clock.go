@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,25 @@ func (c *clock) set(d time.Duration) error {
 	// In place: the node has the file mapped.
 	_, err = f.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(int64(d/time.Second))), 0)
 	return err
+}
+
+// tells returns an error where the node's own clock is not wrong by d. What does not
+// answer, for some other fault, tells nothing.
+func (n *node) tells(d time.Duration) error {
+	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DialContext: n.dial, DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + n.syslane().HTTP + "/healthz")
+	if err != nil {
+		return nil
+	}
+	resp.Body.Close()
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return err
+	}
+	if wrong := time.Until(date); (wrong - d).Abs() > 10*time.Second {
+		return fmt.Errorf("the clock of %s is wrong by %v, and should be by %v", n.name, wrong, d)
+	}
+	return nil
 }
 
 // shiftedNow is what time.Now begins with, and what it is made to begin with.

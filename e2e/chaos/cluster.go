@@ -44,12 +44,10 @@ type node struct {
 	*host
 	program
 	disk *disk
-	// What follows is for Syslane's nodes only. config is what it was started with,
-	// reloads tells that its build can take another while it runs.
+	// What follows is for Syslane's nodes only. config is what it was started with.
 	clock     *clock
 	certified bool
 	config    string
-	reloads   bool
 }
 
 // program is what runs on a node.
@@ -65,6 +63,16 @@ type program interface {
 
 // syslane is the node's program where that is Syslane.
 func (n *node) syslane() *syslane.Node { return n.program.(*syslane.Node) }
+
+// crashed returns how the node's Syslane has ended though nothing ended it, nil while it
+// runs. Faults of its process must not be under way.
+func (n *node) crashed() error {
+	s, ok := n.program.(*syslane.Node)
+	if !ok || s.Exited() == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w\n%s", n.name, s.Exited(), s.Tail())
+}
 
 // elastic is Elasticsearch on its machine.
 type elastic struct {

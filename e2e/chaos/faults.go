@@ -1,6 +1,8 @@
 package chaos
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -28,7 +30,8 @@ type kind struct {
 	strikes func(c *cluster, h *host) bool
 	// most is how long it lasts at most, and mends how long mending may take then.
 	most, mends time.Duration
-	// weight is how often it is drawn beside others.
+	// weight is how often it is drawn beside others. Where it is 0 each machine that it
+	// strikes suffers it once, in the first quarter of the time.
 	weight int
 	// begin breaks something, and returns what mends it.
 	begin func(t testing.TB, c *cluster, h *host, random *rand.Rand) (end func() error, err error)
@@ -102,8 +105,8 @@ func kinds(binary, without string) []kind {
 		}},
 		{"clock jump", wallClock, onCertified, 20 * time.Second, time.Second, 2, func(_ testing.TB, c *cluster, h *host, random *rand.Rand) (func() error, error) {
 			by := time.Duration(random.IntN(7200)-3600) * time.Second
-			clock := c.nodeAt(h).clock
-			return func() error { return clock.set(0) }, clock.set(by)
+			n := c.nodeAt(h)
+			return func() error { return errors.Join(n.tells(by), n.clock.set(0)) }, n.clock.set(by)
 		}},
 		// A certificate is looked at when a connection opens, so the node is started again.
 		{"expired certificate", process, onCertified, 8 * time.Second, 3 * time.Second, 1, func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
@@ -120,9 +123,6 @@ func kinds(binary, without string) []kind {
 		// Another input comes and goes, and a configuration that is wrong is refused.
 		{"reload", process, onCertified, 4 * time.Second, time.Second, 3, func(t testing.TB, c *cluster, h *host, random *rand.Rand) (func() error, error) {
 			n := c.nodeAt(h)
-			if !n.reloads {
-				return none, nil
-			}
 			load := func(more string) {
 				n.syslane().Reconfigure(t, n.config+more)
 				n.syslane().HangUp()
@@ -143,11 +143,10 @@ func kinds(binary, without string) []kind {
 		}},
 	}
 	if binary != "" {
-		all = append(all, kind{"upgrade", process, onCertified, time.Second, 3 * time.Second, 3,
+		all = append(all, kind{"upgrade", process, onCertified, time.Second, 3 * time.Second, 0,
 			func(t testing.TB, c *cluster, h *host, _ *rand.Rand) (func() error, error) {
 				n := c.nodeAt(h)
 				n.syslane().Use(binary)
-				n.reloads = true
 				n.Shutdown(t)
 				return func() error { n.Restart(t); return nil }, nil
 			}})
@@ -176,39 +175,48 @@ type fault struct {
 
 func (f fault) String() string { return fmt.Sprintf("%s at %s", f.kind.name, f.host.name) }
 
+// mended is when the part that the fault strikes is as before, as far as is known.
+func (f fault) mended() time.Duration { return f.at + f.lasts + f.kind.mends }
+
+// meets reports whether both would strike one part of a machine at one time.
+func (f fault) meets(other fault) bool {
+	return f.host == other.host && f.kind.part == other.kind.part && f.at < other.mended() && other.at < f.mended()
+}
+
 // plan draws the faults of a run: the same for a seed and a cluster. All have ended
 // by length.
-func plan(seed uint64, length time.Duration, c *cluster, from []kind) []fault {
+func plan(seed uint64, length time.Duration, c *cluster, from []kind) (faults []fault) {
+	const first = 2 * time.Second
 	random := rand.New(rand.NewPCG(seed, 1))
+	draw := func(k kind, h *host, at time.Duration) fault {
+		return fault{at: at, lasts: time.Duration(random.Float64() * float64(k.most)), kind: k, host: h, seed: random.Uint64()}
+	}
 	var weighted []kind
 	for _, k := range from {
-		if !slices.ContainsFunc(c.hosts(), func(h *host) bool { return k.strikes(c, h) }) {
+		struck := slices.DeleteFunc(c.hosts(), func(h *host) bool { return !k.strikes(c, h) })
+		if len(struck) == 0 {
 			continue
 		}
 		for range k.weight {
 			weighted = append(weighted, k)
 		}
+		if k.weight == 0 {
+			for _, h := range struck {
+				faults = append(faults, draw(k, h, first+time.Duration(random.Float64()*float64(length/4))))
+			}
+		}
 	}
-	type place struct {
-		host *host
-		part part
-	}
-	busy := map[place]time.Duration{}
-	var faults []fault
 	// Pauses between faults are such that two or three are under way at most times.
-	for at := 2 * time.Second; ; at += time.Duration(random.ExpFloat64() * float64(1500*time.Millisecond)) {
+	for at := first; ; at += time.Duration(random.ExpFloat64() * float64(1500*time.Millisecond)) {
 		k := weighted[random.IntN(len(weighted))]
 		hosts := slices.DeleteFunc(c.hosts(), func(h *host) bool { return !k.strikes(c, h) })
-		f := fault{at: at, kind: k, host: hosts[random.IntN(len(hosts))], seed: random.Uint64()}
-		f.lasts = time.Duration(random.Float64() * float64(k.most))
+		f := draw(k, hosts[random.IntN(len(hosts))], at)
 		if at >= length {
+			slices.SortStableFunc(faults, func(a, b fault) int { return cmp.Compare(a.at, b.at) })
 			return faults
 		}
-		p := place{f.host, k.part}
-		if f.at+f.lasts > length || busy[p] > at {
-			continue
+		if f.at+f.lasts <= length && !slices.ContainsFunc(faults, f.meets) {
+			faults = append(faults, f)
 		}
-		busy[p] = at + f.lasts + k.mends
-		faults = append(faults, f)
 	}
 }

@@ -4,9 +4,46 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/syslane/syslane/e2e/await"
 )
+
+// resume fails the test for each collector that gives Elasticsearch nothing within
+// recovery, though all faults have ended and messages come in.
+func resume(t testing.TB, c *cluster, since time.Time) {
+	t.Helper()
+	delivered := func(n *node) (float64, error) {
+		m, err := n.syslane().Metrics()
+		return m.Sum("syslane_output_delivered_messages_total", "output", "elasticsearch"), err
+	}
+	var all sync.WaitGroup
+	for _, n := range c.collectors {
+		all.Go(func() {
+			first := -1.0
+			err := await.Nil(time.Until(since.Add(recovery)), func() error {
+				now, err := delivered(n)
+				switch {
+				case err != nil:
+					return err
+				case first < 0:
+					first = now
+				case now > first:
+					return nil
+				}
+				return fmt.Errorf("it has %.0f of it", now)
+			})
+			if err != nil {
+				t.Errorf("within %v of the last fault Elasticsearch gets nothing from %s: %v", recovery, n.name, err)
+				return
+			}
+			t.Logf("%s gave Elasticsearch messages %v after the last fault", n.name, time.Since(since).Round(100*time.Millisecond))
+		})
+	}
+	all.Wait()
+}
 
 // silent is how long an agent's newest message may take, in the calm after the faults,
 // before nothing of the agent is said to arrive at all.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/syslane/syslane/e2e/await"
 )
 
 // late is the age at which a message that arrives is late.
@@ -124,6 +126,26 @@ func (o *observer) heard(agent string) (number int64) {
 		number = max(number, n+1)
 	}
 	return number
+}
+
+// wait waits until the tails have shown each number that the collectors' logs hold, and
+// fails the test where they do not: what they leave out is late without being seen.
+func (o *observer) wait(t testing.TB, k *checker) {
+	t.Helper()
+	err := await.Nil(recovery, func() error {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for name, y := range k.tallies {
+			missing := y.numbers(func(n int64) bool { return len(y.events[n]) > 0 && !o.seen[name][n] })
+			if len(missing) > 0 {
+				return fmt.Errorf("of %s they lack %s", name, ranges(missing))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("the live tails have not shown what the logs hold: %v", err)
+	}
 }
 
 // recovered returns how long after since the last late message arrived.
