@@ -89,10 +89,16 @@ to = ["archive"]
 	const count = 40_000
 	set := numbered.New(count)
 	lines := set.Lines()
+	// What is for the archive waits, so that the kill is in the middle.
+	archive.Freeze()
 	syslane.Send(t, listen, lines)
 	pager.WaitFor(t, arrival, 1, "syslane_log_stored_messages_total")
 	relay.Balance(t)
+	if m, err := relay.Metrics(); err != nil || m.Sum("syslane_output_retained_messages", "output", "archive") == 0 {
+		t.Errorf("nothing waits for the archive: %v", err)
+	}
 	relay.Kill()
+	archive.Thaw()
 	relay.Reconfigure(t, second+first+rest)
 	relay.Restart(t)
 	relay.WaitUntilDrained(t, arrival)
