@@ -87,5 +87,8 @@ func printStatus(out io.Writer, s *node.Status) error {
 		}
 		fmt.Fprintf(w, "output %s\t%d delivered\t%d to deliver\t%d in the dead letter\t%d dropped\t%s\n", harmless(o.Name), o.Delivered, o.Retained, o.DeadLettered, o.Dropped+o.Damaged, harmless(state))
 	}
+	for _, u := range s.Unclaimed {
+		fmt.Fprintf(w, "output %s\tis not in the configuration\t%d kept for it\n", harmless(u.Name), u.Retained)
+	}
 	return w.Flush()
 }

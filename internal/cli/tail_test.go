@@ -191,9 +191,10 @@ func TestFormatsDoNoHarm(t *testing.T) {
 func TestStatsTellWhatANodeDoes(t *testing.T) {
 	began := time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
 	status := node.Status{Version: "v1", Role: "collector", Started: began, Time: began.Add(time.Hour),
-		Log:     node.LogStatus{Retained: 7, Octets: 4096, Segments: 1},
-		Inputs:  []node.InputStatus{{Name: "udp", Counts: map[string]uint64{"received_messages": 9, "stored_messages": 7, "dropped_messages": 2}}},
-		Outputs: []node.OutputStatus{{Name: "es\x1b", Delivered: 5, Retained: 2, Error: "refused"}}}
+		Log:       node.LogStatus{Retained: 7, Octets: 4096, Segments: 1},
+		Inputs:    []node.InputStatus{{Name: "udp", Counts: map[string]uint64{"received_messages": 9, "stored_messages": 7, "dropped_messages": 2}}},
+		Outputs:   []node.OutputStatus{{Name: "es\x1b", Delivered: 5, Retained: 2, Error: "refused"}},
+		Unclaimed: []node.UnclaimedStatus{{Name: "old\x1b", Retained: 3}}}
 	server, err := web.New(web.Config{Listen: "127.0.0.1:0", Status: func() any { return status }})
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +210,7 @@ func TestStatsTellWhatANodeDoes(t *testing.T) {
 	if err := cmd.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"collector v1", "up 1h0m0s", "7 messages", "9 received", "2 dropped", `es\x1b`, "5 delivered", "2 to deliver", "DOWN: refused"} {
+	for _, want := range []string{"collector v1", "up 1h0m0s", "7 messages", "9 received", "2 dropped", `es\x1b`, "5 delivered", "2 to deliver", "DOWN: refused", `old\x1b`, "not in the configuration", "3 kept for it"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}

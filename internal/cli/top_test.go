@@ -36,6 +36,9 @@ func TestTopShowsRatesAndWhetherAnOutputCatchesUp(t *testing.T) {
 	down := topOf(at.Add(2*time.Second), 21000, 4500, 9000)
 	down.Outputs[0].Up, down.Outputs[0].Error, down.Log.Failing = false, "connection refused", true
 	f(down, "DOWN: connection refused", "FAILING")
+	gone := topOf(at.Add(2*time.Second), 21000, 4500, 9000)
+	gone.Unclaimed = []node.UnclaimedStatus{{Name: "old", Retained: 4321}}
+	f(gone, "4,321", "is not in the configuration")
 	restarted := topOf(at.Add(2*time.Second), 3, 4500, 9000)
 	restarted.Started = at.Add(time.Second)
 	if got := strings.Join((&topLook{status: restarted}).lines(&before), "\n"); strings.Contains(got, "18,446") {
@@ -49,6 +52,7 @@ func TestTopIsHarmlessToATerminalWhateverNamesAre(t *testing.T) {
 	hostile := "a\x1b]0;evil\x07b\x1b[2Jc\nINPUT d\r\x00\u202eе\u0085\xff"
 	s := topOf(time.Now(), 1, 1, 1)
 	s.Role, s.Version, s.Inputs[0].Name, s.Outputs[0].Name, s.Outputs[0].Up, s.Outputs[0].Error = hostile, hostile, hostile, hostile, false, hostile
+	s.Unclaimed = []node.UnclaimedStatus{{Name: hostile, Retained: 1}}
 	l := &topLook{server: hostile, by: "host", status: s, noisy: []noisy{{hostile, 3}, {"", 1}}, noisyErr: errors.New(hostile)}
 	before := topOf(time.Now(), 1, 1, 1)
 	lines := l.lines(&before)

@@ -76,6 +76,9 @@ func (l *topLook) lines(before *node.Status) []string {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", harmless(o.Name), rate(o.Delivered, then.Delivered), count(o.Delivered), count(o.Retained),
 			count(o.DeadLettered), count(o.Dropped+o.Damaged), outlook(o, then, seconds))
 	}
+	for _, u := range s.Unclaimed {
+		fmt.Fprintf(w, "%s\t\t\t%s\t\t\tis not in the configuration\n", harmless(u.Name), count(u.Retained))
+	}
 	w.Flush()
 	if len(l.noisy) > 0 || l.noisyErr != nil {
 		fmt.Fprintf(&b, "\nNOISIEST by %s, last minute\n", l.by)

@@ -150,12 +150,13 @@ syslane_tls_certificate_expiry_timestamp_seconds{endpoint="http"} %d
 				{Name: "es", Error: "connection refused", Retained: 77},
 				{Name: "c", Up: true, DeadLettered: 6, Dropped: 8, Damaged: 2},
 			},
+			Unclaimed: []node.UnclaimedStatus{{Name: "old", Retained: 21}},
 		},
 	}
 	got := Text(Judge(f))
 	for _, want := range []string{
 		"unknown key", "disk of the log is full", "5 messages of the log are damaged", `"es" takes nothing, 77 messages wait: connection refused`, `"c" has refused 6`,
-		"lost 8 messages", "lost 2 messages", `"udp" has dropped 9`, "version v1, this program v2", "5m0s apart", "dropped 12 datagrams of socket udp",
+		"lost 8 messages", "lost 2 messages", `keeps 21 messages for the output "old"`, "spool drop-cursor", `"udp" has dropped 9`, "version v1, this program v2", "5m0s apart", "dropped 12 datagrams of socket udp",
 		"only 212992 octets", "3 connections were refused (input tcp, reason max_connections)", "4 TLS handshakes", "1 damaged parts", "New certificates of endpoint http",
 		"A target takes nothing (output c, target a.example.net:2514)", "2 notices of alerts wait (channel ops)", "31 messages were deleted before",
 		"metrics cannot be read: 403 Forbidden", "A relay runs here as well",

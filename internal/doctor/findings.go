@@ -78,6 +78,10 @@ func judgeStatus(s *node.Status, f *Facts, find func(string, string, ...any)) {
 	case s.Log.Full:
 		find("The log is full.", "Bring the outputs that are down back, or raise log.max_size; syslane spool plan reckons how large it must be.")
 	}
+	for _, u := range s.Unclaimed {
+		find("The log keeps %d messages for the output %q, which is not in the configuration, and all that comes, until it is full.",
+			"Name an output so again, or stop the service and run, as its user: syslane spool drop-cursor OUTPUT --dir STATE.", u.Retained, u.Name)
+	}
 	if s.Log.Damaged > 0 {
 		find("%d messages of the log are damaged on the disk.", "syslane spool verify shows where; the disk should be looked at. What is whole is delivered.", s.Log.Damaged)
 	}

@@ -16,7 +16,7 @@ type accounts struct {
 
 	stored, head, octets, maxSize, segments, failing *prometheus.Desc
 	diskFree, minFree                                *prometheus.Desc
-	damaged, torn, quarantined                       *prometheus.Desc
+	damaged, torn, quarantined, unclaimed            *prometheus.Desc
 	routed, delivered, deadLettered                  *prometheus.Desc
 	dropped, skipped, retained, retries, up          *prometheus.Desc
 }
@@ -41,6 +41,8 @@ func newAccounts(n *Node) *accounts {
 		damaged:     log("damaged_messages_total", "Messages that damage on the disk made unreadable, since the start of the process."),
 		torn:        log("torn_octets_total", "Octets of an unfinished write that were cut off the end of the log at the start."),
 		quarantined: log("quarantined_files", "Files with damaged parts of the log (.bad)."),
+		unclaimed: prometheus.NewDesc("syslane_log_unclaimed_messages",
+			"Messages that the log keeps for an output that is not in the configuration, until one of its name is, or \"syslane spool drop-cursor\".", []string{"output"}, nil),
 
 		routed:       output("routed_messages_total", "Messages in the log since the output exists; survives restarts: delivered + dead_lettered + dropped + skipped + retained."),
 		delivered:    output("delivered_messages_total", "Messages that the destination has taken; survives restarts."),
@@ -76,6 +78,9 @@ func (a *accounts) Collect(ch chan<- prometheus.Metric) {
 	counter(a.damaged, s.DamagedRecords)
 	counter(a.torn, s.TornOctets)
 	gauge(a.quarantined, float64(s.Quarantined))
+	for _, c := range a.node.unclaimed() {
+		gauge(a.unclaimed, float64(c.Lag), c.Name)
+	}
 	for _, o := range a.node.sendings() {
 		c := o.cursor.Status()
 		counter(a.routed, c.Routed(), o.name)

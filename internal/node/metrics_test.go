@@ -123,6 +123,7 @@ manage_template = false
 	if err != nil {
 		t.Fatal(err)
 	}
+	leaveCursor(t, filepath.Join(dir, "state"), "gone")
 	n, err := Open(Role{Name: "collector", KeepDelivered: true, Search: true}, plan)
 	if err != nil {
 		t.Fatal(err)

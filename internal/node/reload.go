@@ -71,6 +71,7 @@ func (n *Node) replace(r *run, report *Reload) error {
 	defer c.release()
 	n.apply(r, old, p, &d, c)
 	report.Hash, report.Applied, report.Restart, report.Failed = p.hash, d.said, d.restart, c.failed
+	n.warnOfUnclaimed()
 	return nil
 }
 

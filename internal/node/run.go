@@ -60,6 +60,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.record(nil) // before anyone is told that it runs
 	n.logger.Info().Str("version", n.plan.options.Version).Str("state", n.state).
 		Int("inputs", len(n.inputs)).Int("outputs", len(n.deliveries)).Str("http", n.webAddr()).Msg("ready")
+	n.warnOfUnclaimed()
 
 	r := &run{begun: make(chan struct{})}
 	r.parts, ctx = errgroup.WithContext(ctx)

@@ -18,6 +18,9 @@ type Status struct {
 	Log     LogStatus      `json:"log"`
 	Inputs  []InputStatus  `json:"inputs"`
 	Outputs []OutputStatus `json:"outputs"`
+	// Unclaimed are outputs that are not in the configuration, and for which the log
+	// keeps messages all the same.
+	Unclaimed []UnclaimedStatus `json:"unclaimed"`
 }
 
 // LogStatus is the state of the log.
@@ -59,6 +62,12 @@ type OutputStatus struct {
 	Retries      uint64 `json:"retries"`
 }
 
+// UnclaimedStatus is what the log keeps for an output that is gone.
+type UnclaimedStatus struct {
+	Name     string `json:"name"`
+	Retained uint64 `json:"retained_messages"`
+}
+
 // status returns how the node is now.
 func (n *Node) status() Status {
 	now := time.Now().UTC()
@@ -69,7 +78,7 @@ func (n *Node) status() Status {
 			Stored: l.Head - 1, Retained: l.Head - l.Tail, Octets: l.Bytes, Segments: l.Segments,
 			Full: l.Full, DiskLow: l.DiskLow, Failing: l.Failing, Damaged: l.DamagedRecords,
 		},
-		Inputs: []InputStatus{}, Outputs: []OutputStatus{},
+		Inputs: []InputStatus{}, Outputs: []OutputStatus{}, Unclaimed: []UnclaimedStatus{},
 	}
 	if segments, err := n.log.View().Segments(); err == nil && len(segments) > 0 {
 		if created := segments[len(segments)-1].Created; created > 0 {
@@ -95,6 +104,9 @@ func (n *Node) status() Status {
 			status.Up, status.Error = false, f.Err.Error()
 		}
 		s.Outputs = append(s.Outputs, status)
+	}
+	for _, c := range n.unclaimed() {
+		s.Unclaimed = append(s.Unclaimed, UnclaimedStatus{c.Name, c.Lag})
 	}
 	return s
 }

@@ -82,6 +82,9 @@ func (n *Node) statusLine() string {
 			line += " (failing)"
 		}
 	}
+	for _, c := range n.unclaimed() {
+		line += fmt.Sprintf("; %d kept for output %s, which is not in the configuration", c.Lag, c.Name)
+	}
 	return line
 }
 

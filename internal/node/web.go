@@ -62,11 +62,11 @@ func (n *Node) probeLog() error {
 	case n.halted.Load():
 		return errors.New("the log stands still with messages waiting: the disk hangs, or the program does")
 	case s.DiskLow:
-		return errors.New("the disk of the log is full: inputs are held back until more than log.min_free is free")
+		return errors.New("the disk of the log is full: inputs are held back until more than log.min_free is free" + n.heldFor())
 	case s.Failing:
 		return errors.New("the log cannot be written: inputs are held back; see the journal for the disk's error")
 	case s.Full:
-		return errors.New("the log is full: inputs are held back until outputs take messages, or log.max_size is raised")
+		return errors.New("the log is full: inputs are held back until outputs take messages, or log.max_size is raised" + n.heldFor())
 	}
 	return nil
 }

@@ -38,6 +38,9 @@ export function attention(status, rates, alerts) {
     if (o.dropped_messages > 0) warn(`Output ${name} dropped ${counted(o.dropped_messages, "message")}.`, "They are not delivered there.", "");
     if (o.damaged_messages > 0) bad(`${counted(o.damaged_messages, "message")} for output ${name} could not be read from the log.`, "They are not delivered there.", "syslane spool verify");
   }
+  for (const u of status.unclaimed ?? []) {
+    (log.full ? bad : warn)(`The log keeps ${counted(u.retained_messages, "message")} for output ${plain(u.name)}, which is not in the configuration.`, "It keeps all that comes as well, until it is full.", "Name an output so again, or stop the service and run, as its user: syslane spool drop-cursor OUTPUT --dir STATE");
+  }
   if (log.damaged_messages > 0) warn(`${counted(log.damaged_messages, "message")} of the log are damaged.`, "All others are whole; the disk may be failing.", "syslane spool verify");
   for (const i of status.inputs) {
     for (const loss of lossesOf(i)) {
