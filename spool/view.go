@@ -39,6 +39,19 @@ func OpenReadOnly(dir string) (*View, error) {
 	return v, nil
 }
 
+// IsLog reports whether a folder holds a log: its identity, or a segment. Open makes a
+// log of any other folder.
+func IsLog(dir string) (bool, error) {
+	names, err := vfs.OS.List(dir)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		_, segment := parseSegmentName(name)
+		return segment || name == idName
+	}), nil
+}
+
 func openView(fsys vfs.FS, dir string) (*View, error) {
 	v := &View{fsys: fsys, dir: dir}
 	text, err := vfs.ReadFile(fsys, filepath.Join(dir, idName), 1<<10)

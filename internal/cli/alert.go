@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -216,13 +217,13 @@ func (a *alertTest) view(plan *node.Plan) (*spool.View, error) {
 	if dir == "" {
 		dir = plan.Config.State
 	}
-	for _, state := range usualStatesOf(collector.Name) {
-		if dir == "" && isFolder(node.LogDir(state)) {
-			dir = state
-		}
-	}
 	if dir == "" {
-		return nil, fmt.Errorf("no log in %s: name its folder with --dir", strings.Join(usualStatesOf(collector.Name), ", "))
+		states := usualStatesOf(collector.Name)
+		found, unseen := usualFolders(states, node.LogDir)
+		if len(found) == 0 {
+			return nil, cmp.Or(unseen, fmt.Errorf("no log in %s: name its folder with --dir", strings.Join(states, ", ")))
+		}
+		dir = found[0]
 	}
 	folder, err := findLog(dir)
 	if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syslane/syslane/collector"
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/deadletter"
 	"github.com/syslane/syslane/internal/node"
@@ -39,21 +41,20 @@ func stateFlag(cmd *cobra.Command, dir *string) {
 }
 
 // deadLetterFolders returns where the dead letters of a state folder are, or where none
-// is named those of the usual ones.
+// is named those of the usual ones. An error beside such tells of others.
 func deadLetterFolders(state string) ([]string, error) {
-	if state != "" {
-		if !isFolder(state) {
-			return nil, fmt.Errorf("%s is no folder: name the state folder of a relay or collector", state)
-		}
-		return []string{node.DeadLetterDir(state)}, nil
+	if state == "" {
+		return usualFolders(usualStates(), node.DeadLetterDir)
 	}
-	var folders []string
-	for _, state := range usualStates() {
-		if folder := node.DeadLetterDir(state); isFolder(folder) {
-			folders = append(folders, folder)
+	folder := node.DeadLetterDir(state)
+	for _, part := range []string{folder, node.LogDir(state)} {
+		if there, err := isFolder(part); err != nil {
+			return nil, err
+		} else if there {
+			return []string{folder}, nil
 		}
 	}
-	return folders, nil
+	return nil, fmt.Errorf("%s is not the state folder of a relay or collector: it holds no log; name one, as %s", state, packagedState(collector.Name))
 }
 
 // deadLetters is what list shows of an output; its keys are those of --json.
@@ -76,15 +77,12 @@ func newDeadLetterListCommand() *cobra.Command {
 		Short: "Say for each output how many messages it has refused, since when and why",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			folders, err := deadLetterFolders(dir)
-			if err != nil {
-				return err
-			}
+			folders, unseen := deadLetterFolders(dir)
 			var found []deadLetters
 			for _, folder := range folders {
 				names, err := deadletter.Outputs(vfs.OS, folder)
 				if err != nil {
-					return err
+					return needsRights(err)
 				}
 				for _, name := range names {
 					d := deadLetters{Dir: folder, Output: name}
@@ -95,14 +93,17 @@ func newDeadLetterListCommand() *cobra.Command {
 						d.Newest, d.Reason = e.Time, e.Reason
 						return nil
 					}); err != nil {
-						return err
+						return needsRights(err)
 					}
 					if d.Messages+d.Damaged > 0 {
 						found = append(found, d)
 					}
 				}
 			}
-			return printDeadLetters(cmd.OutOrStdout(), found, asJSON)
+			if unseen != nil && len(found) == 0 {
+				return unseen // that there are none is not known
+			}
+			return cmp.Or(printDeadLetters(cmd.OutOrStdout(), found, asJSON), unseen)
 		},
 	}
 	stateFlag(cmd, &dir)
@@ -174,7 +175,7 @@ func newDeadLetterShowCommand() *cobra.Command {
 			if errors.Is(err, errEnough) {
 				return nil
 			}
-			return err
+			return needsRights(err)
 		},
 	}
 	stateFlag(cmd, &dir)
@@ -202,20 +203,17 @@ func printEntry(w io.Writer, e *deadletter.Entry, asJSON bool) error {
 
 // deadLetterOf returns the one folder that holds a dead letter of an output.
 func deadLetterOf(state, output string) (string, error) {
-	folders, err := deadLetterFolders(state)
-	if err != nil {
-		return "", err
-	}
+	folders, unseen := deadLetterFolders(state)
 	for _, folder := range folders {
 		names, err := deadletter.Outputs(vfs.OS, folder)
 		if err != nil {
-			return "", err
+			return "", needsRights(err)
 		}
 		if slices.Contains(names, output) {
 			return folder, nil
 		}
 	}
-	return "", fmt.Errorf("output %q has no dead letter; \"syslane deadletter list\" says which have; the state folder is named with --dir PATH", output)
+	return "", cmp.Or(unseen, fmt.Errorf("output %q has no dead letter; \"syslane deadletter list\" says which have; the state folder is named with --dir PATH", output))
 }
 
 type replayCommand struct {

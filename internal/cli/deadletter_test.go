@@ -58,8 +58,12 @@ func TestDeadLettersAreListedAndShown(t *testing.T) {
 	if _, err := syslane(t, "deadletter", "show", "other", "--dir", state); err == nil || !strings.Contains(err.Error(), "deadletter list") {
 		t.Errorf("show of an output that is not there returned %v", err)
 	}
-	if got, err := syslane(t, "deadletter", "list", "--dir", t.TempDir()); err != nil || !strings.Contains(got, "no messages") {
+	if got, err := syslane(t, "deadletter", "list", "--dir", newStoppedLog(t, 1)); err != nil || !strings.Contains(got, "no messages") {
 		t.Errorf("list of nothing printed %q, %v", got, err)
+	}
+	none := t.TempDir()
+	if got, err := syslane(t, "deadletter", "list", "--dir", none); err == nil || got != "" || !strings.Contains(err.Error(), none+" is not the state folder") {
+		t.Errorf("list in a folder of something else printed %q, %v", got, err)
 	}
 }
 

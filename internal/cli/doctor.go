@@ -85,7 +85,7 @@ func (d *doctorOptions) run(ctx context.Context, out io.Writer) error {
 	status, metrics := d.ask(ctx, facts)
 	facts.Processes = doctor.Processes(d.program)
 	facts.Others = others(facts.Status)
-	folders := d.folders(plan)
+	folders, unseen := d.folders(plan)
 	if len(folders) > 0 {
 		facts.DiskFree, _ = vfs.OS.DiskFree(folders[0])
 	}
@@ -100,7 +100,7 @@ func (d *doctorOptions) run(ctx context.Context, out io.Writer) error {
 	report.Add("status.json", status)
 	report.Add("metrics.txt", metrics)
 	report.Add("log.txt", ownLog(ctx))
-	report.Add("spool.txt", spoolTexts(folders))
+	report.Add("spool.txt", spoolTexts(folders, unseen))
 	report.Add("disk.txt", output(ctx, "df", "-hT")+output(ctx, "df", "-i"))
 	report.Add("kernel.txt", doctor.Kernel())
 	var processes strings.Builder
@@ -264,20 +264,16 @@ func fetch(ctx context.Context, client *http.Client, url, token string) (string,
 	return string(text), err
 }
 
-// folders are the logs to be looked at.
-func (d *doctorOptions) folders(plan *node.Plan) []string {
+// folders are the logs to be looked at. An error beside them tells of others.
+func (d *doctorOptions) folders(plan *node.Plan) ([]string, error) {
 	dir := d.state
 	if dir == "" && plan != nil {
 		dir = plan.Config.State
 	}
-	list, err := logFolders(dir)
-	if err != nil {
-		return nil
-	}
-	return list
+	return logFolders(dir)
 }
 
-func spoolTexts(folders []string) string {
+func spoolTexts(folders []string, unseen error) string {
 	var b bytes.Buffer
 	for _, folder := range folders {
 		if err := showStatus(&b, folder, false); err != nil {
@@ -297,7 +293,9 @@ func spoolTexts(folders []string) string {
 		})
 		fmt.Fprintf(&b, "%d files, %d octets beneath %s\n", files, size, filepath.Dir(folder))
 	}
-	if len(folders) == 0 {
+	if errors.Is(unseen, fs.ErrPermission) {
+		fmt.Fprintln(&b, unseen)
+	} else if len(folders) == 0 {
 		b.WriteString("no log was found: name its folder with --state\n")
 	}
 	return b.String()

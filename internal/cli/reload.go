@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"syscall"
 	"time"
@@ -87,13 +90,19 @@ func runningState(file, state string) (string, error) {
 		}
 	}
 	var found []string
+	var unseen error // why one may run, and not be found
 	for _, folder := range usualStates() {
 		if _, err := node.FindRunning(folder); err == nil {
 			found = append(found, folder)
+		} else if errors.Is(err, fs.ErrPermission) {
+			unseen = cmp.Or(unseen, needsRights(err))
 		}
 	}
 	switch len(found) {
 	case 0:
+		if unseen != nil {
+			return "", unseen
+		}
 		return "", fmt.Errorf("no relay or collector runs in %s; name the folder of the one that is meant with --state DIR", strings.Join(usualStates(), ", "))
 	case 1:
 		return found[0], nil
@@ -105,7 +114,7 @@ func runningState(file, state string) (string, error) {
 func reload(state string, timeout time.Duration) (*node.Reload, error) {
 	p, err := node.FindRunning(state)
 	if err != nil {
-		return nil, err
+		return nil, needsRights(err)
 	}
 	asked := time.Now()
 	if err := syscall.Kill(p.PID, syscall.SIGHUP); err != nil {

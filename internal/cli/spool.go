@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -43,16 +45,13 @@ For each output: routed = delivered + dead-lettered + dropped + skipped + damage
 retained.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			folders, err := logFolders(dir)
-			if err != nil {
-				return err
-			}
+			folders, unseen := logFolders(dir)
 			for _, folder := range folders {
 				if err := showStatus(cmd.OutOrStdout(), folder, asJSON); err != nil {
 					return err
 				}
 			}
-			return nil
+			return unseen
 		},
 	}
 	usualLogFlag(cmd, &dir)
@@ -66,38 +65,63 @@ func usualLogFlag(cmd *cobra.Command, dir *string) {
 }
 
 // logFolders returns the log in dir, or where none is named those in the usual state
-// folders.
+// folders. An error beside such tells of others.
 func logFolders(dir string) ([]string, error) {
 	if dir != "" {
 		folder, err := findLog(dir)
-		return []string{folder}, err
-	}
-	var found []string
-	for _, state := range usualStates() {
-		if folder := node.LogDir(state); isFolder(folder) {
-			found = append(found, folder)
+		if err != nil {
+			return nil, err
 		}
+		return []string{folder}, nil
 	}
-	if len(found) == 0 {
+	found, err := usualFolders(usualStates(), node.LogDir)
+	if len(found) == 0 && err == nil {
 		return nil, fmt.Errorf("no log in %s: name its folder with --dir PATH", strings.Join(usualStates(), ", "))
 	}
-	return found, nil
+	return found, err
+}
+
+// usualFolders returns the folders that there are in state folders, and why one of the
+// others may not be looked at.
+func usualFolders(states []string, in func(state string) string) (found []string, unseen error) {
+	for _, state := range states {
+		there, err := isFolder(in(state))
+		if there {
+			found = append(found, in(state))
+		}
+		unseen = cmp.Or(unseen, err)
+	}
+	return found, unseen
 }
 
 // findLog returns the log folder that dir is or, as a state folder, holds.
 func findLog(dir string) (string, error) {
-	if inner := node.LogDir(dir); isFolder(inner) {
-		return inner, nil
+	inner := node.LogDir(dir)
+	if there, err := isFolder(inner); err != nil || there {
+		return inner, err
 	}
-	if !isFolder(dir) {
-		return "", fmt.Errorf("%s is no folder: name that of a log, or a state folder that holds one", dir)
+	if there, err := isFolder(dir); err != nil || !there {
+		return "", cmp.Or(err, fmt.Errorf("%s is no folder: name that of a log, or a state folder that holds one", dir))
 	}
 	return dir, nil
 }
 
-func isFolder(path string) bool {
+// isFolder reports whether a path is that of a folder. An error says that it may not be
+// looked at, which does not mean that nothing is there.
+func isFolder(path string) (bool, error) {
 	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil
+	}
+	return err == nil && info.IsDir(), needsRights(err)
+}
+
+// needsRights adds to an error what is to be done where rights are what is missing.
+func needsRights(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w; run this as the user of the service (sudo -u syslane)", err)
+	}
+	return err
 }
 
 func showStatus(w io.Writer, folder string, asJSON bool) error {
@@ -106,11 +130,11 @@ func showStatus(w io.Writer, folder string, asJSON bool) error {
 		return fmt.Errorf("%s holds no log: name its folder with --dir PATH", folder)
 	}
 	if err != nil {
-		return fmt.Errorf("open the log in %s: %w", folder, err)
+		return fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
 	}
 	s, err := view.Status()
 	if err != nil {
-		return fmt.Errorf("read the log in %s: %w", folder, err)
+		return fmt.Errorf("read the log in %s: %w", folder, needsRights(err))
 	}
 	if asJSON {
 		return json.NewEncoder(w).Encode(newLogStatus(folder, s))

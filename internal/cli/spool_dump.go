@@ -35,7 +35,7 @@ Damaged blocks are passed over; the exit status is then 1.`,
 			}
 			view, err := spool.OpenReadOnly(folder)
 			if err != nil {
-				return fmt.Errorf("open the log in %s: %w", folder, err)
+				return fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
 			}
 			out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 			err = dump(cmd.ErrOrStderr(), view, from, printEvent(out, raw))

@@ -141,3 +141,31 @@ func TestChangingCommandsRefuseALogInUse(t *testing.T) {
 		t.Errorf("verify beside a running node printed %q and returned %v", out, err)
 	}
 }
+
+// A folder of something else is named by mistake, as that of the state folders is.
+func TestChangingCommandsLeaveAFolderWithoutALogAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "another.tmp"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"repair"}, {"drop-cursor", "out"}, {"rewind", "out", "--since", "1h"}} {
+		out, err := syslane(t, append(append([]string{"spool"}, args...), "--dir", dir)...)
+		if err == nil || !strings.Contains(err.Error(), dir+" holds no log") {
+			t.Errorf("%q printed %q and returned %v", args, out, err)
+		}
+		if files, err := os.ReadDir(dir); err != nil || len(files) != 1 || files[0].Name() != "another.tmp" {
+			t.Errorf("after %q the folder has %v, %v", args, files, err)
+		}
+	}
+}
+
+// What only lost its identity is a log, and mended.
+func TestALogWithoutItsIdentityIsRepaired(t *testing.T) {
+	state := newStoppedLog(t, 5)
+	if err := os.Remove(filepath.Join(node.LogDir(state), "log.id")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := syslane(t, "spool", "repair", "--dir", state); err != nil || !strings.Contains(out, "5 messages in 1 segments") {
+		t.Errorf("repair printed %q and returned %v", out, err)
+	}
+}

@@ -28,10 +28,7 @@ Nothing is changed, so this works beside a running relay or collector, whose new
 block may then be left out. The exit status is 0 where all is whole, 1 otherwise.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			folders, err := logFolders(dir)
-			if err != nil {
-				return err
-			}
+			folders, unseen := logFolders(dir)
 			var failed error
 			for _, folder := range folders {
 				if len(folders) > 1 {
@@ -39,7 +36,7 @@ block may then be left out. The exit status is 0 where all is whole, 1 otherwise
 				}
 				failed = cmp.Or(failed, verify(cmd.OutOrStdout(), folder))
 			}
-			return failed
+			return cmp.Or(failed, unseen)
 		},
 	}
 	usualLogFlag(cmd, &dir)
@@ -68,7 +65,7 @@ func (f *findings) whole() bool { return f.missing == 0 && f.damagedBlocks == 0 
 func verify(w io.Writer, folder string) error {
 	view, err := spool.OpenReadOnly(folder)
 	if err != nil {
-		return fmt.Errorf("open the log in %s: %w", folder, err)
+		return fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
 	}
 	segments, err := view.Segments()
 	if err != nil {
@@ -164,12 +161,19 @@ func openStopped(dir string) (*spool.Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	there, err := spool.IsLog(folder)
+	if err != nil {
+		return nil, fmt.Errorf("look for the log in %s: %w", folder, needsRights(err))
+	}
+	if !there {
+		return nil, fmt.Errorf("%s holds no log: name its folder with --dir PATH", folder)
+	}
 	log, err := spool.Open(spool.Config{Dir: folder, KeepDelivered: true, Recompress: spool.RecompressNever})
 	if errors.Is(err, spool.ErrLocked) {
 		return nil, fmt.Errorf("open the log in %s: %w: stop its relay or collector first", folder, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the log in %s: %w", folder, err)
+		return nil, fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
 	}
 	return log, nil
 }
