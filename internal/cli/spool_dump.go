@@ -26,7 +26,8 @@ func newSpoolDumpCommand() *cobra.Command {
 their octets as received, each as its length, a space and the octets (RFC 6587
 octet counting), so that nothing is lost. Works beside a running node.
 
-Damaged blocks are passed over; the exit status is then 1.`,
+Damaged blocks are passed over, and so are positions that no block has any more: the
+error output says which, and the exit status is then 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			folder, err := findLog(dir)
@@ -76,16 +77,26 @@ func dump(warn io.Writer, view *spool.View, from uint64, found func(*syslog.Even
 	var names syslog.Interner
 	var e syslog.Event
 	damaged := 0
+	var g gaps
+	pass := func(first, next uint64) {
+		if missing, to := g.pass(first, next); max(missing, from) < to {
+			fmt.Fprintf(warn, "positions %d to %d are missing\n", max(missing, from), to-1)
+			damaged++
+		}
+	}
 	for _, s := range segments {
 		if s.Next <= from {
 			continue
 		}
+		pass(s.First, s.First)
 		if infos, err = view.Blocks(infos[:0], s); errors.Is(err, fs.ErrNotExist) {
-			continue // delivered and deleted meanwhile
+			pass(s.First, s.Next) // delivered and deleted meanwhile
+			continue
 		} else if err != nil {
 			return err
 		}
 		for _, info := range infos {
+			pass(info.First, info.First+uint64(info.Count))
 			if info.First+uint64(info.Count) <= from {
 				continue
 			}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,6 +124,75 @@ func TestVerifyFindsAFlippedBit(t *testing.T) {
 	if !errors.As(err, &status) || strings.Contains(out, "message b") || !strings.Contains(out, "message c") {
 		t.Errorf("dump printed\n%s and returned %v", out, err)
 	}
+}
+
+// What is passed over without a trace, a block whose header is damaged and a segment
+// that is gone, shows in the positions.
+func TestDumpTellsOfPositionsThatAreMissing(t *testing.T) {
+	f := func(state string, want string, args ...string) {
+		t.Helper()
+		out, err := syslane(t, append([]string{"spool", "dump", "--raw", "--dir", state}, args...)...)
+		var status exitStatus
+		if want == "" && err == nil && !strings.Contains(out, "missing") {
+			return
+		}
+		if want == "" || !errors.As(err, &status) || status != 1 || !strings.Contains(out, want) {
+			t.Errorf("dump %q printed\n%.500s\nand returned %v, want %q", args, out, err, want)
+		}
+	}
+	block := func(message string) (state string) {
+		t.Helper()
+		state = newStoppedLog(t, 5)
+		paths, err := filepath.Glob(filepath.Join(node.LogDir(state), "*.seg"))
+		if err != nil || len(paths) != 1 {
+			t.Fatalf("the segments are %q, %v", paths, err)
+		}
+		octets, err := os.ReadFile(paths[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := octets[:bytes.Index(octets, []byte(message))]
+		octets[bytes.LastIndex(before, []byte("\xf1SB\x1a"))] ^= 1
+		if err := os.WriteFile(paths[0], octets, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		return state
+	}
+	first := block("message a")
+	f(first, "positions 1 to 1 are missing")
+	f(first, "", "--from", "2")
+	if out, err := syslane(t, "spool", "verify", "--dir", first); err == nil || !strings.Contains(out, "positions 1 to 1 are missing") {
+		t.Errorf("verify printed\n%s and returned %v", out, err)
+	}
+	f(block("message c"), "positions 3 to 3 are missing")
+
+	state := t.TempDir()
+	log, err := spool.Open(spool.Config{Dir: node.LogDir(state), KeepDelivered: true, SegmentSize: 1, Codec: spool.CodecNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := syslog.Event{ID: syslog.MakeID(time.Now(), [4]byte{1}, 1)}
+	e.Raw, e.Timestamp = bytes.Repeat([]byte("x"), 1<<10), syslog.NoTimestamp
+	for log.Stats().Segments < 4 {
+		if _, err := log.Append(t.Context(), spool.Batch{Records: syslog.AppendRecord(nil, &e), Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	segments, err := log.View().Segments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f(state, "")
+	gone := segments[1] // the newest is the first
+	if err := os.Remove(filepath.Join(node.LogDir(state), fmt.Sprintf("%020d.seg", gone.First))); err != nil {
+		t.Fatal(err)
+	}
+	f(state, fmt.Sprintf("positions %d to %d are missing", gone.First, gone.Next-1))
+	f(state, fmt.Sprintf("positions %d to %d are missing", gone.First+1, gone.Next-1), "--from", fmt.Sprint(gone.First+1))
+	f(state, "", "--from", fmt.Sprint(gone.Next))
 }
 
 func TestChangingCommandsRefuseALogInUse(t *testing.T) {

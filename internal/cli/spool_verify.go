@@ -62,6 +62,20 @@ type findings struct {
 
 func (f *findings) whole() bool { return f.missing == 0 && f.damagedBlocks == 0 }
 
+// gaps finds the positions between the blocks of a log that none of them has.
+type gaps struct{ next uint64 }
+
+// pass goes on from first to next. What lies between the last next and first, from up to
+// to, is missing; nothing is where they are equal.
+func (g *gaps) pass(first, next uint64) (from, to uint64) {
+	from, to = first, first
+	if g.next != 0 && g.next < first {
+		from = g.next
+	}
+	g.next = max(g.next, next)
+	return from, to
+}
+
 func verify(w io.Writer, folder string) error {
 	view, err := spool.OpenReadOnly(folder)
 	if err != nil {
@@ -77,21 +91,25 @@ func verify(w io.Writer, folder string) error {
 	defer reader.Close()
 	var f findings
 	var blocks []spool.BlockInfo
-	var next uint64
+	var g gaps
+	pass := func(first, next uint64) {
+		if from, to := g.pass(first, next); from < to {
+			f.missing += to - from
+			fmt.Fprintf(w, "positions %d to %d are missing\n", from, to-1)
+		}
+	}
 	for _, s := range segments {
+		pass(s.First, s.First)
 		if blocks, err = view.Blocks(blocks[:0], s); errors.Is(err, fs.ErrNotExist) {
-			continue // delivered and deleted meanwhile
+			pass(s.First, s.Next) // delivered and deleted meanwhile
+			continue
 		} else if err != nil {
 			return err
 		}
 		f.segments++
 		f.octets += s.Size
 		for _, b := range blocks {
-			if next != 0 && b.First > next {
-				f.missing += b.First - next
-				fmt.Fprintf(w, "positions %d to %d are missing\n", next, b.First-1)
-			}
-			next = b.First + uint64(b.Count)
+			pass(b.First, b.First+uint64(b.Count))
 			if _, err := reader.Read(s, b); err != nil {
 				f.damagedBlocks++
 				f.missing += uint64(b.Count)
