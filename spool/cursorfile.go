@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/syslane/syslane/internal/vfs"
 )
@@ -112,17 +113,23 @@ func (l *Log) writeCursor(name string, s cursorState) error {
 }
 
 // readCursor reads a cursor of a folder, or the copy before where it is damaged.
-// damaged says that the file itself could not be used.
+// damaged says that the file itself could not be used. The error is ErrCorrupt or
+// fs.ErrNotExist where neither can be used; any other says nothing of what they hold.
 func readCursor(fsys vfs.FS, path string, id [16]byte) (s cursorState, damaged bool, err error) {
 	for _, p := range []string{path, path + prevSuffix} {
 		var b []byte
 		if b, err = vfs.ReadFile(fsys, p, 4<<10); err == nil {
 			err = s.decode(b, id)
 		}
-		if err == nil || errors.Is(err, ErrVersion) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, ErrCorrupt), errors.Is(err, vfs.ErrTooLarge):
+			damaged, err = true, ErrCorrupt
+		case errors.Is(err, syscall.EIO):
+			return s, damaged, fmt.Errorf("%w; look at the disk: with the file removed it goes on where the copy before stands, and delivers again what came since", err)
+		default:
 			return s, damaged, err
 		}
-		damaged = damaged || !errors.Is(err, fs.ErrNotExist)
 	}
 	return s, damaged, err
 }
@@ -143,7 +150,7 @@ func listCursors(fsys vfs.FS, dir string) ([]string, error) {
 }
 
 // loadCursors reads all cursors and returns the latest position one of them has
-// passed. One that cannot be read, nor the copy before, starts again at the tail:
+// passed. One that is damaged, and the copy before too, starts again at the tail:
 // it delivers again rather than lose.
 func (l *Log) loadCursors() (past uint64, err error) {
 	dir := filepath.Join(l.cfg.Dir, cursorsDir)
@@ -177,7 +184,7 @@ func (l *Log) loadCursor(name string) (*Cursor, error) {
 	path := l.cursorPath(name)
 	c := &Cursor{l: l, name: name}
 	s, damaged, err := readCursor(l.cfg.FS, path, l.id)
-	if errors.Is(err, ErrVersion) {
+	if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if damaged {

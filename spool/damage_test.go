@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -383,6 +385,60 @@ func TestTheLogOpensWhateverIsMissingOrZeroed(t *testing.T) {
 				row.check(t, r)
 			}
 		})
+	}
+}
+
+// A cursor that may not be read, as after a command of root, is whole: another place in
+// the log would be delivered again.
+func TestACursorThatCannotBeReadIsNotTakenForDamage(t *testing.T) {
+	const cursor = "/log/cursors/out.cursor"
+	for _, row := range []struct {
+		kind vfs.Kind
+		err  error
+		path string // that alone; of the copy the cursor is damaged then
+		want string // what to do
+	}{
+		{vfs.OpOpen, syscall.EACCES, cursor, "chown"},
+		{vfs.OpOpen, syscall.EACCES, cursor + prevSuffix, "chown"},
+		{vfs.OpOpen, syscall.EACCES, "", "chown"},
+		{vfs.OpOpen, syscall.EMFILE, cursor, "too many open files"},
+		{vfs.OpRead, syscall.EIO, cursor, "look at the disk"},
+	} {
+		f := newFixture(t)
+		disk := f.disk.Clone()
+		if row.path == cursor+prevSuffix {
+			if err := vfs.WriteFileAtomic(disk, cursor, nil, 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}
+		disk.SetHook(func(op vfs.Op) error {
+			if op.Kind == row.kind && (op.Name == row.path || row.path == "" && strings.HasPrefix(op.Name, cursor)) {
+				return row.err
+			}
+			return nil
+		})
+		cfg := f.cfg
+		cfg.FS = disk
+		l, err := Open(cfg)
+		if err == nil {
+			t.Errorf("%v of %q: the log opens, with the cursor at %d", row.err, row.path, l.Cursors()[0].Position)
+			l.Close()
+			continue
+		}
+		if named := cmp.Or(row.path, cursor); !errors.Is(err, row.err) || !strings.Contains(err.Error(), named+":") || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%v of %q: %q does not name the file and say %q", row.err, row.path, err, row.want)
+		}
+		disk.SetHook(nil)
+		names, err := disk.List("/log/cursors")
+		if want := []string{"out.cursor", "out.cursor" + prevSuffix}; err != nil || !slices.Equal(names, want) {
+			t.Errorf("%v of %q: %q are there, %v; want %q", row.err, row.path, names, err, want)
+		}
+		if row.path == cursor+prevSuffix {
+			continue
+		}
+		if l = mustOpen(t, cfg); l.Cursors()[0].Position != 30 {
+			t.Errorf("%v of %q: the cursor is at %d afterwards, want 30", row.err, row.path, l.Cursors()[0].Position)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ func Open(cfg Config) (*Log, error) {
 	}
 	l, err := open(full, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open log %s: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("open log %s: %w", cfg.Dir, vfs.Denied(err))
 	}
 	return l, nil
 }

@@ -134,6 +134,15 @@ func WriteTemp(fsys FS, name string, data []byte, perm fs.FileMode) (string, err
 	return tmp, nil
 }
 
+// Denied adds what to do to an error that is one of permissions, and returns others as
+// they are.
+func Denied(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w; give it to the user that this runs as (chown), or run this as its owner", err)
+}
+
 // ErrTooLarge is that a file is larger than what writes it ever makes it.
 var ErrTooLarge = errors.New("too large")
 
