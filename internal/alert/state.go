@@ -207,7 +207,7 @@ func loadState(fsys vfs.FS, path string, id [16]byte, logger zerolog.Logger) (*s
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the state of alerts: %w", err)
+		return nil, fmt.Errorf("read the state of alerts: %w", vfs.Denied(err))
 	}
 	if s.Log != hex.EncodeToString(id[:]) {
 		s.Position = 0 // what fires is told to have ended; nothing else counts here

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -509,6 +510,29 @@ func TestAStateIsNotWrittenLargerThanItIsRead(t *testing.T) {
 	}
 	if _, err := readState(vfs.OS, path); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAStateThatCannotBeReadIsNotTakenForDamage(t *testing.T) {
+	b := newBench(t, &told{}, rule(t, "", "count > 2", minute))
+	for _, failure := range []error{syscall.EACCES, syscall.EIO} {
+		disk := vfs.NewMem()
+		if err := vfs.WriteFileAtomic(disk, "alerts.json", []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		disk.SetHook(func(op vfs.Op) error {
+			if op.Kind == vfs.OpOpen && failure == syscall.EACCES || op.Kind == vfs.OpRead {
+				return failure
+			}
+			return nil
+		})
+		_, err := New(Config{Rules: b.rules, View: b.log.View(), State: "alerts.json", FS: disk})
+		if !errors.Is(err, failure) || !strings.Contains(err.Error(), "alerts.json:") || strings.Contains(err.Error(), "chown") != (failure == syscall.EACCES) {
+			t.Errorf("the error is %v", err)
+		}
+		if names, err := disk.List("."); err != nil || !slices.Equal(names, []string{"alerts.json"}) {
+			t.Errorf("%v: %q are there, %v", failure, names, err)
+		}
 	}
 }
 

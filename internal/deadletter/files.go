@@ -143,10 +143,13 @@ func eachInFile(fsys vfs.FS, path string, f func(Entry) error) (damaged int, err
 }
 
 // firstTime returns when the first entry of a file was refused; the zero time where it
-// holds none that can be read.
-func firstTime(fsys vfs.FS, path string) (first time.Time) {
-	eachInFile(fsys, path, func(e Entry) error { first = e.Time; return io.EOF })
-	return first
+// holds none.
+func firstTime(fsys vfs.FS, path string) (first time.Time, err error) {
+	_, err = eachInFile(fsys, path, func(e Entry) error { first = e.Time; return io.EOF })
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return first, err
 }
 
 // eachLine calls f for the entries in an open file.

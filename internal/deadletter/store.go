@@ -17,7 +17,7 @@
 //     none is ever glued to another;
 //   - the files of one output never take more than TotalSize and one FileSize: the
 //     oldest of those that do not grow is removed, logged with its number of entries,
-//     and counted;
+//     and counted; one that cannot be read is kept beyond that, and logged;
 //   - a damaged line is passed over and counted, never fatal.
 //
 // After a crash between Append and the move of the delivery's cursor the same
@@ -94,7 +94,7 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg}
 	f, size, err := s.open()
 	if err != nil {
-		return nil, fmt.Errorf("open the dead letter of output %q: %w", cfg.Output, err)
+		return nil, fmt.Errorf("open the dead letter of output %q: %w", cfg.Output, vfs.Denied(err))
 	}
 	s.f, s.size = f, size
 	return s, nil
@@ -294,11 +294,18 @@ func (s *Store) makeRoom() error {
 		return nil
 	}
 	// The names do not tell which is the oldest: a replay leaves what was refused
-	// again in a new file, and takes the growing one before those that are full. One
-	// that cannot be read is the first to go.
-	for i := range full {
-		full[i].first = firstTime(s.cfg.FS, full[i].path)
+	// again in a new file, and takes the growing one before those that are full.
+	readable := full[:0]
+	for _, f := range full {
+		if f.first, err = firstTime(s.cfg.FS, f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.cfg.Logger.Error().Err(vfs.Denied(err)).Str("file", f.path).
+				Msg("file of the dead letter cannot be read: it is kept, and takes room beyond the bound")
+			total -= f.size
+			continue
+		}
+		readable = append(readable, f)
 	}
+	full = readable
 	slices.SortStableFunc(full, func(a, b file) int { return a.first.Compare(b.first) })
 	for i := 0; i < len(full)-1 && total > s.cfg.TotalSize; i++ {
 		path := full[i].path

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -220,6 +221,54 @@ func TestReplayKeepsWhatIsRefusedAgainWithItsNewReason(t *testing.T) {
 		if len(after) != len(before)-1 || after[0].Reason != "still not" || after[0].Position != before[1].Position {
 			t.Fatalf("%d entries, the first %+v", len(after), after[0])
 		}
+	}
+}
+
+// What a replay of root has left, the service may not read.
+func TestAFileThatCannotBeReadIsNotRemovedForRoom(t *testing.T) {
+	for _, failure := range []error{syscall.EACCES, syscall.EIO} {
+		disk := newDisk(t)
+		cfg := Config{Dir: "state/deadletter", Output: "es", FS: disk, FileSize: 2000, TotalSize: 5000}
+		s := mustOpen(t, cfg)
+		mustAppend(t, s, entry(0, "first"), entry(1, "second"))
+		if _, err := Replay(disk, cfg.Dir, "es", func(e []Entry) ([]Entry, error) { return e, nil }); err != nil {
+			t.Fatal(err)
+		}
+		left, err := listFull(disk, cfg.Dir, "es")
+		if err != nil || len(left) != 1 {
+			t.Fatalf("the replay left %q, %v", left, err)
+		}
+		path := filepath.Join(cfg.Dir, left[0])
+		disk.SetHook(func(op vfs.Op) error {
+			if op.Name == path && (op.Kind == vfs.OpOpen && failure == syscall.EACCES || op.Kind == vfs.OpRead) {
+				return failure
+			}
+			return nil
+		})
+		for i := range 200 {
+			mustAppend(t, s, entry(2+i, "text"))
+		}
+		disk.SetHook(nil)
+		if s.Removed() == 0 {
+			t.Fatal("nothing was removed")
+		}
+		if names, err := listFull(disk, cfg.Dir, "es"); err != nil || !slices.Contains(names, left[0]) {
+			t.Errorf("%v: of %q only %q are left, %v", failure, left, names, err)
+		}
+	}
+}
+
+func TestADeadLetterThatMayNotBeOpenedIsAnErrorThatSaysWhatToDo(t *testing.T) {
+	disk := newDisk(t)
+	disk.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpOpen {
+			return syscall.EACCES
+		}
+		return nil
+	})
+	_, err := Open(Config{Dir: "state/deadletter", Output: "es", FS: disk})
+	if !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "state/deadletter/es.ndjson") || !strings.Contains(err.Error(), "chown") {
+		t.Errorf("Open returned %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/outputs"
 )
 
@@ -67,11 +68,11 @@ func openNotebook(path string) (*notebook, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(b, &n.note)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read the note on how far the files are: %w; remove it, and the last lines may be written twice", err)
+		return nil, fmt.Errorf("read the note on how far the files are: %w", vfs.Denied(err))
+	}
+	if err := json.Unmarshal(b, &n.note); err != nil {
+		return nil, fmt.Errorf("read the note on how far the files are: %s: %w; remove it, and the last lines may be written twice", path, err)
 	}
 	return n, nil
 }
