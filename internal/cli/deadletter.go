@@ -217,6 +217,7 @@ func deadLetterOf(state, output string) (string, error) {
 }
 
 type replayCommand struct {
+	caller    caller
 	file, dir string
 	patience  time.Duration
 }
@@ -229,7 +230,7 @@ func newDeadLetterReplayCommand() *cobra.Command {
 		Long: `Hand the messages in the dead letter of an output to its destination again, and
 remove those that it takes. What it refuses again stays, with its new reason. The
 output is opened as the configuration says, beside the relay or collector, which may
-be running or not.
+be running or not. Run it as the user of that: what root writes there it could not read.
 
 A message has the id it always had: one that was taken meanwhile makes no second
 document. The exit status is 0 where every message was taken, 1 otherwise.`,
@@ -237,6 +238,7 @@ document. The exit status is 0 where every message was taken, 1 otherwise.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			c.caller = callerOf(cmd)
 			return c.run(ctx, cmd.OutOrStdout(), args[0])
 		},
 	}
@@ -268,6 +270,9 @@ func (c *replayCommand) run(ctx context.Context, w io.Writer, name string) error
 	}
 	folder, err := deadLetterOf(state, name)
 	if err != nil {
+		return err
+	}
+	if err := c.caller.mayChange(folder); err != nil {
 		return err
 	}
 	out, err := plan.Outputs[at].Open()

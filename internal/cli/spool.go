@@ -119,7 +119,7 @@ func isFolder(path string) (bool, error) {
 // needsRights adds to an error what is to be done where rights are what is missing.
 func needsRights(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w; run this as the user of the service (sudo -u syslane)", err)
+		return fmt.Errorf("%w; run this as the user of the service (runuser -u syslane -- …)", err)
 	}
 	return err
 }

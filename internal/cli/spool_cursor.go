@@ -20,10 +20,10 @@ func newSpoolDropCursorCommand() *cobra.Command {
 		Short: "Forget the place of an output that was removed",
 		Long: `Forget the place of an output that was removed from the configuration. Until then
 the log keeps for it all that it had not taken. What it had not taken is lost to it:
-the number is printed. The node must be stopped.`,
+the number is printed. The node must be stopped, and this run as its user.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log, err := openStopped(dir)
+			log, err := openStopped(dir, callerOf(cmd))
 			if err != nil {
 				return err
 			}
@@ -67,14 +67,15 @@ func newSpoolRewindCommand() *cobra.Command {
 		Long: `Set the place of an output back, so that it gets again what was stored since a
 time: "15m" before now, RFC 3339, or "2006-01-02 15:04". Elasticsearch keeps one document
 for an event all the same, and another Syslane takes an event once: this is for
-destinations that lost what they had. The node must be stopped.`,
+destinations that lost what they had. The node must be stopped, and this run as its
+user.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := search.ParseTime(since, time.Now(), time.Local)
 			if err != nil {
 				return fmt.Errorf("--since: %w", err)
 			}
-			log, err := openStopped(dir)
+			log, err := openStopped(dir, callerOf(cmd))
 			if err != nil {
 				return err
 			}

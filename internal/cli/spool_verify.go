@@ -157,10 +157,11 @@ func newSpoolRepairCommand() *cobra.Command {
 		Long: `Open a log as its relay or collector would, and read it from end to end: a torn end
 is cut off, damaged parts are copied to .bad files and counted, damaged cursors go
 back to their copy. A running node does the same by itself when it meets damage, so
-this is for knowing the extent before it runs. The node must be stopped.`,
+this is for knowing the extent before it runs. The node must be stopped, and this run
+as its user.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := openStopped(dir)
+			log, err := openStopped(dir, callerOf(cmd))
 			if err != nil {
 				return err
 			}
@@ -172,9 +173,9 @@ this is for knowing the extent before it runs. The node must be stopped.`,
 	return cmd
 }
 
-// openStopped opens a log for changing it, which only works while no node does.
-// What it holds is kept, whatever the retention of its node says.
-func openStopped(dir string) (*spool.Log, error) {
+// openStopped opens a log for changing it, which only works while no node does, and as
+// the user whose log it is. What it holds is kept, whatever the retention of its node says.
+func openStopped(dir string, c caller) (*spool.Log, error) {
 	folder, err := findLog(dir)
 	if err != nil {
 		return nil, err
@@ -185,6 +186,9 @@ func openStopped(dir string) (*spool.Log, error) {
 	}
 	if !there {
 		return nil, fmt.Errorf("%s holds no log: name its folder with --dir PATH", folder)
+	}
+	if err := c.mayChange(folder); err != nil {
+		return nil, err
 	}
 	log, err := spool.Open(spool.Config{Dir: folder, KeepDelivered: true, Recompress: spool.RecompressNever})
 	if errors.Is(err, spool.ErrLocked) {

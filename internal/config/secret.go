@@ -91,7 +91,7 @@ func credential(name string) (path string, err error) {
 	}
 	folder := os.Getenv("CREDENTIALS_DIRECTORY")
 	if folder == "" {
-		return "", fmt.Errorf("credential:%s: this process has no credentials; set LoadCredential=%s:PATH in the unit, or write file:PATH", name, name)
+		return "", fmt.Errorf("credential:%s: this process has no credentials; set LoadCredential=%s:PATH in the unit, or write file:PATH; those of a service that runs are had by CREDENTIALS_DIRECTORY=/run/credentials/UNIT", name, name)
 	}
 	path = filepath.Join(folder, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

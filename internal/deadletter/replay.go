@@ -39,7 +39,7 @@ func Replay(fsys vfs.FS, dir, output string, f func([]Entry) (refused []Entry, e
 	// to a new one what went into a file that was taken away.
 	err := fsys.Rename(filepath.Join(dir, fileName(output)), takenPath(dir, output))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return sum, fmt.Errorf("take the dead letter of output %q: %w", output, err)
+		return sum, fmt.Errorf("take the dead letter of output %q: %w", output, vfs.Denied(err))
 	}
 	files, err := listFull(fsys, dir, output)
 	if err != nil {
