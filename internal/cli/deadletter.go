@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/outputs"
+	"github.com/syslane/syslane/relay"
 )
 
 func newDeadLetterCommand() *cobra.Command {
@@ -160,7 +162,7 @@ func newDeadLetterShowCommand() *cobra.Command {
 		Short: "Print the messages that an output has refused, with the reason of each",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			folder, err := deadLetterOf(dir, args[0])
+			folder, err := deadLetterOf(dir, "", args[0])
 			if err != nil {
 				return err
 			}
@@ -201,19 +203,44 @@ func printEntry(w io.Writer, e *deadletter.Entry, asJSON bool) error {
 	return err
 }
 
-// deadLetterOf returns the one folder that holds a dead letter of an output.
-func deadLetterOf(state, output string) (string, error) {
+// deadLetterOf returns the one folder that holds a dead letter of an output. Where no
+// state is named it is one of the role's, if that is known.
+func deadLetterOf(state, role, output string) (string, error) {
 	folders, unseen := deadLetterFolders(state)
+	var found, options []string
 	for _, folder := range folders {
+		at := filepath.Dir(folder)
+		if state == "" && role != "" && !slices.Contains(usualStatesOf(role), at) {
+			continue
+		}
 		names, err := deadletter.Outputs(vfs.OS, folder)
 		if err != nil {
 			return "", needsRights(err)
 		}
 		if slices.Contains(names, output) {
-			return folder, nil
+			found, options = append(found, folder), append(options, "--dir "+at)
 		}
 	}
-	return "", cmp.Or(unseen, fmt.Errorf("output %q has no dead letter; \"syslane deadletter list\" says which have; the state folder is named with --dir PATH", output))
+	switch len(found) {
+	case 0:
+		return "", cmp.Or(unseen, fmt.Errorf("output %q has no dead letter; \"syslane deadletter list\" says which have; the state folder is named with --dir PATH", output))
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("several state folders have a dead letter of an output %q; say which is meant with %s", output, strings.Join(options, " or "))
+}
+
+// roleOf returns the role that a configuration is for: that which alone may have what it
+// has, or whose name the file has, as those that are shipped; "" where it does not say.
+func roleOf(file string, plan *node.Plan) string {
+	name, _ := strings.CutSuffix(filepath.Base(file), ".toml")
+	switch {
+	case len(plan.Alerts) > 0, name == collector.Name:
+		return collector.Name
+	case name == relay.Name:
+		return relay.Name
+	}
+	return ""
 }
 
 type replayCommand struct {
@@ -230,7 +257,11 @@ func newDeadLetterReplayCommand() *cobra.Command {
 		Long: `Hand the messages in the dead letter of an output to its destination again, and
 remove those that it takes. What it refuses again stays, with its new reason. The
 output is opened as the configuration says, beside the relay or collector, which may
-be running or not. Run it as the user of that: what root writes there it could not read.
+be running or not. Its state folder is that of --dir, else that which the configuration
+names, else a usual one of the role: a collector's where FILE has alerts or is called
+collector.toml, a relay's where it is called relay.toml. Where several might be meant
+none is taken. Run it as the user of the relay or collector: what root writes there that
+could not read.
 
 A message has the id it always had: one that was taken meanwhile makes no second
 document. The exit status is 0 where every message was taken, 1 otherwise.`,
@@ -268,7 +299,7 @@ func (c *replayCommand) run(ctx context.Context, w io.Writer, name string) error
 	if state == "" {
 		state = plan.Config.State
 	}
-	folder, err := deadLetterOf(state, name)
+	folder, err := deadLetterOf(state, roleOf(c.file, plan), name)
 	if err != nil {
 		return err
 	}

@@ -8,13 +8,16 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/syslane/syslane/collector"
 	"github.com/syslane/syslane/internal/deadletter"
 	"github.com/syslane/syslane/internal/node"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/relay"
 )
 
 // newDeadLetter makes a state folder in which the output "es" has refused the
@@ -22,7 +25,16 @@ import (
 func newDeadLetter(t *testing.T, messages ...string) (state string, ids []string) {
 	t.Helper()
 	state = t.TempDir()
-	s, err := deadletter.Open(deadletter.Config{Dir: node.DeadLetterDir(state), Output: "es"})
+	return state, fillDeadLetter(t, state, "es", messages...)
+}
+
+// fillDeadLetter makes the dead letter of an output in a state folder, with messages.
+func fillDeadLetter(t *testing.T, state, output string, messages ...string) (ids []string) {
+	t.Helper()
+	if err := os.MkdirAll(state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	s, err := deadletter.Open(deadletter.Config{Dir: node.DeadLetterDir(state), Output: output})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,12 +43,12 @@ func newDeadLetter(t *testing.T, messages ...string) (state string, ids []string
 		e := syslog.Event{ID: syslog.MakeID(time.Now(), [4]byte{1}, uint32(i))}
 		e.Raw, e.Timestamp, e.Text = []byte(m), syslog.NoTimestamp, syslog.Span{End: uint32(len(m))}
 		ids = append(ids, e.ID.String())
-		entry := deadletter.Entry{Time: time.Now(), Output: "es", Position: uint64(i + 1), Event: e.AppendTo(nil), Status: 400, Reason: "document_parsing_exception: no"}
+		entry := deadletter.Entry{Time: time.Now(), Output: output, Position: uint64(i + 1), Event: e.AppendTo(nil), Status: 400, Reason: "document_parsing_exception: no"}
 		if err := s.Append([]deadletter.Entry{entry}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return state, ids
+	return ids
 }
 
 func TestDeadLettersAreListedAndShown(t *testing.T) {
@@ -119,6 +131,78 @@ func TestReplayedMessagesAreGoneAndThoseRefusedAgainStay(t *testing.T) {
 	refuse = ""
 	if out, err := syslane(t, "deadletter", "replay", "es", "--config", file); err != nil || !strings.Contains(out, "1 messages taken, 0 refused") {
 		t.Errorf("the second replay printed %q and returned %v", out, err)
+	}
+}
+
+// Both roles of a machine have an output of one name, and no configuration a state key.
+func TestTheDeadLetterIsThatOfTheRoleOrIsToBeNamed(t *testing.T) {
+	const output = "files-of-both"
+	home := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", home)
+	states := map[string]string{}
+	for _, role := range []string{collector.Name, relay.Name} {
+		states[role] = filepath.Join(home, "syslane", role)
+		fillDeadLetter(t, states[role], output, "of the "+role)
+	}
+	replay := func(name, more string, args ...string) (printed, written string, err error) {
+		t.Helper()
+		folder := t.TempDir()
+		path := filepath.Join(folder, "all.log")
+		text := fmt.Sprintf("[[output]]\ntype = \"file\"\nname = %q\npath = %q\n%s", output, path, more)
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		printed, err = syslane(t, append([]string{"deadletter", "replay", output, "--config", filepath.Join(folder, name)}, args...)...)
+		octets, _ := os.ReadFile(path)
+		return printed, string(octets), err
+	}
+	refused := func(printed string, err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "--dir "+states[collector.Name]) || !strings.Contains(err.Error(), "--dir "+states[relay.Name]) {
+			t.Errorf("it printed %q and returned %v", printed, err)
+		}
+	}
+	before := content(t, home)
+	printed, _, err := replay("mine.toml", "")
+	refused(printed, err)
+	printed, err = syslane(t, "deadletter", "show", output)
+	refused(printed, err)
+	if after := content(t, home); !slices.Equal(after, before) {
+		t.Errorf("there is\n%q after, and was\n%q", after, before)
+	}
+	if printed, err := syslane(t, "deadletter", "show", output, "--dir", states[relay.Name]); err != nil || !strings.Contains(printed, "of the relay") {
+		t.Errorf("show --dir printed %q and returned %v", printed, err)
+	}
+
+	alert := "[[alert]]\nname = \"a\"\nquery = \"x\"\ncondition = \"count > 1\"\nwindow = \"1m\"\nnotify = [\"n\"]\n" +
+		"[[notify]]\nname = \"n\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n"
+	for _, row := range []struct {
+		name, more string
+		args       []string
+		want       string
+	}{
+		{"relay.toml", "", nil, relay.Name},
+		{"collector.toml", "", nil, collector.Name},
+		{"mine.toml", alert, nil, collector.Name},
+		{"mine.toml", "", []string{"--dir", states[relay.Name]}, relay.Name},
+	} {
+		for role, state := range states {
+			if err := os.RemoveAll(node.DeadLetterDir(state)); err != nil {
+				t.Fatal(err)
+			}
+			fillDeadLetter(t, state, output, "of the "+role)
+		}
+		printed, written, err := replay(row.name, row.more, row.args...)
+		if err != nil || !strings.Contains(printed, "1 messages taken") || !strings.Contains(written, "of the "+row.want) || strings.Count(written, "of the") != 1 {
+			t.Errorf("%s %q: it printed %q, wrote %q and returned %v", row.name, row.args, printed, written, err)
+		}
+	}
+	// That of the other role is none where this one has none.
+	if err := os.RemoveAll(node.DeadLetterDir(states[relay.Name])); err != nil {
+		t.Fatal(err)
+	}
+	if printed, written, err := replay("relay.toml", ""); err == nil || !strings.Contains(err.Error(), "--dir") || written != "" {
+		t.Errorf("it printed %q, wrote %q and returned %v", printed, written, err)
 	}
 }
 
