@@ -43,12 +43,13 @@ func (l *Log) quarantine(s *segment, f vfs.File, b stretch) (name string, err er
 	if _, err := l.cfg.FS.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return filepath.Base(path), err
 	}
-	buf := make([]byte, min(b.to-b.from, maxQuarantine))
-	n, err := f.ReadAt(buf, b.from)
-	if n == 0 {
+	n := min(b.to-b.from, maxQuarantine)
+	sc := &scanner{r: f, salvage: true}
+	buf, err := sc.bytes(b.from, int(n), b.from+n)
+	if err != nil {
 		return "", err
 	}
-	if err := vfs.WriteFileAtomic(l.cfg.FS, path, buf[:n], filePerm); err != nil {
+	if err := vfs.WriteFileAtomic(l.cfg.FS, path, buf, filePerm); err != nil {
 		return "", err
 	}
 	l.stats.quarantined.Add(1)

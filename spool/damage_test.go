@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -503,5 +504,97 @@ func TestARecordThatImitatesABlockIsNotTakenForOne(t *testing.T) {
 		if rec != "true" {
 			t.Fatalf("position %d holds %q", pos, rec)
 		}
+	}
+}
+
+// At the start the disk gives errors for a page of the last segment. Nothing of it is
+// cut off, wherever the page is: it may be read again one day.
+func TestAPageThatCannotBeReadAtTheStartIsNoTornTail(t *testing.T) {
+	for _, sizes := range [][]int{{900}, {900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 900, 7000}} {
+		t.Run(fmt.Sprint(len(sizes), " records"), func(t *testing.T) {
+			failPages(t, sizes)
+		})
+	}
+}
+
+// failPages opens a log with records of these sizes once for each page of its segment
+// that cannot be read. The last record is the only one of several pages.
+func failPages(t *testing.T, sizes []int) {
+	disk := vfs.NewMem()
+	cfg := Config{Dir: "/log", FS: disk, Codec: CodecNone, MinFree: -1, CursorInterval: time.Hour, Recompress: RecompressAlways}
+	l := mustOpen(t, cfg)
+	want := map[uint64]string{}
+	for i, size := range sizes {
+		rec := fmt.Sprint(i) + strings.Repeat("x", size)
+		want[mustAppend(t, l, rec)] = rec
+	}
+	all := l.Head()
+	segs, err := l.View().Segments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := segs[0].path
+	l.Close()
+	before, err := vfs.ReadFile(disk, path, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096
+	pages := (len(before) - int(segs[0].header) + page - 1) / page
+	if len(before)-int(segs[0].header)-(pages-1)*page < 512 {
+		t.Fatal("the last page has no sector, which could be zeros")
+	}
+	ended := 0 // how often the log ended at the page
+	for bad := range pages {
+		cfg := cfg
+		disk := disk.Clone()
+		cfg.FS = disk
+		reads := 0
+		disk.SetHook(func(op vfs.Op) error {
+			if op.Kind != vfs.OpRead || op.Name != path {
+				return nil
+			}
+			// The header, the blocks at once, and then page by page.
+			if reads++; reads == 2 || reads == 3+bad {
+				return syscall.EIO
+			}
+			return nil
+		})
+		l := mustOpen(t, cfg)
+		disk.SetHook(nil)
+		st, head := l.Stats(), l.Head()
+		if reads < 3+bad || st.TornOctets > 0 || st.DamagedStretches == 0 || st.Quarantined == 0 {
+			t.Fatalf("page %d: %d reads, %+v", bad, reads, st)
+		}
+		again := cfg
+		again.FS = disk.Clone()
+		for pos, rec := range readTo(t, l, 1, head) {
+			if want[pos] != rec {
+				t.Fatalf("page %d: position %d holds %.10q", bad, pos, rec)
+			}
+		}
+		mustAppend(t, l, "onwards")
+		if rec := readTo(t, l, head, head+1)[head]; rec != "onwards" {
+			t.Fatalf("page %d: %.10q was appended", bad, rec)
+		}
+		mustRewrite(t, l)
+		l.Close()
+		if head < all {
+			ended++
+			kept := path
+			if head == 1 { // what was appended has its name
+				kept += badSuffix
+			}
+			if after, err := vfs.ReadFile(disk, kept, 1<<20); err != nil || string(after) != string(before) {
+				t.Fatalf("page %d: of %d octets %d are left, %v", bad, len(before), len(after), err)
+			}
+		}
+		// The disk had come to itself before anything was appended.
+		if got := readTo(t, mustOpen(t, again), 1, all); !maps.Equal(got, want) {
+			t.Fatalf("page %d: %d of %d records are back", bad, len(got), len(want))
+		}
+	}
+	if ended == 0 || len(sizes) > 1 && ended == pages {
+		t.Fatalf("the log ended at %d of %d pages", ended, pages)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"github.com/syslane/syslane/internal/vfs"
 )
 
 // orderSegments sorts the segments and fills what follows from their order.
@@ -85,9 +87,14 @@ func (l *Log) recoverLast(s *segment) (bool, error) {
 		l.damage(s, f, b)
 	}
 	s.next = next
-	// A segment whose own header is damaged is readable, but takes no more.
-	s.sealed = s.headerLen == 0
+	// A segment whose own header is damaged is readable, but takes no more, and so one
+	// that the disk did not give whole.
+	s.sealed = s.headerLen == 0 || sc.unread
 	if end == size {
+		return true, nil
+	}
+	if sc.unread {
+		l.leaveUnread(s, f, stretch{from: end, to: size})
 		return true, nil
 	}
 	l.stats.tornOctets.Add(uint64(size - end))
@@ -109,6 +116,18 @@ func (l *Log) recoverLast(s *segment) (bool, error) {
 	return true, nil
 }
 
+// leaveUnread ends a last segment at a tail of which the disk did not give all: what
+// is there may have been acknowledged, and nothing tells that it is torn. The file
+// stays as it is for whoever can read it.
+func (l *Log) leaveUnread(s *segment, f vfs.File, tail stretch) {
+	l.damage(s, f, tail)
+	s.end = tail.from
+	s.done = true // rewriting would drop the tail
+	l.bytes.Add(tail.from - tail.to)
+	l.cfg.Logger.Error().Str("segment", s.path).Int64("offset", tail.from).Int64("octets", tail.to-tail.from).
+		Msg("the end of the log cannot be read: it is left as it is, and the log goes on in another file")
+}
+
 // discard removes a last segment that has neither a header nor a block: power was
 // lost while it was started, and nothing in it had been acknowledged. Should there
 // be anything that looks like a block, it is set aside for whoever wants to
@@ -116,7 +135,7 @@ func (l *Log) recoverLast(s *segment) (bool, error) {
 func (l *Log) discard(s *segment, sc *scanner) error {
 	const search = 1 << 20
 	b, err := sc.bytes(0, int(min(s.end, search)), s.end)
-	if err == nil && !bytes.Contains(b, []byte(blockMagic)) {
+	if err == nil && !sc.unread && !bytes.Contains(b, []byte(blockMagic)) {
 		return l.cfg.FS.Remove(s.path)
 	}
 	l.stats.quarantined.Add(1)

@@ -35,9 +35,13 @@ type scanner struct {
 	off  int64  // of buf[0]
 	// salvage reads page by page and takes what cannot be read as zeros.
 	salvage bool
+	// unread tells that this has happened: zeros say nothing of what was written.
+	unread bool
 }
 
-func (s *scanner) reset(r io.ReaderAt) { s.r, s.buf, s.off, s.salvage = r, s.buf[:0], 0, false }
+func (s *scanner) reset(r io.ReaderAt) {
+	s.r, s.buf, s.off, s.salvage, s.unread = r, s.buf[:0], 0, false, false
+}
 
 // bytes returns n octets at off, valid until the next call. limit is the end of
 // what may be read ahead; off+n is at most limit.
@@ -71,6 +75,7 @@ func (s *scanner) readPages() error {
 				return err
 			}
 			clear(part)
+			s.unread = true
 		}
 	}
 	return nil
@@ -159,7 +164,8 @@ type visitor func(off int64, h *blockHeader, notes []byte) error
 // A block whose header is whole and whose body is not counts as a damaged
 // stretch also at the end of the file: its positions may have been given out, and
 // are not used again. The exception is a body that ends in zeros with the
-// file, which is how file systems leave what was never written out.
+// file, which is how file systems leave what was never written out, and not how
+// salvage leaves what it could not read.
 func (s *scanner) walk(start, size int64, first uint64, visit visitor) (end int64, next uint64, bad []stretch, err error) {
 	const noBound = ^uint64(0)
 	end, next = start, first
@@ -188,7 +194,7 @@ func (s *scanner) walk(start, size int64, first uint64, visit visitor) (end int6
 				continue
 			}
 			if errors.Is(err, ErrCorrupt) {
-				if off+h.size() == size && s.endsInZeros(size) {
+				if off+h.size() == size && s.endsInZeros(size) && !s.unread {
 					break
 				}
 				bad = append(bad, stretch{off, off + h.size(), uint64(h.count)})
