@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -177,5 +178,38 @@ func TestDamageInTheLogMakesResultsIncomplete(t *testing.T) {
 	}
 	if len(got) >= 500 || len(got) < 400 {
 		t.Errorf("%d results", len(got))
+	}
+}
+
+func TestProcessorsThatComeAndGoChangeNoResult(t *testing.T) {
+	s := NewLocal(writeLog(t, t.TempDir(), 50).View())
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for from := 1; from <= maxWorkers; from++ {
+		for to := 1; to <= maxWorkers; to++ {
+			for _, order := range []Order{NewestFirst, OldestFirst} {
+				runtime.GOMAXPROCS(from)
+				n := 0
+				_, err := s.Search(t.Context(), Request{Order: order}, func(doc []byte) error {
+					var d struct{ Message string }
+					if err := json.Unmarshal(doc, &d); err != nil {
+						return fmt.Errorf("%s: %w", doc, err)
+					}
+					want := n
+					if order == NewestFirst {
+						want = 499 - n
+					}
+					if !strings.HasPrefix(d.Message, fmt.Sprintf("number %d of", want)) {
+						return fmt.Errorf("result %d is %q", n, d.Message)
+					}
+					if n++; n%70 == 0 { // as when the quota of a container changes
+						runtime.GOMAXPROCS([]int{to, from}[n/70%2])
+					}
+					return nil
+				})
+				if err != nil || n != 500 {
+					t.Fatalf("from %d to %d: %d results, %v", from, to, n, err)
+				}
+			}
+		}
 	}
 }

@@ -93,6 +93,7 @@ type task struct {
 // started behind it as there are workers, for those take turns.
 type pool struct {
 	make    func() *worker
+	most    int // workers; of one search always the same, also where processors come or go
 	lanes   []chan *task
 	wg      sync.WaitGroup
 	pending []*task
@@ -100,12 +101,14 @@ type pool struct {
 }
 
 // newPool returns a pool whose workers are made by make when they are needed.
-func newPool(make func() *worker) *pool { return &pool{make: make} }
+func newPool(make func() *worker) *pool {
+	return &pool{make: make, most: min(runtime.GOMAXPROCS(0), maxWorkers)}
+}
 
 // room tells whether another task can be started. The second worker starts once a
 // first task has not been enough.
 func (p *pool) room() bool {
-	most := min(runtime.GOMAXPROCS(0), maxWorkers)
+	most := p.most
 	if p.started == 0 {
 		most = 1
 	}
@@ -114,8 +117,7 @@ func (p *pool) room() bool {
 
 func (p *pool) start(run func(w *worker)) *task {
 	t := &task{run, make(chan struct{})}
-	most := min(runtime.GOMAXPROCS(0), maxWorkers)
-	i := p.started % most
+	i := p.started % p.most
 	p.started++
 	if i == len(p.lanes) {
 		lane, w := make(chan *task, 1), p.make()
