@@ -196,9 +196,7 @@ func (l *Log) expired(pressed bool) *segment {
 	}
 	switch {
 	case passed && l.cfg.KeepDelivered:
-		old := bounds.MaxAge > 0 && next.created > 0 &&
-			l.cfg.Now().Sub(time.Unix(0, next.created)) > bounds.MaxAge
-		if !old && !pressed {
+		if !pressed && !(bounds.MaxAge > 0 && l.outlived(bounds.MaxAge)) {
 			return nil
 		}
 	case passed && (len(l.cursors) > 0 || pressed && bounds.Full == FullDropOldest):
@@ -207,6 +205,24 @@ func (l *Log) expired(pressed bool) *segment {
 	}
 	l.setSegments(l.segments[1:])
 	return s
+}
+
+// outlived tells whether all of the oldest segment was appended more than age ago. That
+// is told by when the next one was started, and where its time cannot be true, since it
+// is yet to come or before that of the oldest, by the first one behind it whose time
+// can: the clock may have been wrong for a while. l.mu is held.
+func (l *Log) outlived(age time.Duration) bool {
+	now, least := l.cfg.Now().UnixNano(), int64(1) // 0 is a damaged header
+	for i, s := range l.segments {
+		switch {
+		case s.created < least || s.created > now:
+		case i == 0:
+			least = s.created
+		default:
+			return now-s.created > int64(age)
+		}
+	}
+	return false
 }
 
 // passOldest makes all cursors pass the oldest segment, under FullDropOldest where an

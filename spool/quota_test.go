@@ -459,3 +459,52 @@ func TestWhatIsWrittenIsCountedOnce(t *testing.T) {
 		<-watched
 	}
 }
+
+// A clock that was wrong while segments were started: they go by age when they are due
+// by the others, or at most as late as the clock was ahead, and no other before its time.
+func TestAClockThatWasWrongHoldsNoSegmentBackAndCostsNone(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const day = 24 * time.Hour
+	const age = 30 * day
+	for _, row := range []struct {
+		name  string
+		wrong map[int]time.Duration // by how much the clock was ahead when a segment was started
+		late  time.Duration         // how much longer than its age a segment may stay
+	}{
+		{"right", nil, 0},
+		{"a year ahead", map[int]time.Duration{3: 365 * day}, 0},
+		{"a year ahead from the start", map[int]time.Duration{0: 365 * day, 1: 365 * day, 2: 365 * day}, 2 * day},
+		{"two days ahead", map[int]time.Duration{3: 2 * day, 4: 2 * day}, 2 * day},
+		{"of 1970", map[int]time.Duration{3: time.Unix(60, 0).Sub(start), 5: time.Unix(60, 0).Sub(start)}, 0},
+		{"of 1970, then ahead", map[int]time.Duration{3: time.Unix(60, 0).Sub(start), 4: 365 * day}, day},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			now := start
+			l := &Log{cfg: Config{Now: func() time.Time { return now }}}
+			const segments = 60
+			for i := range segments {
+				l.segments = append(l.segments, &segment{created: start.Add(time.Duration(i)*day + row.wrong[i]).UnixNano()})
+			}
+			l.segments[10].created = 0 // a damaged header
+			gone := 0
+			for ; now.Before(start.Add((segments + 40) * day)); now = now.Add(day / 4) {
+				for len(l.segments) > 1 && l.outlived(age) {
+					l.segments = l.segments[1:]
+					gone++
+				}
+				// A segment a day: so many ended so long ago.
+				due := func(at time.Time) int { return min(max(int(at.Sub(start.Add(age))/day), 0), segments-1) }
+				if most := due(now.Add(day / 4)); gone > most {
+					t.Fatalf("day %d: %d are gone, %d were due", now.Sub(start)/day, gone, most)
+				}
+				// One of which the time is not known goes with the next.
+				if least := due(now.Add(-row.late - 2*day)); gone < least {
+					t.Fatalf("day %d: %d are gone, %d were due", now.Sub(start)/day, gone, least)
+				}
+			}
+			if gone != segments-1 {
+				t.Fatalf("%d are gone of %d", gone, segments)
+			}
+		})
+	}
+}
