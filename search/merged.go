@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/spool"
 )
 
 // Merged searches a log on this machine, and asks Elasticsearch for what the log no
@@ -26,9 +27,9 @@ import (
 type Merged struct {
 	*Local
 	Elastic *Elastic
-	// Undelivered returns the position of the log from which on Elasticsearch has not
-	// been given the events; nil: it has all.
-	Undelivered func() uint64
+	// Undelivered returns the positions of the log whose events Elasticsearch has not
+	// been given; nil: it has all.
+	Undelivered func() []spool.Span
 	// Skew is how far the seam lies behind the start of the oldest segment. Default 1m.
 	Skew time.Duration
 }
@@ -223,7 +224,7 @@ func (s *mergedSearch) eachOlder(ctx context.Context, r Request, emit func(e *sy
 // before in Elasticsearch, with what that has not been given yet.
 func (s *mergedSearch) count(ctx context.Context, r Request, found func(doc []byte) error) error {
 	q, x := s.query, s.merged.Elastic
-	var undelivered uint64 = math.MaxUint64
+	var undelivered []spool.Span
 	if s.merged.Undelivered != nil {
 		undelivered = s.merged.Undelivered()
 	}
@@ -257,8 +258,11 @@ func (s *mergedSearch) count(ctx context.Context, r Request, found func(doc []by
 	}
 	parts := []bounds{b} // without Elasticsearch, all that the log has
 	if s.failure == nil {
-		before.from = undelivered
-		parts = []bounds{boundsOf(q, s.newer(r)), before}
+		parts = []bounds{boundsOf(q, s.newer(r))}
+		for _, span := range undelivered {
+			before.from, before.below = span.From, span.To
+			parts = append(parts, before)
+		}
 	}
 	for _, part := range parts {
 		if err := q.countBlocks(ctx, s.log, part, part.among(blocks), r.Progress, all, &s.stats); err != nil {

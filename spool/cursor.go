@@ -121,6 +121,14 @@ func (c *Cursor) Ahead() []Span {
 	return slices.Clone(c.state.ahead.list())
 }
 
+// Remaining returns what has not been passed, in order. The last span is all from some
+// position on, also what is yet to come.
+func (c *Cursor) Remaining() []Span {
+	c.l.cursorsMu.Lock()
+	defer c.l.cursorsMu.Unlock()
+	return c.state.remaining()
+}
+
 // Commit moves the cursor to pos: all before it need not be delivered again. n
 // says what became of the records between; what it leaves out counts as missing.
 // The move is seen at once and durable within Config.CursorInterval, after Sync,

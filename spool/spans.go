@@ -1,6 +1,9 @@
 package spool
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // MaxSpans is how many spans a cursor can have passed beyond its position.
 const MaxSpans = 8
@@ -50,6 +53,16 @@ func (s *cursorState) open(to uint64) (n uint64) {
 		n -= min(sp.To, max(sp.From, to)) - sp.From
 	}
 	return n
+}
+
+// remaining returns what has not been passed.
+func (s *cursorState) remaining() (list []Span) {
+	from := s.position
+	for _, sp := range s.ahead.list() {
+		list = append(list, Span{from, sp.From})
+		from = sp.To
+	}
+	return append(list, Span{from, math.MaxUint64})
 }
 
 // fresh tells whether nothing from from up to to has been passed.

@@ -54,6 +54,17 @@ func TestSpansAreASetOfPositions(t *testing.T) {
 				}
 				end = sp.To
 			}
+			var left [size]bool
+			for _, sp := range s.remaining() {
+				for p := sp.From; p < min(sp.To, size); p++ {
+					left[p] = true
+				}
+			}
+			for p := range passed {
+				if p > 0 && left[p] == passed[p] {
+					t.Fatalf("%d is passed: %v, what remains is %v", p, passed[p], s.remaining())
+				}
+			}
 			var again cursorState
 			if err := again.decode(s.encode([16]byte{1}), [16]byte{1}); err != nil || again != s {
 				t.Fatalf("%v is written and read as %v, %v", s, again, err)

@@ -3,6 +3,7 @@ package elasticsearch
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -114,7 +115,7 @@ func TestALogThatAsksElasticsearchAnswersAsOneThatKeptEverything(t *testing.T) {
 	deliver(old+late, old+late+young)
 	appendRun(t, whole, join(0, old+late+young))
 	appendRun(t, part, join(old+late, old+late+young))
-	undelivered := part.Head()
+	undelivered := []spool.Span{{From: part.Head(), To: math.MaxUint64}}
 	appendRun(t, part, join(old+late/2, old+late))
 	if n, err := server.Count(cfg.DataStream.Name()); err != nil || n != old+late/2+young {
 		t.Fatal(n, err)
@@ -125,7 +126,7 @@ func TestALogThatAsksElasticsearchAnswersAsOneThatKeptEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := search.NewLocal(whole.View())
-	merged := &search.Merged{Local: search.NewLocal(part.View()), Elastic: &search.Elastic{Client: client, Index: index, Lenient: true, Page: 20}, Undelivered: func() uint64 { return undelivered }}
+	merged := &search.Merged{Local: search.NewLocal(part.View()), Elastic: &search.Elastic{Client: client, Index: index, Lenient: true, Page: 20}, Undelivered: func() []spool.Span { return undelivered }}
 	asked := append(slices.Clone(mergedQueries),
 		fmt.Sprintf("@timestamp>=%s | count by host", seam.Add(-19*time.Second).UTC().Format(time.RFC3339Nano)),
 		fmt.Sprintf("@timestamp>=%s failed", seam.UTC().Format(time.RFC3339Nano)),

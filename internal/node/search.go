@@ -2,11 +2,13 @@ package node
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/outputs/elasticsearch"
 	"github.com/syslane/syslane/search"
+	"github.com/syslane/syslane/spool"
 )
 
 // SearchConfig is the table [search]: what else is asked beside the log.
@@ -93,12 +95,12 @@ func (n *Node) searcher(p *Plan) search.Searcher {
 	if older == nil {
 		return local
 	}
-	return &search.Merged{Local: local, Elastic: older.elastic, Undelivered: func() uint64 {
+	return &search.Merged{Local: local, Elastic: older.elastic, Undelivered: func() []spool.Span {
 		for _, s := range n.sendings() {
 			if s.name == older.output {
-				return s.cursor.Position()
+				return s.cursor.Remaining()
 			}
 		}
-		return n.log.Head() // others write there
+		return []spool.Span{{From: n.log.Head(), To: math.MaxUint64}} // others write there
 	}}
 }
