@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"slices"
@@ -70,6 +71,7 @@ type segmentIndex struct {
 	indexed          bool
 	minTime, maxTime int64
 	damaged          int
+	end              uint64            // position after the last block
 	blocks           []spool.BlockInfo // nil where there is no room for them
 }
 
@@ -118,6 +120,7 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 		return 0, err
 	}
 	v.local.forget(v.segments)
+	var gaps gaps
 	var buf, within []spool.BlockInfo
 	for i, segment := range v.segments {
 		if ctx.Err() != nil {
@@ -125,12 +128,21 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 		}
 		index, err := v.local.index(&buf, segment, since, until)
 		if errors.Is(err, fs.ErrNotExist) {
+			lost, err := isLost(v.local.view, segment)
+			if err != nil {
+				return 0, err
+			}
+			if lost {
+				damaged++
+			}
+			gaps.add(segment, segment.Next)
 			continue
 		}
 		if err != nil {
 			return 0, err
 		}
 		damaged += index.damaged
+		gaps.add(segment, index.end)
 		within = within[:0]
 		for _, b := range index.blocks {
 			if b.MaxTime >= since && b.MinTime <= until {
@@ -154,7 +166,8 @@ func (v *viewLog) blocks(ctx context.Context, since, until int64, f func(blockIn
 			}
 		}
 	}
-	return damaged, nil
+	more, err := gaps.count(v.local.view)
+	return damaged + more, err
 }
 
 // skipBlocks is of how many blocks skip data are read at once, up to MaxSkip each.
@@ -187,6 +200,7 @@ func (l *Local) index(buf *[]spool.BlockInfo, segment spool.Segment, since, unti
 		}
 		next = b.First + uint64(b.Count)
 	}
+	index.end = next
 	if segment.Sealed && known == nil {
 		l.keep(segment.First, *index)
 	}
@@ -240,6 +254,8 @@ type viewReader struct {
 	blocks     *spool.BlockReader
 	summarizer *skipdata.Summarizer
 	skip       []byte
+	gone       uint64 // first position of the segment that was last found to be gone
+	lost       bool   // and not by retention
 }
 
 func (v *viewReader) close() { v.blocks.Close() }
@@ -248,12 +264,32 @@ func (v *viewReader) read(b blockInfo) ([]byte, error) {
 	block, err := v.blocks.Read(v.log.segments[b.segment], b.BlockInfo)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errRemoved
+		return nil, v.removed(v.log.segments[b.segment])
 	case errors.Is(err, spool.ErrCorrupt), errors.Is(err, spool.ErrVersion):
 		return nil, errDamaged
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		if v.log.segments[b.segment].Sealed {
+			return nil, errDamaged
+		}
+		return nil, errRemoved // a write that failed, and was cut off
 	}
 	if err == nil && b.unindexed {
 		v.summarize(&b, block.Records)
 	}
 	return block.Records, err
+}
+
+// removed returns what a block of a segment is whose file is gone.
+func (v *viewReader) removed(s spool.Segment) error {
+	if v.gone != s.First {
+		lost, err := isLost(v.log.local.view, s)
+		if err != nil {
+			return err
+		}
+		v.gone, v.lost = s.First, lost
+	}
+	if v.lost {
+		return errDamaged
+	}
+	return errRemoved
 }

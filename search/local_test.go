@@ -213,3 +213,134 @@ func TestProcessorsThatComeAndGoChangeNoResult(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is missing between two segments: the end of the first, or one that stood
+// there.
+func TestWhatIsMissingBetweenSegmentsMakesResultsIncomplete(t *testing.T) {
+	for name, row := range map[string]struct {
+		harm     func(t *testing.T, path string, last spool.BlockInfo)
+		complete bool // beside the process, for whom it is retention
+		segment  int
+	}{
+		"cut": {segment: 2, harm: func(t *testing.T, path string, last spool.BlockInfo) {
+			if err := os.Truncate(path, size(t, path)-last.Octets-1); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"last header": {segment: 2, harm: func(t *testing.T, path string, last spool.BlockInfo) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[int64(len(data))-last.Octets+30] ^= 1
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"removed": {segment: 2, harm: func(t *testing.T, path string, _ spool.BlockInfo) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"the oldest removed": {complete: true, harm: func(t *testing.T, path string, _ spool.BlockInfo) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		for _, known := range []bool{false, true} {
+			for _, live := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, known %v, live %v", name, known, live), func(t *testing.T) {
+					dir := t.TempDir()
+					l, err := spool.Open(spool.Config{Dir: dir, SegmentSize: 8 << 10, KeepDelivered: true, Sync: spool.SyncOS, Recompress: spool.RecompressNever})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { l.Close() })
+					for i := range 100 {
+						appendBatch(t, l, i)
+					}
+					s := NewLocal(l.View())
+					if !live {
+						if s, err = Open(dir); err != nil {
+							t.Fatal(err)
+						}
+					}
+					segments, err := s.view.Segments()
+					if err != nil || len(segments) < 5 {
+						t.Fatalf("%d segments, %v", len(segments), err)
+					}
+					if known {
+						if got, _, err := numbers(s, Request{}); err != nil || len(got) != 1000 {
+							t.Fatalf("%d results, %v", len(got), err)
+						}
+					}
+					files, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
+					blocks, err := s.view.Blocks(nil, segments[len(segments)-1-row.segment])
+					if err != nil {
+						t.Fatal(err)
+					}
+					row.harm(t, files[row.segment], blocks[len(blocks)-1])
+					complete := row.complete && !live
+					for range 2 {
+						got, stats, err := numbers(s, Request{})
+						if IsIncomplete(err) == complete || complete && err != nil || (stats.DamagedBlocks == 0) != complete || len(got) == 0 || len(got) >= 1000 {
+							t.Fatalf("%d results, %+v, %v", len(got), stats, err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// Segments are started, rewritten and deleted while they are searched.
+func TestALogThatIsWrittenAndDeletedIsSearchedCompletely(t *testing.T) {
+	dir := t.TempDir()
+	l, err := spool.Open(spool.Config{Dir: dir, SegmentSize: 4 << 10, MaxSize: 64 << 10, BlockSize: 1 << 10, KeepDelivered: true,
+		Sync: spool.SyncOS, MinFree: -1, Codec: spool.CodecNone, CursorInterval: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	appendBatch(t, l, 0)
+	live := NewLocal(l.View())
+	beside, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, searched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(searched)
+		for {
+			for name, s := range map[string]*Local{"of the process": live, "beside it": beside} {
+				stats, err := s.Search(context.Background(), Request{Query: "parity | count"}, func([]byte) error { return nil })
+				if err != nil {
+					t.Errorf("%s: %+v, %v", name, stats, err)
+				}
+			}
+			select {
+			case <-written:
+				return
+			default:
+			}
+		}
+	}()
+	for i := 1; i < 2000 || l.Stats().RewrittenSegments == 0 && !t.Failed(); i++ {
+		appendBatch(t, l, i)
+	}
+	close(written)
+	<-searched
+	if st := l.Stats(); st.DeletedSegments == 0 {
+		t.Errorf("%+v", st)
+	}
+}
