@@ -91,7 +91,9 @@ type Config struct {
 	// and MaxSize: the log is an archive. Otherwise they are deleted.
 	KeepDelivered bool
 	// MaxAge deletes segments whose newest record was appended longer ago, once
-	// every cursor has passed them; 0 means no limit. Only with KeepDelivered.
+	// every cursor has passed them; 0 means no limit. Only with KeepDelivered. After the
+	// clock has leapt ahead by more than a tenth of it, also while the log was closed, at
+	// most one a minute goes for an hour, or for MaxAge where that is less.
 	MaxAge time.Duration
 	// Checkpoint returns the owner's state: the fold of all notes so far, those
 	// that Log.Notes gave back and those that Noted was told. It is kept in the
@@ -127,6 +129,8 @@ type Config struct {
 
 	// writeAhead is defaultWriteAhead, but in tests, which write little.
 	writeAhead int64
+	// uptime is how much time has passed since some moment, whatever Now says.
+	uptime func() time.Duration
 }
 
 // withDefaults checks c and fills it.
@@ -139,6 +143,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.uptime == nil {
+		started := time.Now()
+		c.uptime = func() time.Duration { return time.Since(started) }
 	}
 	for _, n := range []int64{c.SegmentSize, c.BlockSize, c.MaxPending, c.MaxSize,
 		int64(c.SyncInterval), int64(c.CursorInterval), int64(c.MaxAge)} {

@@ -28,6 +28,7 @@ type Log struct {
 	// notesFrom is where Notes has to start: the first position of the newest
 	// segment with a readable checkpoint. It is not deleted.
 	notesFrom uint64
+	ageing    ageing
 	closed    bool
 
 	// swap is held for reading while a segment is looked up and its file opened,

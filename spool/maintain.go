@@ -186,17 +186,19 @@ func (l *Log) expired(pressed bool) *segment {
 	defer l.mu.Unlock()
 	l.cursorsMu.Lock()
 	defer l.cursorsMu.Unlock()
+	bounds := l.limits.Load()
+	l.ageing.look(l.cfg.Now().UnixNano(), l.cfg.uptime(), bounds.MaxAge)
 	if !l.mayLose() {
 		return nil
 	}
 	s, next := l.segments[0], l.segments[1]
-	passed, bounds := true, l.limits.Load()
+	passed := true
 	for _, c := range l.cursors {
 		passed = passed && c.durable >= next.first
 	}
 	switch {
 	case passed && l.cfg.KeepDelivered:
-		if !pressed && !(bounds.MaxAge > 0 && l.outlived(bounds.MaxAge)) {
+		if !pressed && !(bounds.MaxAge > 0 && l.outlived(bounds.MaxAge) && l.mayAge()) {
 			return nil
 		}
 	case passed && (len(l.cursors) > 0 || pressed && bounds.Full == FullDropOldest):
@@ -221,6 +223,20 @@ func (l *Log) outlived(age time.Duration) bool {
 		default:
 			return now-s.created > int64(age)
 		}
+	}
+	return false
+}
+
+// mayAge tells whether the oldest segment, which has outlived MaxAge, may go for it. That
+// the disk is full is reason enough. l.mu is held.
+func (l *Log) mayAge() bool {
+	if l.quota.diskLow.Load() || l.ageing.take() {
+		return true
+	}
+	if !l.ageing.told {
+		l.ageing.told = true
+		l.cfg.Logger.Warn().Time("clock", time.Unix(0, l.ageing.clock)).Dur("for", l.ageing.doubt-l.ageing.uptime).
+			Msg("the clock has leapt ahead: of what has outlived max_age only a segment a minute is deleted at first")
 	}
 	return false
 }

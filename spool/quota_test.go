@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -506,5 +507,91 @@ func TestAClockThatWasWrongHoldsNoSegmentBackAndCostsNone(t *testing.T) {
 				t.Fatalf("%d are gone of %d", gone, segments)
 			}
 		})
+	}
+}
+
+// ageingLog is an archive whose clock and time the test moves, and whose segments go
+// when the test says so.
+func ageingLog(t *testing.T, disk *vfs.Mem, clock *time.Time, uptime *time.Duration) *Log {
+	return mustOpen(t, Config{
+		Dir: "/log", FS: disk, Codec: CodecNone, MinFree: -1, SegmentSize: 4 << 10, BlockSize: 1 << 10,
+		CursorInterval: time.Hour, KeepDelivered: true, MaxAge: 30 * 24 * time.Hour, Recompress: RecompressNever,
+		Now: func() time.Time { return *clock }, uptime: func() time.Duration { return *uptime },
+	})
+}
+
+func TestAClockThatLeapsAheadDoesNotEmptyAnArchive(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, closed := range []bool{false, true} {
+		t.Run(fmt.Sprint("closed meanwhile: ", closed), func(t *testing.T) {
+			disk := vfs.NewMem()
+			clock, uptime := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Duration(0)
+			pass := func(d time.Duration) { clock, uptime = clock.Add(d), uptime+d }
+			l := ageingLog(t, disk, &clock, &uptime)
+			for range 200 {
+				mustAppend(t, l, strings.Repeat("x", 500))
+				pass(time.Hour)
+			}
+			l.retain()
+			all := l.Stats().Segments
+			check := func(want int) {
+				t.Helper()
+				if l.retain(); l.Stats().Segments != want {
+					t.Fatalf("%d segments of %d are left, want %d", l.Stats().Segments, all, want)
+				}
+			}
+			check(all)
+			leap := func(d time.Duration) {
+				if closed {
+					l.Close()
+					uptime = 0
+				}
+				clock = clock.Add(d)
+				if closed {
+					l = ageingLog(t, disk, &clock, &uptime)
+				}
+			}
+			leap(365 * day)
+			check(all - 1)
+			check(all - 1)
+			pass(59 * time.Second)
+			check(all - 1)
+			pass(time.Second)
+			check(all - 2)
+			pass(time.Minute)
+			check(all - 3)
+			leap(-365 * day)
+			pass(day)
+			check(all - 3)
+			leap(365 * day)
+			check(all - 4)
+			pass(59 * time.Minute)
+			check(all - 5)
+			pass(time.Minute)
+			check(1)
+		})
+	}
+}
+
+func TestSegmentsGoByAgeAsFastAsTheyCame(t *testing.T) {
+	const day = 24 * time.Hour
+	clock, uptime := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Duration(0)
+	pass := func(d time.Duration) { clock, uptime = clock.Add(d), uptime+d }
+	l := ageingLog(t, vfs.NewMem(), &clock, &uptime)
+	for range 1000 { // many in a minute
+		mustAppend(t, l, strings.Repeat("x", 500))
+		pass(10 * time.Millisecond)
+	}
+	l.retain()
+	if n := l.Stats().Segments; n < 100 {
+		t.Fatalf("%d segments", n)
+	}
+	for range 60 {
+		pass(day / 2)
+		l.retain()
+	}
+	pass(time.Minute)
+	if l.retain(); l.Stats().Segments != 1 {
+		t.Fatalf("%d segments are left", l.Stats().Segments)
 	}
 }

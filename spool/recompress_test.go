@@ -378,6 +378,7 @@ func TestTheIndexGoesWithItsSegment(t *testing.T) {
 	mustRewrite(t, l)
 	l.Close()
 	cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	cfg.uptime = func() time.Duration { return time.Hour } // the clock is right
 	cfg.MaxAge = time.Minute
 	stray := filepath.Join(cfg.Dir, indexPath(segmentName(99999)))
 	if err := vfs.WriteFileAtomic(disk, stray, []byte("x"), filePerm); err != nil {

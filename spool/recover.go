@@ -72,7 +72,9 @@ func (l *Log) recoverLast(s *segment) (bool, error) {
 	defer f.Close()
 	size := s.end
 	sc := &scanner{r: f, salt: l.salt, salvage: true}
+	l.ageing.clock = s.created
 	visit := func(off int64, h *blockHeader, _ []byte) error {
+		l.ageing.clock = max(l.ageing.clock, h.appended)
 		s.addMarks([]mark{{h.first, off}})
 		return nil
 	}
