@@ -195,7 +195,7 @@ func TestACollectorAsksElasticsearchForWhatItsLogNoLongerHolds(t *testing.T) {
 		return fmt.Sprintf("[[input]]\ntype = \"tcp\"\nlisten = %q\n[[output]]\ntype = \"elasticsearch\"\nhosts = [%q]\ndata_stream = { dataset = %q, namespace = %q }\n",
 			listen, host, cfg.DataStream.Dataset, cfg.DataStream.Namespace)
 	}
-	c := syslane.Start(t, "collector", text(cfg.Hosts[0]))
+	c := syslane.Start(t, "collector", text(string(cfg.Hosts[0])))
 	send := func(word string, delivered float64) {
 		t.Helper()
 		conn, err := net.Dial("tcp", listen)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/outputs/elasticsearch"
 )
 
@@ -13,7 +14,7 @@ func TestOpenSearchGetsEachMessageOnceIntoADataStreamWithEveryFieldMapped(t *tes
 	defer es.Close()
 	config := func(dataset string) elasticsearch.Config {
 		cfg := elasticsearch.DefaultConfig()
-		cfg.Hosts = []string{es.URL}
+		cfg.Hosts = []config.Address{config.Address(es.URL)}
 		cfg.DataStream.Dataset = dataset
 		cfg.DataStream.Namespace = "e2e"
 		return cfg

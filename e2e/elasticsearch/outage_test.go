@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/outputs/elasticsearch"
@@ -79,7 +80,7 @@ func TestAnswersLostBehindAProxyMakeNoSecondDocument(t *testing.T) {
 	}
 	front := httptest.NewServer(proxy)
 	defer front.Close()
-	cfg.Hosts = []string{front.URL}
+	cfg.Hosts = []config.Address{config.Address(front.URL)}
 	cfg.BulkMaxDocs = 1000
 	cfg.BackoffInit = 10 * time.Millisecond
 	o := open(t, cfg)
@@ -103,7 +104,7 @@ func TestServerThatDiesMidBulkGetsEachDocumentOnce(t *testing.T) {
 	es := peers.StartElastic(t) // of its own: it dies
 	defer es.Close()
 	cfg := elasticsearch.DefaultConfig()
-	cfg.Hosts = []string{es.URL}
+	cfg.Hosts = []config.Address{config.Address(es.URL)}
 	cfg.DataStream.Dataset = "syslane_outage"
 	cfg.BulkMaxDocs = 500
 	cfg.BackoffInit = 10 * time.Millisecond

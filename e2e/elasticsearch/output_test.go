@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/ecs"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
@@ -26,7 +27,7 @@ import (
 func stream(t *testing.T) elasticsearch.Config {
 	t.Helper()
 	cfg := elasticsearch.DefaultConfig()
-	cfg.Hosts = []string{server(t).URL}
+	cfg.Hosts = []config.Address{config.Address(server(t).URL)}
 	cfg.DataStream.Dataset = "syslane_" + strings.ToLower(t.Name())
 	cfg.DataStream.Namespace = run
 	return cfg

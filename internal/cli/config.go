@@ -26,7 +26,8 @@ func newConfigShowCommand() *cobra.Command {
 environment, and the defaults, as one file. That loads again and means the same.
 Secrets are printed as the reference to a file, a variable or a credential that they
 are. One that stands in the file itself is masked, as "(secret)", which must be filled
-in before it loads.
+in before it loads; so are user and password in addresses, and path and query of the
+URLs of [[notify]].
 
 With --origin each line says where its value comes from: FILE:LINE, with the variables
 that are put in, or default.`,

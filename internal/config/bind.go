@@ -121,6 +121,9 @@ func (d *binder) value(n *node, v reflect.Value) {
 	case secretType:
 		d.secret(n, v)
 		return
+	case addressType, endpointType:
+		d.address(n, v)
+		return
 	case durationType:
 		if s, ok := d.text(n, `a duration such as "5s", "15m" or "7d"`); ok {
 			if t, err := ParseDuration(s); err != nil {

@@ -169,6 +169,80 @@ func TestSecretsNeverPrint(t *testing.T) {
 	}
 }
 
+func TestAddressesPrintWithoutWhatIsSecretOfThem(t *testing.T) {
+	f := func(value fmt.Stringer, want string) {
+		t.Helper()
+		if got := value.String(); got != want {
+			t.Errorf("printed is %s, want %s", got, want)
+		}
+		for _, verb := range []string{"%s", "%v", "%+v", "%#v", "%q", "%x", "%d"} {
+			if out := fmt.Sprintf(verb, value) + fmt.Sprintf(verb, struct{ S any }{value}); strings.Contains(out, "hunter2") || strings.Contains(out, "68756e") {
+				t.Errorf("%s prints %s", verb, out)
+			}
+		}
+	}
+	for _, plain := range []string{"", "es1", "es1:9200", "[::1]:9200", "https://es.example.net:9200/path"} {
+		f(Address(plain), plain)
+	}
+	f(Address("http://u:hunter2@es1:9200/path"), "http://(secret)@es1:9200/path")
+	f(Address("u:hunter2@es1:9200"), "(secret)@es1:9200")
+	f(Address("http://u:hunter2/@hunter2@es1"), "http://(secret)@es1")
+	f(Address("u:hunter2://hunter2@es1"), "(secret)@es1")
+	for _, plain := range []string{"", "https://hooks.example.net", "https://hooks.example.net:8443/"} {
+		f(Endpoint(plain), plain)
+	}
+	f(Endpoint("https://hooks.example.net:8443/services/hunter2"), "https://hooks.example.net:8443/(secret)")
+	f(Endpoint("https://hooks.example.net?key=hunter2"), "https://hooks.example.net/(secret)")
+	f(Endpoint("https://u:hunter2@hooks.example.net/"), "https://(secret)@hooks.example.net")
+	f(Endpoint("hooks.example.net/hunter2"), "(secret)")
+	f(Endpoint("https:/hooks.example.net/hunter2"), "(secret)")
+}
+
+func TestErrorsDoNotTellWhatIsSecretOfAddresses(t *testing.T) {
+	t.Setenv("SYSLANE_TEST_HOOK", "hooks.example.net/hunter2")
+	file, err := Parse("the.toml", []byte(`hosts = ["u:hunter2@es1:9200"]
+[webhook]
+url = "hooks.example.net/hunter2"
+[other]
+url = "${SYSLANE_TEST_HOOK}"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type hook struct {
+		URL Endpoint `toml:"url"`
+	}
+	var c struct {
+		Hosts   []Address `toml:"hosts"`
+		Webhook hook      `toml:"webhook"`
+		Other   hook      `toml:"other"`
+	}
+	if err := file.Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	f := func(key, want string) {
+		t.Helper()
+		if err := file.Errorf(key, "is wrong"); err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	f("hosts[0]", `the.toml:1:10: hosts = "(secret)@es1:9200": is wrong`)
+	f("webhook.url", `the.toml:3:7: webhook.url = "(secret)": is wrong`)
+	f("other.url", `the.toml:5:7: other.url = "${SYSLANE_TEST_HOOK}": is wrong`)
+	if c.Other.URL != "hooks.example.net/hunter2" || c.Hosts[0] != "u:hunter2@es1:9200" {
+		t.Error("they have lost what they are")
+	}
+
+	// What config show has printed must be filled in, not loaded.
+	masked, err := Parse("masked.toml", []byte(`hosts = ["http://(secret)@es1:9200"]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := masked.Decode(&c); err == nil || !strings.Contains(err.Error(), "masked.toml:1:10: hosts: (secret) is how a secret is shown") {
+		t.Error(err)
+	}
+}
+
 func TestSizes(t *testing.T) {
 	f := func(in string, want Size, text string) {
 		t.Helper()

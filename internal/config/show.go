@@ -164,11 +164,16 @@ func (s *shower) plain(n *node, v reflect.Value) (string, bool) {
 	}
 	switch value := v.Interface().(type) {
 	case Secret:
-		text, written := n.reference(value)
-		if written {
+		if text, written := n.reference(); written {
 			return `"` + text + `"`, true
 		}
-		return quote(text), true
+		return quote(value.String()), true
+	case Address, Endpoint:
+		shown := fmt.Sprint(value)
+		if text, written := n.variable(); written && shown != v.String() {
+			return `"` + text + `"`, true
+		}
+		return quote(shown), true
 	case time.Duration:
 		return quote(FormatDuration(value)), true
 	case Size:
@@ -211,9 +216,9 @@ func (s *shower) plain(n *node, v reflect.Value) (string, bool) {
 }
 
 // reference is how a file may name a secret without telling it, as it is written.
-func (n *node) reference(value Secret) (text string, written bool) {
+func (n *node) reference() (text string, written bool) {
 	if n == nil {
-		return value.String(), false
+		return "", false
 	}
 	text, _ = n.scalar.(string)
 	kind, rest, _ := strings.Cut(text, ":")
@@ -228,10 +233,21 @@ func (n *node) reference(value Secret) (text string, written bool) {
 		return strings.Trim(strings.ReplaceAll(quote("file:"+rest), "$${", "${"), `"`), true
 	case kind == "credential":
 		return text, true
-	case strings.HasPrefix(text, "${") && strings.HasSuffix(text, "}") && strings.Count(text, "${") == 1 && !strings.Contains(text, ":-"):
+	}
+	return n.variable()
+}
+
+// variable is the one variable of the environment that is all a file has, as it is
+// written.
+func (n *node) variable() (text string, written bool) {
+	if n == nil {
+		return "", false
+	}
+	text, _ = n.scalar.(string)
+	if strings.HasPrefix(text, "${") && strings.HasSuffix(text, "}") && strings.Count(text, "${") == 1 && !strings.Contains(text, ":-") {
 		return text, true
 	}
-	return value.String(), false
+	return "", false
 }
 
 // line writes one key.

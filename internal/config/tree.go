@@ -24,6 +24,8 @@ type node struct {
 	// secret keeps the value out of errors; resolved is what it stands for.
 	secret   bool
 	resolved Secret
+	// conceal masks what is secret of an address; nil for what is none.
+	conceal func(string) string
 	// over is the value of an earlier file that this one replaces; nil for none.
 	over *node
 	// shape is what the table was decoded into; invalid where it was not.
@@ -225,6 +227,9 @@ func (n *node) shown() string {
 	s, ok := n.scalar.(string)
 	if !ok {
 		s = fmt.Sprint(n.scalar)
+	}
+	if _, variable := n.variable(); n.conceal != nil && !variable {
+		s = n.conceal(s)
 	}
 	s = withoutUserinfo(s)
 	if len(s) > 60 {

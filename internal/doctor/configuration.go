@@ -28,6 +28,9 @@ var shown = map[string]bool{
 	"severity": true, "role": true, "redact": true, "fields": true, "tag": true, "notify": true, "compress": true,
 }
 
+// secret are the keys whose texts are secrets, even where they look like a size or a time.
+var secret = map[string]bool{"token": true, "password": true, "api_key": true, "service_token": true, "key": true, "headers": true}
+
 // addresses are the keys whose texts name servers, of which scheme, host and port are
 // shown.
 var addresses = map[string]bool{"targets": true, "hosts": true, "server": true, "url": true, "proxy_url": true}
@@ -75,7 +78,11 @@ func (c *configuration) clean(key string, v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			out[k] = c.clean(k, v[k])
+			if secret[key] { // as headers, whose names are the user's
+				out[k] = c.clean(key, v[k])
+			} else {
+				out[k] = c.clean(k, v[k])
+			}
 		}
 		return out
 	case []map[string]any:
@@ -118,6 +125,7 @@ func (c *configuration) text(key, v string) string {
 		if !strings.ContainsAny(v, "@/?") {
 			return v
 		}
+	case secret[key] && v != "":
 	case shown[key], v == "", noDuration == nil, size.UnmarshalText([]byte(v)) == nil && len(v) < 10:
 		return v
 	}

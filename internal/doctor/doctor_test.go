@@ -46,7 +46,7 @@ api_key = "SECRET-key-1"
 service_token = "SECRET-service-1"
 cloud_id = "SECRET-cloud-1"
 proxy_url = "http://p:SECRET-proxy-1@proxy.example.net:3128"
-headers = { Authorization = "Basic SECRET-header-1", "X-Other" = "SECRET-header-2" }
+headers = { Authorization = "Basic SECRET-header-1", "X-Other" = "SECRET-header-2", id = "SECRET-header-3" }
 [[output]]
 type = "relp"
 targets = ["SECRET-at-1@host:2514", "good.example.net:2514"]
@@ -63,6 +63,7 @@ name = "ops"
 type = "webhook"
 url = "https://hooks.example.net/services/SECRET-hook-1"
 token = "SECRET-notify-1"
+password = "12345678"
 command = ["/usr/bin/page", "SECRET-argument-1"]
 [log]
 max_size = "20GiB"
@@ -71,7 +72,7 @@ max_age = "30d"
 		t.Fatal(err)
 	}
 	text, secrets := Configuration([]string{filepath.Join(dir, "the.toml"), filepath.Join(dir, "none.toml")})
-	if strings.Contains(text, "SECRET") {
+	if strings.Contains(text, "SECRET") || strings.Contains(text, "12345678") {
 		t.Errorf("it shows\n%s", text)
 	}
 	for _, want := range []string{`"0.0.0.0:5514"`, "https://es.example.net:9200", "good.example.net:2514", `"20GiB"`, `"30d"`, `"grafana"`, "cannot be read", "/var/lib/syslane"} {

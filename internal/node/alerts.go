@@ -196,7 +196,7 @@ var channelKinds = map[string]func(t config.Table, name string, settings *channe
 func httpChannel(t config.Table, name string, settings *channelSettings, s services) (notify.HTTP, error) {
 	var c struct {
 		channelSettings
-		URL     string                   `toml:"url,required"`
+		URL     config.Endpoint          `toml:"url,required"`
 		Token   config.Secret            `toml:"token"`
 		Headers map[string]config.Secret `toml:"headers"`
 		TLS     *tlsconf.Options         `toml:"tls"`
@@ -209,7 +209,7 @@ func httpChannel(t config.Table, name string, settings *channelSettings, s servi
 	if err != nil {
 		return notify.HTTP{}, err
 	}
-	full := notify.HTTP{URL: c.URL, Token: c.Token, Headers: c.Headers, TLS: conf, Timeout: c.Timeout, Collector: s.host}
+	full := notify.HTTP{URL: string(c.URL), Token: c.Token, Headers: c.Headers, TLS: conf, Timeout: c.Timeout, Collector: s.host}
 	if err := full.Validate(); err != nil {
 		return full, t.Errorf("url", "%v", err)
 	}

@@ -87,6 +87,49 @@ absent = "10m"
 by = ["host"]
 `
 
+func TestWhatIsSecretOfAddressesAndHeadersIsNotShown(t *testing.T) {
+	t.Setenv("SYSLANE_TEST_PROXY", "http://p:hunter2@proxy.example.net:3128")
+	t.Setenv("SYSLANE_TEST_PASSWORD", "hunter2")
+	header := filepath.Join(t.TempDir(), "header")
+	if err := os.WriteFile(header, []byte("Basic hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(`
+[http]
+listen = "127.0.0.1:8514"
+[[output]]
+type = "elasticsearch"
+hosts = ["https://u:${SYSLANE_TEST_PASSWORD}@es1.example.net:9200", "u:hunter2@es2:9200", "es3:9200"]
+proxy_url = "${SYSLANE_TEST_PROXY}"
+headers = { Authorization = "file:HEADER", X-Other = "hunter2" }
+[search.elasticsearch]
+index = "logs-*"
+[[notify]]
+type = "webhook"
+url = "https://hooks.example.net/services/hunter2?key=hunter2"
+[[alert]]
+name = "silent"
+absent = "10m"
+`, "HEADER", header)
+	for _, origin := range []bool{false, true} {
+		told := shown(t, "secrets.toml", []byte(text), origin)
+		if strings.Contains(told, "hunter2") {
+			t.Errorf("a secret is shown:\n%s", told)
+		}
+		for _, want := range []string{
+			`hosts = ["https://(secret)@es1.example.net:9200", "(secret)@es2:9200", "es3:9200"]`,
+			`proxy_url = "${SYSLANE_TEST_PROXY}"`,
+			`Authorization = "file:` + header + `"`,
+			`X-Other = "(secret)"`,
+			`url = "https://hooks.example.net/(secret)"`,
+		} {
+			if !strings.Contains(told, want) {
+				t.Errorf("it does not show %s:\n%s", want, told)
+			}
+		}
+	}
+}
+
 func shown(t *testing.T, name string, text []byte, origin bool) string {
 	t.Helper()
 	f, err := config.Parse(name, text)

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/syslog"
 )
 
@@ -67,7 +68,7 @@ func BenchmarkWrite(b *testing.B) {
 	f := func(name string, change func(*Config)) {
 		b.Run(name, func(b *testing.B) {
 			cfg := DefaultConfig()
-			cfg.Hosts, cfg.ManageTemplate = []string{sink(b)}, false
+			cfg.Hosts, cfg.ManageTemplate = []config.Address{config.Address(sink(b))}, false
 			change(&cfg)
 			o, err := New(cfg, Options{Name: "es", Observer: "collector1", Logger: zerolog.Nop()})
 			if err != nil {

@@ -21,6 +21,7 @@ import (
 	es "github.com/elastic/go-elasticsearch/v8"
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/tlsconf"
 )
 
@@ -50,11 +51,11 @@ func newClient(access *Access, idle int, name string) (*es.BaseClient, *transpor
 		},
 	}
 	for key, value := range access.Headers {
-		c.Header.Set(key, value)
+		c.Header.Set(key, value.Value())
 	}
 	addresses := access.Hosts
 	if len(addresses) == 0 && access.CloudID == "" {
-		addresses = []string{"http://localhost:9200"}
+		addresses = []config.Address{"http://localhost:9200"}
 	}
 	for _, host := range addresses {
 		u, err := hostURL(host)
@@ -106,9 +107,9 @@ func newHTTPTransport(access *Access, idle int, name string) (*http.Transport, e
 	}
 	proxy := http.ProxyFromEnvironment
 	if access.ProxyURL != "" {
-		u, err := url.Parse(access.ProxyURL)
+		u, err := url.Parse(string(access.ProxyURL))
 		if err != nil {
-			return nil, fmt.Errorf("proxy_url = %q: %w", access.ProxyURL, err)
+			return nil, fmt.Errorf("proxy_url = %q is no URL", access.ProxyURL)
 		}
 		proxy = http.ProxyURL(u)
 	}

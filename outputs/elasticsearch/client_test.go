@@ -36,7 +36,7 @@ func TestRequestsCarryTheCredentialsAndHeadersThatAreConfigured(t *testing.T) {
 	f("API key as a pair", func(c *Config) { c.APIKey = config.NewSecret("id:key") }, "Authorization", "APIKey "+pair)
 	f("password", func(c *Config) { c.Username, c.Password = "u", config.NewSecret("p") }, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("u:p")))
 	f("service token", func(c *Config) { c.ServiceToken = config.NewSecret("AAEAAW") }, "Authorization", "Bearer AAEAAW")
-	f("headers", func(c *Config) { c.Headers = map[string]string{"X-Tenant": "blue"} }, "X-Tenant", "blue")
+	f("headers", func(c *Config) { c.Headers = map[string]config.Secret{"X-Tenant": config.NewSecret("blue")} }, "X-Tenant", "blue")
 	f("name of the program", func(*Config) {}, "User-Agent", "Syslane")
 }
 
@@ -57,7 +57,7 @@ func TestRequestsGoThroughTheProxy(t *testing.T) {
 	}))
 	defer proxy.Close()
 	cfg := testConfig("http://es.example.net:9200")
-	cfg.ProxyURL = proxy.URL
+	cfg.ProxyURL = config.Address(proxy.URL)
 	b := newBatch(30, nil)
 	checkDocuments(t, s, b, deliver(t, newOutput(t, cfg), b, 1))
 	if through.Load() == 0 {

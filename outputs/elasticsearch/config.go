@@ -91,7 +91,7 @@ type Access struct {
 	// Hosts are the nodes: "http://localhost:9200", "https://es1.example.net:9200";
 	// without a scheme, http and port 9200 are meant. Requests take turns; a node
 	// that fails rests. Default http://localhost:9200.
-	Hosts []string `toml:"hosts"`
+	Hosts []config.Address `toml:"hosts"`
 	// CloudID names an Elastic Cloud deployment, in place of hosts.
 	CloudID string `toml:"cloud_id"`
 	// APIKey is an API key as Elasticsearch shows it, either encoded or "id:key".
@@ -105,9 +105,9 @@ type Access struct {
 	// Timeout bounds one request with its answer.
 	Timeout time.Duration `toml:"timeout"`
 	// Headers are added to each request.
-	Headers map[string]string `toml:"headers"`
+	Headers map[string]config.Secret `toml:"headers"`
 	// ProxyURL is the HTTP proxy; "" for what the environment says.
-	ProxyURL string `toml:"proxy_url"`
+	ProxyURL config.Address `toml:"proxy_url"`
 	// TLS applies to hosts with https.
 	TLS TLS `toml:"tls"`
 
@@ -250,12 +250,12 @@ func (a *Access) Validate() error {
 		m.fail("timeout = %s: want at least 1s", a.Timeout)
 	}
 	for name, value := range a.Headers {
-		if name == "" || strings.ContainsAny(name+value, "\r\n") || http.CanonicalHeaderKey(name) == "Content-Type" {
+		if name == "" || strings.ContainsAny(name+value.Value(), "\r\n") || http.CanonicalHeaderKey(name) == "Content-Type" {
 			m.fail("headers.%q: not a header that can be set", name)
 		}
 	}
 	if a.ProxyURL != "" {
-		if u, err := url.Parse(a.ProxyURL); err != nil || u.Host == "" {
+		if u, err := url.Parse(string(a.ProxyURL)); err != nil || u.Host == "" {
 			m.fail("proxy_url = %q: want a URL such as \"http://proxy.example.net:3128\"", a.ProxyURL)
 		}
 	}
@@ -288,28 +288,20 @@ func (t *Target) Validate() error {
 }
 
 // hostURL reads an entry of hosts.
-func hostURL(host string) (*url.URL, error) {
-	full := host
+func hostURL(host config.Address) (*url.URL, error) {
+	full := string(host)
 	if !strings.Contains(full, "://") {
 		full = "http://" + full
 	}
 	u, err := url.Parse(full)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("hosts: %q is not a node; write \"https://es.example.net:9200\"", withoutUser(host))
+		return nil, fmt.Errorf("hosts: %q is not a node; write \"https://es.example.net:9200\"", host)
 	}
-	if full != host && u.Port() == "" {
+	if full != string(host) && u.Port() == "" {
 		u.Host += ":9200"
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	return u, nil
-}
-
-// withoutUser hides a password that stands in a URL.
-func withoutUser(host string) string {
-	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		return "(user)@" + host[i+1:]
-	}
-	return host
 }
 
 // apiKey returns the key in the encoded form that the header wants.

@@ -186,13 +186,13 @@ func TestConfigurationMistakesNameTheirKey(t *testing.T) {
 	secret := config.NewSecret("hunter2")
 	f(func(*Config) {}, "")
 	f(func(c *Config) {
-		c.Hosts = []string{"es1", "es1:9201", "https://es.example.net/path", "http://u:hunter2@[::1]:9200"}
+		c.Hosts = []config.Address{"es1", "es1:9201", "https://es.example.net/path", "http://u:hunter2@[::1]:9200"}
 	}, "")
-	f(func(c *Config) { c.Hosts = []string{"ftp://x"} }, "hosts")
-	f(func(c *Config) { c.Hosts = []string{""} }, "hosts")
-	f(func(c *Config) { c.Hosts = []string{"http://u:hunter2@"} }, "hosts")
-	f(func(c *Config) { c.Hosts = []string{"http://x?y=1"} }, "hosts")
-	f(func(c *Config) { c.Hosts, c.CloudID = []string{"x"}, "y" }, "cloud_id")
+	f(func(c *Config) { c.Hosts = []config.Address{"ftp://x"} }, "hosts")
+	f(func(c *Config) { c.Hosts = []config.Address{""} }, "hosts")
+	f(func(c *Config) { c.Hosts = []config.Address{"http://u:hunter2@"} }, "hosts")
+	f(func(c *Config) { c.Hosts = []config.Address{"http://x?y=1"} }, "hosts")
+	f(func(c *Config) { c.Hosts, c.CloudID = []config.Address{"x"}, "y" }, "cloud_id")
 	f(func(c *Config) { c.APIKey, c.ServiceToken = secret, secret }, "api_key")
 	f(func(c *Config) { c.Username = "u" }, "password")
 	f(func(c *Config) { c.Password = secret }, "username")
@@ -216,16 +216,17 @@ func TestConfigurationMistakesNameTheirKey(t *testing.T) {
 	f(func(c *Config) { c.BulkMaxDocs = 0 }, "bulk_max_docs")
 	f(func(c *Config) { c.Timeout = 0 }, "timeout")
 	f(func(c *Config) { c.BackoffMax = 0 }, "backoff_max")
-	f(func(c *Config) { c.Headers = map[string]string{"a": "b\n"} }, "headers")
-	f(func(c *Config) { c.Headers = map[string]string{"content-type": "b"} }, "headers")
+	f(func(c *Config) { c.Headers = map[string]config.Secret{"a": config.NewSecret("b\n")} }, "headers")
+	f(func(c *Config) { c.Headers = map[string]config.Secret{"content-type": config.NewSecret("b")} }, "headers")
 	f(func(c *Config) { c.ProxyURL = "proxy" }, "proxy_url")
+	f(func(c *Config) { c.ProxyURL = "u:hunter2@proxy:3128" }, "proxy_url")
 	f(func(c *Config) { c.TLS.CAFingerprint = "12:34" }, "ca_fingerprint")
 	f(func(c *Config) { c.TLS.CAFingerprint, c.TLS.CAFile = strings.Repeat("ab:", 31)+"ab", "x" }, "ca_fingerprint")
 	f(func(c *Config) { c.TLS.CAFingerprint = strings.Repeat("ab:", 31) + "ab" }, "")
 }
 
 func TestHostsWithoutASchemeMeanPort9200(t *testing.T) {
-	f := func(host, want string) {
+	f := func(host config.Address, want string) {
 		t.Helper()
 		if u, err := hostURL(host); err != nil || u.String() != want {
 			t.Errorf("%s gives %v, %v, want %s", host, u, err, want)

@@ -14,6 +14,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/rs/zerolog"
 
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/outputs"
 )
 
@@ -32,9 +33,9 @@ func Probe(ctx context.Context, cfg Config) []outputs.Probed {
 	for i, host := range cfg.Hosts {
 		all.Go(func() {
 			single := cfg
-			single.Hosts = []string{host}
+			single.Hosts = []config.Address{host}
 			found[i] = probe(ctx, single)
-			found[i].Key, found[i].Target = fmt.Sprintf("hosts[%d]", i), withoutUser(host)
+			found[i].Key, found[i].Target = fmt.Sprintf("hosts[%d]", i), host.String()
 		})
 	}
 	all.Wait()

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/ecs"
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/outputs"
@@ -59,7 +60,9 @@ func newEvent(i int, text string) *syslog.Event {
 
 func testConfig(urls ...string) Config {
 	cfg := DefaultConfig()
-	cfg.Hosts = urls
+	for _, u := range urls {
+		cfg.Hosts = append(cfg.Hosts, config.Address(u))
+	}
 	cfg.Timeout = 30 * time.Second
 	cfg.BackoffInit, cfg.BackoffMax = time.Millisecond, 5*time.Millisecond
 	return cfg
@@ -513,7 +516,7 @@ func TestServerThatIsDownHoldsAndLosesNothing(t *testing.T) {
 	if err := o.Write(t.Context(), b); err == nil || !strings.Contains(err.Error(), "reach elasticsearch") {
 		t.Fatalf("Write returned %v", err)
 	}
-	cfg.Hosts = []string{"127.0.0.1:1", s.url}
+	cfg.Hosts = []config.Address{"127.0.0.1:1", config.Address(s.url)}
 	checkDocuments(t, s, b, deliver(t, newOutput(t, cfg), b, 5))
 }
 
@@ -663,7 +666,7 @@ func TestRequestsAreCompressedOnDemand(t *testing.T) {
 	cfg := testConfig(s.url)
 	cfg.Compression = CompressionGzip
 	cfg.Pipeline = "enrich"
-	cfg.Headers = map[string]string{"X-Tenant": "a"}
+	cfg.Headers = map[string]config.Secret{"X-Tenant": config.NewSecret("a")}
 	o := newOutput(t, cfg)
 	for range 2 { // the second time with used buffers
 		b := newBatch(500, nil)
