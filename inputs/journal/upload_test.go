@@ -504,7 +504,7 @@ func TestAClientIsKnownByItsCertificate(t *testing.T) {
 	https := func(r *http.Request) { r.URL.Scheme = "https" }
 	f := func(options tlsconf.Options) error {
 		options.Name, options.CAFile = "client", filepath.Join(dir, "ca.pem")
-		conf, err := tlsconf.Client(options)
+		conf, err := tlsconf.ClientConfig(options)
 		if err != nil {
 			t.Fatal(err)
 		}

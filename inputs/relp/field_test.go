@@ -213,8 +213,8 @@ func certificates(t *testing.T) (server, good, bad *tls.Config) {
 		return c
 	}
 	server = must(tlsconf.Server(options(ours, "127.0.0.1")))
-	good = must(tlsconf.Client(options(ours, "host1.example.net")))
-	bad = must(tlsconf.Client(options(others, "host1.example.net")))
+	good = must(tlsconf.ClientConfig(options(ours, "host1.example.net")))
+	bad = must(tlsconf.ClientConfig(options(others, "host1.example.net")))
 	for _, c := range []*tls.Config{good, bad} {
 		c.ServerName = "127.0.0.1"
 	}

@@ -88,7 +88,7 @@ func (s *site) client(t testing.TB, name string) *tls.Config {
 	if name != "" {
 		o.CertFile, o.KeyFile = s.path(name+".pem"), s.path(name+"-key.pem")
 	}
-	c, err := tlsconf.Client(o)
+	c, err := tlsconf.ClientConfig(o)
 	if err != nil {
 		t.Fatal(err)
 	}

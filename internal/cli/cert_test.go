@@ -42,7 +42,7 @@ func TestCertMakesWhatMutualTLSNeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := tlsconf.Client(tlsconf.Options{CertFile: path("relay1.example.net.pem"), KeyFile: path("relay1.example.net-key.pem"), CAFile: path("ca.pem")})
+	client, err := tlsconf.ClientConfig(tlsconf.Options{CertFile: path("relay1.example.net.pem"), KeyFile: path("relay1.example.net-key.pem"), CAFile: path("ca.pem")})
 	if err != nil {
 		t.Fatal(err)
 	}

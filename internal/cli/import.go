@@ -103,7 +103,7 @@ func (c *importCommand) run(ctx context.Context, stdout, stderr io.Writer, paths
 	cfg := relp.Config{Name: importInput, Targets: []string{c.server}, Logger: zerolog.Nop()}
 	if c.tls.CAFile != "" || c.tls.CertFile != "" {
 		c.tls.Name, c.tls.Logger = importInput, zerolog.Nop()
-		if cfg.TLS, err = tlsconf.Client(c.tls); err != nil {
+		if cfg.TLS, err = tlsconf.NewClient(c.tls); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func (s *source) remote() (*search.Remote, error) {
 		remote.Server = defaultServer
 	}
 	if s.ca != "" {
-		conf, err := tlsconf.Client(tlsconf.Options{Name: "search", CAFile: s.ca})
+		conf, err := tlsconf.ClientConfig(tlsconf.Options{Name: "search", CAFile: s.ca})
 		if err != nil {
 			return nil, err
 		}

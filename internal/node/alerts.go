@@ -1,7 +1,6 @@
 package node
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -259,13 +258,13 @@ func execChannel(t config.Table, _ string, settings *channelSettings, s services
 }
 
 // channelTLS is clientTLS for what notices are sent to.
-func channelTLS(t config.Table, name string, o *tlsconf.Options, s services) (conf *tls.Config, err error) {
+func channelTLS(t config.Table, name string, o *tlsconf.Options, s services) (conf *tlsconf.Client, err error) {
 	if o == nil {
 		return nil, nil
 	}
 	o.Name, o.Logger, o.Registerer = fmt.Sprintf("notify %q", name), s.logger, s.staged
 	s.note(t, *o)
-	if conf, err = tlsconf.Client(*o); err != nil {
+	if conf, err = tlsconf.NewClient(*o); err != nil {
 		return nil, t.Errorf("tls", "%v", err)
 	}
 	return conf, nil

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -187,13 +186,13 @@ func fileOutput(t config.Table, name string, s services) (*outputSettings, func(
 }
 
 // clientTLS makes the configuration of a tls table; nil where there is none.
-func clientTLS(t config.Table, name string, o *tlsconf.Options, s services) (*tls.Config, error) {
+func clientTLS(t config.Table, name string, o *tlsconf.Options, s services) (*tlsconf.Client, error) {
 	if o == nil {
 		return nil, nil
 	}
 	o.Name, o.Logger, o.Registerer = fmt.Sprintf("output %q", name), s.logger, s.staged
 	s.note(t, *o)
-	conf, err := tlsconf.Client(*o)
+	conf, err := tlsconf.NewClient(*o)
 	if err != nil {
 		return nil, t.Errorf("tls", "%v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
 )
 
 // Values of Email.Security.
@@ -39,7 +40,7 @@ type Email struct {
 	Username string
 	Password config.Secret
 	// TLS verifies the server; nil uses the certificates of this machine.
-	TLS *tls.Config
+	TLS *tlsconf.Client
 	// Timeout bounds the sending of one mail.
 	Timeout time.Duration
 	// Collector names this machine.
@@ -170,12 +171,9 @@ func (m *Email) client(ctx context.Context) (*mail.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
 	if m.TLS != nil {
-		conf = m.TLS.Clone()
-	}
-	if conf.ServerName == "" {
-		conf.ServerName = host
+		conf = m.TLS.Config(host)
 	}
 	dial := func(dialing context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(dialing, network, address)

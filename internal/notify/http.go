@@ -3,7 +3,6 @@ package notify
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
 )
 
 // HTTP is where to send by HTTP, and how.
@@ -25,7 +25,7 @@ type HTTP struct {
 	// Headers are sent with each request.
 	Headers map[string]config.Secret
 	// TLS is for https; nil uses the certificates of this machine.
-	TLS *tls.Config
+	TLS *tlsconf.Client
 	// Timeout bounds one request.
 	Timeout time.Duration
 	// Collector names this machine.
@@ -51,8 +51,12 @@ func newPoster(c HTTP) poster {
 	if c.Timeout <= 0 {
 		c.Timeout = 15 * time.Second
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost, transport.TLSClientConfig = 1, c.TLS
+	plain := http.DefaultTransport.(*http.Transport).Clone()
+	plain.MaxIdleConnsPerHost = 1
+	var transport http.RoundTripper = plain
+	if c.TLS != nil {
+		transport = c.TLS.NewTransport(plain)
+	}
 	// A redirect would be followed with a GET, which is no notice, or with headers that
 	// hold secrets, which are for this server alone.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +24,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/tlsconf"
 )
 
 var started = time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
@@ -310,10 +311,16 @@ func startMail(t *testing.T, implicit bool) (*mailbox, *Email) {
 	}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
-	roots := x509.NewCertPool()
-	roots.AddCert(web.Certificate())
+	roots := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secured, err := tlsconf.NewClient(tlsconf.Options{CAFile: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := &Email{Server: listener.Addr().String(), From: "Syslane <syslane@example.net>", To: []string{"ops@example.net", "Ärzte <b@example.net>"},
-		Username: "syslane", Password: config.NewSecret("secret"), TLS: &tls.Config{RootCAs: roots}, Collector: "log1"}
+		Username: "syslane", Password: config.NewSecret("secret"), TLS: secured, Collector: "log1"}
 	if implicit {
 		m.Security = ImplicitTLS
 	}

@@ -7,16 +7,24 @@ import (
 	"fmt"
 )
 
-// Client returns the configuration of a client. It reads the files, so that
-// every mistake in them is found before a connection is tried.
+// Client is the TLS of what connects to servers, for as long as it does. It makes
+// the configuration of each connection, since a tls.Config of a client cannot read
+// a renewed CA file by itself: its VerifyConnection is not told of an IP address
+// that was dialled, so that it cannot stand in for RootCAs.
+type Client struct {
+	// config lacks the roots, and without server_name the name of the server.
+	config *tls.Config
+	files  *files
+}
+
+// NewClient reads the files, so that every mistake in them is found before a
+// connection is tried.
 //
 // Without permitted_peers the server is verified by its path to a CA and by
-// server_name, or by the ServerName that the caller or tls.Dialer sets; the CA
-// file is then read once. With permitted_peers the server must be one of them,
-// whatever name was dialled: by path and name, or by fingerprint. The client
-// certificate is reloaded in either case.
-func Client(o Options) (*tls.Config, error) {
-	fail := func(err error) (*tls.Config, error) { return nil, fmt.Errorf("tls of %s: %w", o.Name, err) }
+// server_name, or by the host that is dialled. With permitted_peers the server must
+// be one of them, whatever name was dialled: by path and name, or by fingerprint.
+func NewClient(o Options) (*Client, error) {
+	fail := func(err error) (*Client, error) { return nil, fmt.Errorf("tls of %s: %w", o.Name, err) }
 	if (o.CertFile == "") != (o.KeyFile == "") {
 		return fail(errors.New("cert_file and key_file belong together; give both or neither"))
 	}
@@ -35,13 +43,16 @@ func Client(o Options) (*tls.Config, error) {
 	if err != nil {
 		return fail(err)
 	}
-	config.RootCAs = files.current().roots
 	if o.CertFile != "" {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return files.current().cert, nil
 		}
 	}
-	if !permitted.empty() {
+	switch {
+	case o.Verify != nil:
+		config.InsecureSkipVerify = true
+		config.VerifyConnection = o.Verify
+	case !permitted.empty():
 		// The standard verification wants the dialled name in the certificate;
 		// here permitted_peers stands in for that name, so both checks are made below.
 		config.InsecureSkipVerify = true
@@ -55,7 +66,33 @@ func Client(o Options) (*tls.Config, error) {
 			return verifyPermitted(permitted, cs)
 		}
 	}
-	return config, nil
+	return &Client{config, files}, nil
+}
+
+// Config returns the configuration of a connection that is made now, with the
+// newest usable CA file. host is the name or the IP address that is dialled; ""
+// leaves it to what dials, as tls.Dialer and http.Transport set it by themselves.
+func (c *Client) Config(host string) *tls.Config {
+	return c.configBy(c.files.current().roots, host)
+}
+
+func (c *Client) configBy(roots *x509.CertPool, host string) *tls.Config {
+	config := c.config.Clone()
+	config.RootCAs = roots
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	return config
+}
+
+// ClientConfig is Config of a new Client, for what does not live long: the CA file
+// is read once.
+func ClientConfig(o Options) (*tls.Config, error) {
+	c, err := NewClient(o)
+	if err != nil {
+		return nil, err
+	}
+	return c.Config(""), nil
 }
 
 // verifyPath verifies the server's certificate up to one of roots (nil: those of

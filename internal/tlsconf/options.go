@@ -53,6 +53,8 @@ type Options struct {
 	// carry, where it is not the host name that is dialled.
 	ServerName string `toml:"server_name"`
 
+	// Verify, clients only, stands in for the verification by path and name.
+	Verify func(tls.ConnectionState) error `toml:"-"`
 	// Name says whose TLS this is, in the log and as the label "endpoint" of the
 	// metrics, e.g. "input tls-6514".
 	Name string `toml:"-"`

@@ -159,7 +159,7 @@ func mustServer(t *testing.T, o Options) *tls.Config {
 
 func mustClient(t *testing.T, o Options) *tls.Config {
 	t.Helper()
-	c, err := Client(o)
+	c, err := ClientConfig(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,10 +321,10 @@ func TestMistakesInTheOptionsNameWhatIsWrong(t *testing.T) {
 	if _, err := Server(Options{Name: "input x"}); err == nil || !strings.Contains(err.Error(), "input x") {
 		t.Errorf("error is %v", err)
 	}
-	if _, err := Client(Options{CertFile: id.cert}); err == nil || !strings.Contains(err.Error(), "key_file") {
+	if _, err := NewClient(Options{CertFile: id.cert}); err == nil || !strings.Contains(err.Error(), "key_file") {
 		t.Errorf("error is %v", err)
 	}
-	if _, err := Client(Options{ClientAuth: "require"}); err == nil || !strings.Contains(err.Error(), "client_auth") {
+	if _, err := NewClient(Options{ClientAuth: "require"}); err == nil || !strings.Contains(err.Error(), "client_auth") {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -490,6 +490,50 @@ func TestARenewedCertificateAndCAServeNewHandshakes(t *testing.T) {
 			t.Fatalf("the new certificate is not in use: %v", err)
 		}
 	}
+}
+
+// A client that was made before the CA file was renewed goes by what it holds then, and
+// verifies names and addresses as before.
+func TestAClientVerifiesByTheCAFileOfNow(t *testing.T) {
+	dir := t.TempDir()
+	caFile := filepath.Join(dir, "ca.pem")
+	address := func(ip string) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.ParseIP(ip)} }
+	}
+	f := func(host string, o Options, good, bad func(*x509.Certificate), refusal string) {
+		t.Helper()
+		first, second := newAuthority(t), newAuthority(t)
+		writeFile(t, caFile, first.pem)
+		serverOf := func(a *authority, change func(*x509.Certificate)) *tls.Config {
+			id := a.issue(t, t.TempDir(), change)
+			return mustServer(t, Options{CertFile: id.cert, KeyFile: id.key})
+		}
+		old, renewed, other := serverOf(first, good), serverOf(second, good), serverOf(second, bad)
+		o.CAFile = caFile
+		client, err := NewClient(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect := func(server *tls.Config, want string) {
+			t.Helper()
+			_, _, err := shake(t, server, client.Config(host))
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("host %q, %+v: the error is %v, want %q", host, o, err, want)
+			}
+		}
+		expect(old, "")
+		expect(renewed, "unknown authority")
+		writeFile(t, caFile, second.pem)
+		checkNow(client.files)
+		expect(renewed, "")
+		expect(old, "unknown authority")
+		expect(other, refusal)
+	}
+	f("server.example.net", Options{}, names("server.example.net"), names("other.example.net"), "not server.example.net")
+	f("127.0.0.1", Options{}, address("127.0.0.1"), address("10.1.2.3"), "not 127.0.0.1")
+	f("::1", Options{}, address("::1"), names("server.example.net"), "cannot validate certificate for ::1")
+	f("127.0.0.1", Options{ServerName: "server.example.net"}, names("server.example.net"), address("127.0.0.1"), "not valid for any names")
+	f("127.0.0.1", Options{PermittedPeers: []string{"server.example.net"}}, names("server.example.net"), address("127.0.0.1"), "permitted_peers")
 }
 
 func TestNamesMatchWithALeftMostWildcard(t *testing.T) {

@@ -88,22 +88,21 @@ func (t *transport) only(host string) (*es.BaseClient, error) {
 	return client, nil
 }
 
-func newHTTPTransport(access *Access, idle int, name string) (*http.Transport, error) {
+func newHTTPTransport(access *Access, idle int, name string) (*tlsconf.Transport, error) {
 	tlsOptions := access.TLS.Options
 	if tlsOptions.Name == "" {
 		tlsOptions.Name = fmt.Sprintf("output %q", name)
-	}
-	tlsConfig, err := tlsconf.Client(tlsOptions)
-	if err != nil {
-		return nil, err
 	}
 	if access.TLS.CAFingerprint != "" {
 		fingerprint, err := parseFingerprint(access.TLS.CAFingerprint)
 		if err != nil {
 			return nil, err
 		}
-		tlsConfig.InsecureSkipVerify = true // verifyFingerprint stands in
-		tlsConfig.VerifyConnection = func(cs tls.ConnectionState) error { return verifyFingerprint(cs, fingerprint) }
+		tlsOptions.Verify = func(cs tls.ConnectionState) error { return verifyFingerprint(cs, fingerprint) }
+	}
+	tlsClient, err := tlsconf.NewClient(tlsOptions)
+	if err != nil {
+		return nil, err
 	}
 	proxy := http.ProxyFromEnvironment
 	if access.ProxyURL != "" {
@@ -114,7 +113,7 @@ func newHTTPTransport(access *Access, idle int, name string) (*http.Transport, e
 		proxy = http.ProxyURL(u)
 	}
 	dialer := net.Dialer{Timeout: min(access.Timeout, 30*time.Second), KeepAlive: 30 * time.Second}
-	return &http.Transport{
+	return tlsClient.NewTransport(&http.Transport{
 		Proxy: proxy,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
@@ -123,7 +122,6 @@ func newHTTPTransport(access *Access, idle int, name string) (*http.Transport, e
 			}
 			return wholeConn{conn}, nil
 		},
-		TLSClientConfig:       tlsConfig,
 		TLSHandshakeTimeout:   min(access.Timeout, 30*time.Second),
 		MaxIdleConnsPerHost:   idle,
 		IdleConnTimeout:       time.Minute,
@@ -132,13 +130,13 @@ func newHTTPTransport(access *Access, idle int, name string) (*http.Transport, e
 		ReadBufferSize:        32 << 10,
 		// Answers are small, as only what is needed is asked for.
 		DisableCompression: true,
-	}, nil
+	}), nil
 }
 
 // transport reports to hosts how each node fares, tells who sent a request which
 // node it went to, and lets servers pass that do not call themselves Elasticsearch.
 type transport struct {
-	inner  *http.Transport
+	inner  *tlsconf.Transport
 	hosts  *hosts
 	access *Access
 	// config is what the client was made of.

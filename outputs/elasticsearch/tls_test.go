@@ -105,6 +105,44 @@ func TestServerIsVerifiedByCAOrFingerprint(t *testing.T) {
 	f("a CA shown that did not issue it", []*authority{leaf, other}, func(c *Config) { c.TLS.CAFingerprint = fingerprint(other) }, false)
 }
 
+func TestAServerIsVerifiedByTheCAFileOfNow(t *testing.T) {
+	serve := func(ca *authority) string {
+		leaf := newCertificate(t, ca, "localhost")
+		server := httptest.NewUnstartedServer(newBulkServer(t))
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.cert.Raw}, PrivateKey: leaf.key}}}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	first, second := newCertificate(t, nil, "first"), newCertificate(t, nil, "second")
+	caFile := writePEM(t, "CERTIFICATE", first.cert.Raw)
+	output := func(host string) *Output {
+		cfg := testConfig(host)
+		cfg.TLS.CAFile = caFile
+		return newOutput(t, cfg)
+	}
+	old, renewed := output(serve(first)), output(serve(second))
+	if err := old.Write(t.Context(), newBatch(1, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := renewed.Write(t.Context(), newBatch(1, nil)); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Fatalf("a server of an authority that is not trusted: %v", err)
+	}
+	if err := os.Rename(writePEM(t, "CERTIFICATE", second.cert.Raw), caFile); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		good, bad := renewed.Write(t.Context(), newBatch(1, nil)), old.Write(t.Context(), newBatch(1, nil))
+		if good == nil && bad != nil && strings.Contains(bad.Error(), "unknown authority") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the new CA file is not in use: %v, %v", good, bad)
+		}
+	}
+}
+
 func TestClientCertificateIsShownToAServerThatWantsOne(t *testing.T) {
 	ca, other := newCertificate(t, nil, "ca"), newCertificate(t, nil, "other")
 	leaf := newCertificate(t, ca, "localhost")

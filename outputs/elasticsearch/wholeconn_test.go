@@ -32,8 +32,8 @@ func TestABodyIsWrittenAsItLiesInMemory(t *testing.T) {
 		cfg.Workers, cfg.BulkMaxBytes = 1, 64<<20
 		o := newOutput(t, cfg)
 		var largest atomic.Int64
-		dial := o.transport.inner.DialContext
-		o.transport.inner.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dial := o.transport.inner.Template.DialContext
+		o.transport.inner.Template.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dial(ctx, network, addr)
 			if err != nil {
 				return nil, err

@@ -7,7 +7,6 @@
 package relp
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/internal/relp"
+	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/outputs/targets"
 )
 
@@ -59,8 +59,7 @@ type Config struct {
 	Resolver     *net.Resolver
 	ResolveEvery time.Duration
 	// TLS makes every connection begin with a TLS handshake; nil is plain TCP.
-	// Where it has no ServerName the host of the target is used.
-	TLS *tls.Config
+	TLS *tlsconf.Client
 	// Window is the most messages on their way without an answer, to a plain
 	// RELP server.
 	Window int

@@ -82,12 +82,8 @@ func (o *lane) dial(ctx context.Context, b *outputs.Batch) (*session, error) {
 
 func (s *session) start(ctx context.Context, o *lane, b *outputs.Batch) error {
 	if o.cfg.TLS != nil {
-		config := o.cfg.TLS
-		if config.ServerName == "" {
-			config = config.Clone()
-			config.ServerName, _, _ = net.SplitHostPort(s.target)
-		}
-		tc := tls.Client(s.net, config)
+		host, _, _ := net.SplitHostPort(s.target)
+		tc := tls.Client(s.net, o.cfg.TLS.Config(host))
 		if err := tc.HandshakeContext(ctx); err != nil {
 			return fmt.Errorf("tls handshake: %w", err)
 		}

@@ -2,9 +2,12 @@ package relp_test
 
 import (
 	"crypto/tls"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/syslane/syslane/e2e/peers"
 	"github.com/syslane/syslane/internal/tlsconf"
@@ -13,7 +16,7 @@ import (
 
 // certificates makes a CA and returns the TLS configurations of a server on
 // loopback that wants a client certificate, and of a client named as given.
-func certificates(t *testing.T, client string) (serverTLS, clientTLS *tls.Config) {
+func certificates(t *testing.T, client string) (serverTLS *tls.Config, clientTLS *tlsconf.Client) {
 	t.Helper()
 	ca := peers.NewCA(t)
 	options := func(name string) tlsconf.Options {
@@ -24,7 +27,7 @@ func certificates(t *testing.T, client string) (serverTLS, clientTLS *tls.Config
 	if serverTLS, err = tlsconf.Server(options("127.0.0.1")); err != nil {
 		t.Fatal(err)
 	}
-	if clientTLS, err = tlsconf.Client(options(client)); err != nil {
+	if clientTLS, err = tlsconf.NewClient(options(client)); err != nil {
 		t.Fatal(err)
 	}
 	return serverTLS, clientTLS
@@ -88,5 +91,60 @@ func TestADeliveryGoesOnByItselfOnceTheServersCertificateIsGood(t *testing.T) {
 	_, events := store.received()
 	if n := expectNumbers(t, events, 1, 10); n != 0 {
 		t.Errorf("%d events came twice", n)
+	}
+}
+
+// A server of a new authority is delivered to once ca_file holds that, without a restart
+// here, and one of the old is trusted no more.
+func TestADeliveryGoesOnByItselfOnceTheCAFileIsRenewed(t *testing.T) {
+	first, second := peers.NewCA(t), peers.NewCA(t)
+	caFile := filepath.Join(t.TempDir(), "ca.pem")
+	renew := func(ca *peers.CA) {
+		t.Helper()
+		text, err := os.ReadFile(ca.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(caFile+".new", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(caFile+".new", caFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renew(first)
+	clientTLS, err := tlsconf.NewClient(tlsconf.Options{CAFile: caFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := newEventStore()
+	outputTo := func(ca *peers.CA) *output.Output {
+		cert, key := ca.Issue(t, "collector.example.net")
+		serverTLS, err := tlsconf.Server(tlsconf.Options{CertFile: cert, KeyFile: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return startOutput(t, output.Config{Targets: []string{startServer(t, store, serverTLS)}, TLS: clientTLS, Plain: true})
+	}
+	renewed := outputTo(second)
+	if err := renewed.Write(t.Context(), batchOf(1, 10)); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Fatalf("a server of an authority that is not trusted: %v", err)
+	}
+	renew(second)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := renewed.Write(t.Context(), batchOf(1, 10))
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the new CA file is not in use: %v", err)
+		}
+	}
+	messages, _ := store.received()
+	if n := expectNumbers(t, messages, 1, 10); n != 0 {
+		t.Errorf("%d messages came twice", n)
+	}
+	if err := outputTo(first).Write(t.Context(), batchOf(11, 10)); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Errorf("a server of the old authority: %v", err)
 	}
 }

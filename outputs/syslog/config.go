@@ -17,15 +17,14 @@
 package syslog
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/syslane/syslane/internal/tlsconf"
 	"github.com/syslane/syslane/outputs/targets"
 )
 
@@ -80,9 +79,8 @@ type Config struct {
 	Format string
 	// Framing is OctetCounting (default) or LF, for TCP.
 	Framing string
-	// TLS is for Protocol TLS. Where it has no ServerName the host of the target
-	// is used.
-	TLS *tls.Config
+	// TLS is for Protocol TLS.
+	TLS *tlsconf.Client
 	// MaxMessageSize cuts longer messages, in octets, header included and counted.
 	// Default 65507 for UDP, no limit otherwise.
 	MaxMessageSize int
@@ -162,14 +160,4 @@ func timeout(set, otherwise time.Duration, several bool) time.Duration {
 		return SeveralTimeout
 	}
 	return otherwise
-}
-
-// serverName is the TLS configuration for a target.
-func (c *Config) serverName(target string) *tls.Config {
-	if c.TLS.ServerName != "" {
-		return c.TLS
-	}
-	config := c.TLS.Clone()
-	config.ServerName, _, _ = net.SplitHostPort(target)
-	return config
 }

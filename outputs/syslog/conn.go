@@ -58,7 +58,8 @@ func dial(ctx context.Context, cfg *Config, target string) (*conn, error) {
 	c := &conn{tcp: &counted{TCPConn: nc.(*net.TCPConn)}, ended: make(chan struct{})}
 	c.net = c.tcp
 	if cfg.Protocol == TLS {
-		tc := tls.Client(c.tcp, cfg.serverName(target))
+		host, _, _ := net.SplitHostPort(target)
+		tc := tls.Client(c.tcp, cfg.TLS.Config(host))
 		if err := tc.HandshakeContext(ctx); err != nil {
 			nc.Close()
 			return nil, fmt.Errorf("tls handshake: %w", err)

@@ -221,7 +221,7 @@ func listenUDP(t *testing.T) (*net.UDPConn, func() []string) {
 
 // mutual makes the two sides of TLS with certificates on both; the server is
 // permitted by its name, whatever address was dialled.
-func mutual(t *testing.T, server string) (serverTLS, clientTLS *tls.Config) {
+func mutual(t *testing.T, server string) (serverTLS *tls.Config, clientTLS *tlsconf.Client) {
 	t.Helper()
 	ca := peers.NewCA(t)
 	options := func(name, peer string) tlsconf.Options {
@@ -232,7 +232,7 @@ func mutual(t *testing.T, server string) (serverTLS, clientTLS *tls.Config) {
 	if serverTLS, err = tlsconf.Server(options(server, "relay.example.net")); err != nil {
 		t.Fatal(err)
 	}
-	if clientTLS, err = tlsconf.Client(options("relay.example.net", server)); err != nil {
+	if clientTLS, err = tlsconf.NewClient(options("relay.example.net", server)); err != nil {
 		t.Fatal(err)
 	}
 	return serverTLS, clientTLS
@@ -484,7 +484,7 @@ func TestMistakesInTheConfigurationAreErrors(t *testing.T) {
 	f(`framing is for streams`, syslog.Config{Protocol: syslog.UDP, Framing: syslog.LF})
 	f(`not for TLS`, syslog.Config{Protocol: syslog.TLS, Framing: syslog.LF})
 	f(`needs a tls table`, syslog.Config{Protocol: syslog.TLS})
-	f(`needs protocol = "tls"`, syslog.Config{TLS: &tls.Config{}})
+	f(`needs protocol = "tls"`, syslog.Config{TLS: &tlsconf.Client{}})
 	f(`rate is for UDP`, syslog.Config{Rate: 5})
 	f(`want 1 to 65507`, syslog.Config{Protocol: syslog.UDP, MaxMessageSize: 70000})
 }
