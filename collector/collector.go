@@ -16,10 +16,13 @@ import (
 // Name is the collector's name in commands and folders.
 const Name = "collector"
 
+// Role is what a collector does.
+var Role = node.Role{Name: Name, KeepDelivered: true, Search: true}
+
 // Run runs a collector until ctx ends. What is not delivered by then stays in
 // the log for the next start.
 func Run(ctx context.Context, p *node.Plan) error {
-	n, err := node.Open(node.Role{Name: Name, KeepDelivered: true, Search: true}, p)
+	n, err := node.Open(Role, p)
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,13 @@ import (
 // Name is the relay's name in commands and folders.
 const Name = "relay"
 
+// Role is what a relay does.
+var Role = node.Role{Name: Name}
+
 // Run runs a relay until ctx ends. What is not delivered by then stays in the
 // log for the next start.
 func Run(ctx context.Context, p *node.Plan) error {
-	n, err := node.Open(node.Role{Name: Name}, p)
+	n, err := node.Open(Role, p)
 	if err != nil {
 		return err
 	}

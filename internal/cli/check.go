@@ -27,7 +27,7 @@ func newCheckCommand() *cobra.Command {
 	var x explain
 	var wanted bool
 	cmd := &cobra.Command{
-		Use:   "check [--online | --config-only | --explain] FILE",
+		Use:   "check [--role ROLE] [--online | --config-only | --explain] FILE",
 		Short: "Check a configuration file, and whether this machine is fit for it",
 		Long: `Check a configuration file, and the files of conf.d beside it, as a relay or
 collector would before it starts: keys, values, certificates and conditions; then what
@@ -45,6 +45,9 @@ With --online the servers that outputs and [[notify]] send to are asked as well,
 once and for five seconds at most: names, connections, TLS, whether RELP answers and
 grants the link, what Elasticsearch is and what the credentials allow there. Nothing is
 sent to be kept.
+
+What one role cannot do, as the alerts of a relay, is found in a file that is named
+relay.toml or collector.toml, and with --role.
 
 With --config-only this machine is not looked at: for a configuration that is for
 another.
@@ -68,6 +71,9 @@ names, from the address in --source and the TLS client in --identity.`,
 			if err != nil {
 				return err
 			}
+			if err := checkRole(plan, c.role, args[0]); err != nil {
+				return err
+			}
 			if wanted {
 				return x.run(plan, cmd.InOrStdin(), cmd.OutOrStdout())
 			}
@@ -75,6 +81,7 @@ names, from the address in --source and the TLS client in --identity.`,
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&c.role, "role", "", "what the file is for, \"relay\" or \"collector\" (default: what a file of the name relay.toml or collector.toml is for)")
 	flags.StringVar(&c.state, "state", "", "state folder, where the relay or collector is given one with --state")
 	flags.BoolVar(&c.online, "online", false, "ask the servers that outputs and [[notify]] send to, too")
 	flags.BoolVar(&c.configOnly, "config-only", false, "check the files alone, not this machine")
@@ -88,8 +95,27 @@ names, from the address in --source and the TLS client in --identity.`,
 
 // check is what is looked at beside the file.
 type check struct {
-	state              string
+	role, state        string
 	configOnly, online bool
+}
+
+// checkRole refuses what a start in a role would refuse; "" is that which the file is
+// named after, if it is.
+func checkRole(plan *node.Plan, role, file string) error {
+	name := role
+	if name == "" {
+		name = strings.TrimSuffix(filepath.Base(file), ".toml")
+	}
+	switch name {
+	case relay.Name:
+		return plan.CheckFor(relay.Role)
+	case collector.Name:
+		return plan.CheckFor(collector.Role)
+	}
+	if role != "" {
+		return fmt.Errorf("--role %q: want %q or %q", role, relay.Name, collector.Name)
+	}
+	return nil
 }
 
 func (c *check) run(ctx context.Context, plan *node.Plan, file string, out io.Writer) error {

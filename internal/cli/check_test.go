@@ -50,3 +50,40 @@ func TestCheckSaysWhatIsWrongAndSetsTheStatus(t *testing.T) {
 	check(down, 0, "x.toml: good: 0 inputs, 1 outputs\n")
 	check(down, 1, "x.toml:3:12: output.targets: "+gone.Addr().String()+": ", "--online")
 }
+
+// What a collector has in conf.d is read by a relay of the same machine, which would not
+// start with it.
+func TestCheckSaysWhatARoleCannotDo(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"relay.toml": "", "collector.toml": "", "other.toml": "",
+		"conf.d/alerts.toml": "[[alert]]\nname = \"silent\"\nabsent = \"10m\"\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(want, file string, args ...string) {
+		t.Helper()
+		var out bytes.Buffer
+		cmd := Root()
+		cmd.SetOut(&out)
+		cmd.SetArgs(append([]string{"check", "--state", filepath.Join(dir, "state"), filepath.Join(dir, file)}, args...))
+		err := cmd.Execute()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s %q: %v, want %q", file, args, err, want)
+		}
+	}
+	const no = "alerts.toml:1:3: [[alert]]: alerts are for collectors: a relay keeps"
+	check(no, "relay.toml")
+	check(no, "relay.toml", "--config-only")
+	check("", "collector.toml")
+	check("", "other.toml")
+	check(no, "other.toml", "--role", "relay")
+	check("", "relay.toml", "--role", "collector")
+	check(`--role "relais": want "relay" or "collector"`, "relay.toml", "--role", "relais")
+}

@@ -155,6 +155,9 @@ func (d *doctorOptions) plan() (paths []string, plan *node.Plan, err error) {
 		return []string{file}, nil, err
 	}
 	plan, err = node.Load(f, node.Options{Version: version(), NewLogger: func(node.LoggingConfig) zerolog.Logger { return zerolog.Nop() }})
+	if err == nil {
+		err = checkRole(plan, "", file)
+	}
 	return f.Paths(), plan, err
 }
 

@@ -285,8 +285,6 @@ func (n *Node) openWatcher(p *Plan) (*alert.Watcher, error) {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-	} else if !n.role.Search {
-		return nil, errAlertsOfRelay(n.role)
 	}
 	if err := p.alertMetrics.start(); err != nil {
 		return nil, err
@@ -297,6 +295,13 @@ func (n *Node) openWatcher(p *Plan) (*alert.Watcher, error) {
 	})
 }
 
-func errAlertsOfRelay(role Role) error {
-	return fmt.Errorf("alerts are for collectors: a %s keeps messages only until they are delivered; remove [[alert]]", role.Name)
+// CheckFor refuses what a role cannot do, with file and line.
+func (p *Plan) CheckFor(role Role) error {
+	var errs []error
+	for _, t := range p.Config.Alerts {
+		if !role.Search {
+			errs = append(errs, t.ErrorHere("alerts are for collectors: a %s keeps messages only until they are delivered; remove it, or move it from conf.d, which every role reads, to the collector's own file", role.Name))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -121,7 +121,7 @@ func TestARelayHasNoAlerts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Role{Name: "relay"}, p); err == nil || !strings.Contains(err.Error(), "alerts are for collectors") {
+	if _, err := Open(Role{Name: "relay"}, p); err == nil || !strings.Contains(err.Error(), "test.toml:1:3: [[alert]]: alerts are for collectors") {
 		t.Error(err)
 	}
 }

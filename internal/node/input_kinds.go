@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/inputs/journal"
 	"github.com/syslane/syslane/inputs/relp"
@@ -57,8 +59,11 @@ type listenKeys struct {
 	Listen string `toml:"listen,required"`
 }
 
+// openInput makes an input, whose metrics go to r; nil for none. It does not listen yet.
+type openInput func(r prometheus.Registerer) (inputs.Input, error)
+
 // inputKind decodes the table of one type of input and returns what opens it.
-type inputKind func(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error)
+type inputKind func(t config.Table, name string, s services) (*inputSettings, openInput, error)
 
 // inputKinds are the types that [[input]] knows.
 var inputKinds = map[string]inputKind{
@@ -89,9 +94,12 @@ func planInput(t config.Table, names *names, s services) (PlannedInput, error) {
 	if err := settings.check(t); err != nil {
 		return PlannedInput{}, err
 	}
+	if _, err := open(nil); err != nil { // what only a start would refuse
+		return PlannedInput{}, t.Errorf("type", "%v", err)
+	}
 	// What is done with messages afterwards is for the pipeline.
 	reading := []string{"time_zone", "time_zones", "max_clock_skew", "charset", "extract", "dedupe"}
-	in := PlannedInput{Name: name, settings: *settings, table: t, open: open, metrics: s.staged}
+	in := PlannedInput{Name: name, settings: *settings, table: t, open: func() (inputs.Input, error) { return open(s.registerer) }, metrics: s.staged}
 	in.print = t.Fingerprint(append(reading, "name")...)
 	for _, key := range []string{"type", "listen", "path", "stream", "tls", "proxy_protocol_from", "link_from"} {
 		in.peers += t.FingerprintOf(key) + ";"
@@ -152,7 +160,7 @@ func (s *inputSettings) readZones(t config.Table) error {
 	return nil
 }
 
-func udpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func udpInput(t config.Table, name string, s services) (*inputSettings, openInput, error) {
 	var c struct {
 		listenKeys
 		// ReceiveBuffer is what the kernel is asked to hold for the socket.
@@ -162,11 +170,11 @@ func udpInput(t config.Table, name string, s services) (*inputSettings, func() (
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
 	}
-	return &c.inputSettings, func() (inputs.Input, error) {
+	return &c.inputSettings, func(r prometheus.Registerer) (inputs.Input, error) {
 		return udp.New(udp.Config{
 			Name: name, Listen: c.Listen, MaxMessageSize: int(c.MaxMessageSize),
 			ReceiveBuffer: int(c.ReceiveBuffer), Sockets: c.Sockets,
-			Logger: s.logger, Registerer: s.registerer, SocketMetrics: s.staged,
+			Logger: s.logger, Registerer: r, SocketMetrics: s.staged,
 		})
 	}, nil
 }
@@ -200,7 +208,7 @@ type streamKeys struct {
 	ProxyProtocolFrom []string `toml:"proxy_protocol_from"`
 }
 
-func tcpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func tcpInput(t config.Table, name string, s services) (*inputSettings, openInput, error) {
 	var c streamKeys
 	if err := t.Decode(&c); err != nil {
 		return nil, nil, err
@@ -208,7 +216,7 @@ func tcpInput(t config.Table, name string, s services) (*inputSettings, func() (
 	return streamInput(t, &c, name, nil, s)
 }
 
-func tlsInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func tlsInput(t config.Table, name string, s services) (*inputSettings, openInput, error) {
 	var c struct {
 		streamKeys
 		TLS tlsconf.Options `toml:"tls"`
@@ -223,7 +231,7 @@ func tlsInput(t config.Table, name string, s services) (*inputSettings, func() (
 	return streamInput(t, &c.streamKeys, name, conf, s)
 }
 
-func streamInput(t config.Table, c *streamKeys, name string, conf *tls.Config, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func streamInput(t config.Table, c *streamKeys, name string, conf *tls.Config, s services) (*inputSettings, openInput, error) {
 	framing, err := syslog.ParseFraming(c.Framing)
 	if err != nil {
 		return nil, nil, t.Errorf("framing", "%v", err)
@@ -236,18 +244,18 @@ func streamInput(t config.Table, c *streamKeys, name string, conf *tls.Config, s
 	if err != nil {
 		return nil, nil, err
 	}
-	return &c.inputSettings, func() (inputs.Input, error) {
+	return &c.inputSettings, func(r prometheus.Registerer) (inputs.Input, error) {
 		return tcp.New(tcp.Config{
 			Name: name, Listen: c.Listen, TLS: conf, Framing: framing, Compression: compression, Proxies: proxies,
 			MaxMessageSize: int(c.MaxMessageSize), MaxConnections: c.MaxConnections,
 			MaxConnectionsPerAddress: c.MaxConnectionsPerAddress, IdleTimeout: c.IdleTimeout,
 			HandshakeTimeout: c.HandshakeTimeout, KeepAlive: c.KeepAlive,
-			Logger: s.logger, Registerer: s.registerer,
+			Logger: s.logger, Registerer: r,
 		})
 	}, nil
 }
 
-func journalInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func journalInput(t config.Table, name string, s services) (*inputSettings, openInput, error) {
 	var c struct {
 		connectionKeys
 		TLS *tlsconf.Options `toml:"tls"`
@@ -270,18 +278,18 @@ func journalInput(t config.Table, name string, s services) (*inputSettings, func
 	if err != nil {
 		return nil, nil, err
 	}
-	return &c.inputSettings, func() (inputs.Input, error) {
+	return &c.inputSettings, func(r prometheus.Registerer) (inputs.Input, error) {
 		return journal.New(journal.Config{
 			Name: name, Listen: c.Listen, TLS: conf, Proxies: proxies, MaxMessageSize: int(c.MaxMessageSize),
 			MaxFieldSize: int(c.MaxFieldSize), MaxFields: c.MaxFields, MaxConnections: c.MaxConnections,
 			MaxConnectionsPerAddress: c.MaxConnectionsPerAddress, IdleTimeout: c.IdleTimeout,
 			HandshakeTimeout: c.HandshakeTimeout, KeepAlive: c.KeepAlive,
-			Logger: s.logger, Registerer: s.registerer,
+			Logger: s.logger, Registerer: r,
 		})
 	}, nil
 }
 
-func relpInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func relpInput(t config.Table, name string, s services) (*inputSettings, openInput, error) {
 	var c struct {
 		connectionKeys
 		TLS *tlsconf.Options `toml:"tls"`
@@ -300,12 +308,12 @@ func relpInput(t config.Table, name string, s services) (*inputSettings, func() 
 	if err != nil {
 		return nil, nil, err
 	}
-	return &c.inputSettings, func() (inputs.Input, error) {
+	return &c.inputSettings, func(r prometheus.Registerer) (inputs.Input, error) {
 		return relp.New(relp.Config{
 			Name: name, Listen: c.Listen, TLS: conf, MaxMessageSize: int(c.MaxMessageSize),
 			MaxConnections: c.MaxConnections, MaxConnectionsPerAddress: c.MaxConnectionsPerAddress,
 			IdleTimeout: c.IdleTimeout, HandshakeTimeout: c.HandshakeTimeout, KeepAlive: c.KeepAlive, LinkFrom: from,
-			Logger: s.logger, Registerer: s.registerer,
+			Logger: s.logger, Registerer: r,
 		})
 	}, nil
 }

@@ -1,29 +1,18 @@
 package node
 
-import (
-	"time"
-
-	"github.com/syslane/syslane/outputs/elasticsearch"
-)
+import "time"
 
 // renewBefore is how long before its end a certificate is spoken of.
 const renewBefore = 30 * 24 * time.Hour
 
 // inspectCertificates looks at when certificates are good. That files can be used was
-// found by Load, but for those of Elasticsearch.
+// found by Load.
 func (i *inspector) inspectCertificates() {
-	for _, out := range i.plan.Outputs {
-		if c := out.Elasticsearch(); c != nil {
-			if _, _, err := elasticsearch.Reader(c.Access, c.Target, "check"); err != nil {
-				i.add(Failure, out.table, "tls", "%v", err)
-			}
-		}
-	}
 	now := time.Now()
 	for _, c := range i.plan.certificates {
 		all, err := c.options.Validities()
 		if err != nil {
-			continue // told above
+			continue // it has changed since
 		}
 		for _, v := range all {
 			key, day := c.key+"."+v.Key, v.NotAfter.UTC().Format(time.RFC3339)

@@ -118,11 +118,6 @@ func TestCertificatesThatEndAreFound(t *testing.T) {
 		`^test.toml:5:13: output.tls.cert_file: .* expired on`)
 }
 
-func TestCertificateFilesOfElasticsearchAreRead(t *testing.T) {
-	got := inspect(t, "[[output]]\ntype = \"elasticsearch\"\nhosts = [\"https://127.0.0.1:1\"]\ntls = { ca_file = \"/no/such.pem\" }", t.TempDir(), Inspection{})
-	expect(t, got, `^test.toml:4:7: output.tls: .*/no/such.pem`)
-}
-
 func TestCertificatesThatAreNotYetGoodAreFound(t *testing.T) {
 	i := &inspector{plan: &Plan{certificates: []certificates{{key: "tls"}}}}
 	file := filepath.Join(t.TempDir(), "ca.pem")

@@ -7,13 +7,15 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/inputs/file"
 	"github.com/syslane/syslane/inputs/unixsock"
 	"github.com/syslane/syslane/internal/config"
 )
 
-func unixInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func unixInput(t config.Table, name string, s services) (*inputSettings, openInput, error) {
 	var c struct {
 		inputSettings
 		Path string `toml:"path,required"`
@@ -36,16 +38,16 @@ func unixInput(t config.Table, name string, s services) (*inputSettings, func() 
 			return nil, nil, t.Errorf("mode", "want octal permissions, as \"0660\"")
 		}
 	}
-	return &c.inputSettings, func() (inputs.Input, error) {
+	return &c.inputSettings, func(r prometheus.Registerer) (inputs.Input, error) {
 		return unixsock.New(unixsock.Config{
 			Name: name, Path: c.Path, Stream: c.Stream, Mode: fs.FileMode(mode), Host: s.host,
 			MaxMessageSize: int(c.MaxMessageSize), MaxConnections: c.MaxConnections,
-			Logger: s.logger, Registerer: s.registerer,
+			Logger: s.logger, Registerer: r,
 		})
 	}, nil
 }
 
-func fileInput(t config.Table, name string, s services) (*inputSettings, func() (inputs.Input, error), error) {
+func fileInput(t config.Table, name string, s services) (*inputSettings, openInput, error) {
 	var c struct {
 		inputSettings
 		// Include are patterns of absolute paths; Exclude of paths, or of names.
@@ -70,11 +72,11 @@ func fileInput(t config.Table, name string, s services) (*inputSettings, func() 
 		}
 	}
 	c.include = c.Include
-	return &c.inputSettings, func() (inputs.Input, error) {
+	return &c.inputSettings, func(r prometheus.Registerer) (inputs.Input, error) {
 		return file.New(file.Config{
 			Name: name, Include: c.Include, Exclude: c.Exclude, Host: s.host, MaxMessageSize: int(c.MaxMessageSize),
 			FlushAfter: c.FlushAfter, ScanInterval: c.ScanInterval, MaxOpenFiles: c.MaxOpenFiles, MaxFiles: c.MaxFiles,
-			Logger: s.logger, Registerer: s.registerer,
+			Logger: s.logger, Registerer: r,
 		})
 	}, nil
 }

@@ -98,6 +98,9 @@ type serving struct {
 // Open opens the log and binds every address. After an error nothing is left
 // open.
 func Open(role Role, p *Plan) (n *Node, err error) {
+	if err := p.CheckFor(role); err != nil {
+		return nil, err
+	}
 	n = &Node{role: role, plan: p, begun: p, logger: p.logger.With().Str("role", role.Name).Logger(), started: time.Now(), streams: pipeline.NewStreams()}
 	defer func() {
 		if err != nil {

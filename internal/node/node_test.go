@@ -69,7 +69,33 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 	f("[search.elasticsearch]\nhost = [\"http://127.0.0.1:1\"]", `did you mean "hosts"?`)
 	f("[search.elasticsearch]\nhosts = [\"http://127.0.0.1:1\"]\nworkers = 3", `test.toml:3:1:`, `workers`)
 	f("[http]\nlisten = \"0.0.0.0:8514\"", `test.toml:2:10:`, `set a token`)
+	f("[log]\nsegment_size = -5", `test.toml:2:`)
+	f("[log]\nmax_age = \"-5s\"", `test.toml:2:`)
 	f("[[input]]\ntype = \"relp\"\nlisten = \":1\"\nlink_from = [\"10.0.0.0/8\", \"10.0.0.1\"]", `test.toml:4:28:`, `want a network`)
+}
+
+// What inputs and outputs refuse when they are made is found before a start.
+func TestWhatAStartWouldRefuseIsToldWithItsPlace(t *testing.T) {
+	f := func(text, place, want string) {
+		t.Helper()
+		if _, err := load(t, text, ""); err == nil || !strings.HasPrefix(err.Error(), place) || !strings.Contains(err.Error(), want) {
+			t.Errorf("of\n%s\nit is said\n%v\nand not at %s %q", text, err, place, want)
+		}
+	}
+	input := func(kind, keys string) string { return "[[input]]\ntype = \"" + kind + "\"\n" + keys }
+	const listen = "listen = \":1\"\n"
+	f(input("tcp", listen+`max_message_size = "1TiB"`), "test.toml:2:8: ", "max_message_size")
+	f(input("tcp", listen+`keep_alive = "10h"`), "test.toml:2:8: ", "keep_alive")
+	f(input("relp", listen+`max_message_size = "1TiB"`), "test.toml:2:8: ", "max_message_size")
+	f(input("journal", listen+`max_fields = 1000000000`), "test.toml:2:8: ", "max_fields")
+	f(input("udp", listen+`sockets = 1000`), "test.toml:2:8: ", "sockets")
+	f(input("udp", listen+`receive_buffer = "2GiB"`), "test.toml:2:8: ", "receive_buffer")
+	f(input("unix", `path = "/`+strings.Repeat("x", 200)+`"`), "test.toml:2:8: ", "path")
+	f(input("file", "include = [\"/var/log/*\"]\nmax_files = -1"), "test.toml:2:8: ", "max_files")
+	elastic := func(keys string) string { return "[[output]]\ntype = \"elasticsearch\"\n" + keys }
+	f(elastic(`tls = { ca_file = "/no/such.pem" }`), "test.toml:3:7: ", "/no/such.pem")
+	f(elastic(`tls = { permitted_peers = ["SHA1:00"] }`), "test.toml:3:7: ", "SHA256")
+	f(elastic(`cloud_id = "name:*"`), "test.toml:3:12: ", "output.cloud_id")
 }
 
 // freeAddr returns a loopback address that nothing listens on.

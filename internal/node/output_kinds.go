@@ -216,6 +216,16 @@ func elasticsearchOutput(t config.Table, name string, s services) (*outputSettin
 		return nil, nil, t.Errorf("type", "%v", err)
 	}
 	s.note(t, c.TLS.Options)
+	// Its files and cloud_id are read when it is made: here what a start would refuse is
+	// found with its place.
+	read := c.Access
+	read.TLS.Registerer = nil
+	if _, err := tlsconf.NewClient(read.TLS.Options); err != nil {
+		return nil, nil, t.Errorf("tls", "%v", err)
+	}
+	if _, _, err := elasticsearch.Reader(read, c.Target, name); err != nil {
+		return nil, nil, t.Errorf("cloud_id", "%v", err)
+	}
 	c.elasticsearch, c.interleave = &c.Config, c.CatchUp == elasticsearch.CatchUpInterleave
 	c.flushInterval = c.FlushInterval
 	c.probe = func(ctx context.Context) []outputs.Probed { return elasticsearch.Probe(ctx, c.Config) }

@@ -60,8 +60,8 @@ func (n *Node) replace(r *run, report *Reload) error {
 	if err != nil {
 		return err
 	}
-	if len(p.Alerts) > 0 && !n.role.Search {
-		return errAlertsOfRelay(n.role)
+	if err := p.CheckFor(n.role); err != nil {
+		return err
 	}
 	d := p.compare(old, n.begun, n.sendings(), n.watched)
 	c, err := n.prepare(old, p, &d)
