@@ -162,6 +162,7 @@ func (a *alertTest) run(ctx context.Context, path string, out, errs io.Writer) e
 	if err != nil {
 		return err
 	}
+	f.LeaveCredentials() // nothing is sent
 	plan, err := node.Load(f, node.Options{Version: version(), NewLogger: newLogger})
 	if err != nil {
 		return err

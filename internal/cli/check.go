@@ -62,6 +62,9 @@ names, from the address in --source and the TLS client in --identity.`,
 			if err != nil {
 				return err
 			}
+			if !c.online && !wanted { // no secret is used
+				f.LeaveCredentials()
+			}
 			newLogger := newLogger
 			if !wanted {
 				// What it would say in its own log is among the findings.
@@ -77,7 +80,7 @@ names, from the address in --source and the TLS client in --identity.`,
 			if wanted {
 				return x.run(plan, cmd.InOrStdin(), cmd.OutOrStdout())
 			}
-			return c.run(cmd.Context(), plan, args[0], cmd.OutOrStdout())
+			return c.run(cmd.Context(), plan, f, args[0], cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
@@ -118,10 +121,14 @@ func checkRole(plan *node.Plan, role, file string) error {
 	return nil
 }
 
-func (c *check) run(ctx context.Context, plan *node.Plan, file string, out io.Writer) error {
+func (c *check) run(ctx context.Context, plan *node.Plan, f *config.File, file string, out io.Writer) error {
 	var findings []node.Finding
+	for _, l := range f.Left() {
+		findings = append(findings, node.Finding{Pos: l.Pos, Key: l.Key, Severity: node.Note,
+			Text: fmt.Sprintf("the credential %s was not read: only the service has it", l.Name)})
+	}
 	if !c.configOnly {
-		findings = plan.Inspect(ctx, node.Inspection{States: usualStates(), Online: c.online})
+		findings = append(findings, plan.Inspect(ctx, node.Inspection{States: usualStates(), Online: c.online})...)
 	}
 	var counts [node.Failure + 1]int
 	for _, f := range findings {

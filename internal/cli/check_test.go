@@ -87,3 +87,54 @@ func TestCheckSaysWhatARoleCannotDo(t *testing.T) {
 	check("", "relay.toml", "--role", "collector")
 	check(`--role "relais": want "relay" or "collector"`, "relay.toml", "--role", "relais")
 }
+
+// A credential is there for the service alone: what needs no secret does without, and what
+// does says how it is got.
+func TestCredentialsAreOfTheServiceAlone(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.toml")
+	text := `state = "` + dir + `"
+[[output]]
+type = "elasticsearch"
+hosts = ["https://127.0.0.1:1"]
+username = "u"
+password = "credential:es"
+[[transform]]
+redact = ["email"]
+hash = { key = "credential:k" }
+[[alert]]
+absent = "10m"
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		cmd := Root()
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		cmd.SetArgs(args)
+		err := cmd.Execute()
+		return out.String(), err
+	}
+	out, err := run("check", file)
+	if err != nil || !strings.Contains(out, "x.toml:6:12: note: output.password: the credential es was not read: only the service has it\n") ||
+		!strings.Contains(out, "x.toml:9:") || !strings.Contains(out, "x.toml: good: ") {
+		t.Errorf("check says %v\n%s", err, out)
+	}
+	if out, err := run("config", "show", file); err != nil || !strings.Contains(out, `password = "credential:es"`) {
+		t.Errorf("config show says %v\n%s", err, out)
+	}
+	if _, err := run("alert", "test", file, "--dir", dir); err != nil && strings.Contains(err.Error(), "credential") {
+		t.Errorf("alert test says %v", err)
+	}
+	for _, args := range [][]string{{"check", "--online", file}, {"deadletter", "replay", "elasticsearch", "--config", file}} {
+		_, err := run(args...)
+		if err == nil || !strings.Contains(err.Error(), "x.toml:6:12: ") ||
+			!strings.Contains(err.Error(), "CREDENTIALS_DIRECTORY=/run/credentials/syslane-collector.service") ||
+			!strings.Contains(err.Error(), "--property=LoadCredential=es:PATH") || strings.Contains(err.Error(), "the unit passes") {
+			t.Errorf("%q says %v", args, err)
+		}
+	}
+}

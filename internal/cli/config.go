@@ -37,6 +37,7 @@ that are put in, or default.`,
 			if err != nil {
 				return err
 			}
+			f.LeaveCredentials() // they are shown by their names
 			if _, err := node.Load(f, node.Options{Version: version(), NewLogger: newLogger}); err != nil {
 				return err
 			}

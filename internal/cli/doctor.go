@@ -154,6 +154,7 @@ func (d *doctorOptions) plan() (paths []string, plan *node.Plan, err error) {
 	if err != nil {
 		return []string{file}, nil, err
 	}
+	f.LeaveCredentials()
 	plan, err = node.Load(f, node.Options{Version: version(), NewLogger: func(node.LoggingConfig) zerolog.Logger { return zerolog.Nop() }})
 	if err == nil {
 		err = checkRole(plan, "", file)

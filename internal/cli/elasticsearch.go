@@ -68,6 +68,7 @@ func elasticsearchConfig(file, output string) (*elasticsearch.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.LeaveCredentials() // nobody is asked
 	plan, err := node.Load(f, node.Options{Version: version(), NewLogger: newLogger})
 	if err != nil {
 		return nil, err

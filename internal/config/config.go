@@ -28,12 +28,14 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -52,6 +54,29 @@ type File struct {
 	// pending holds the tables that were kept for later and not decoded yet.
 	pending map[*node]struct{}
 	errs    Errors
+	// leave is that of LeaveCredentials, left what Left returns.
+	leave bool
+	left  []Left
+}
+
+// Left is a credential that was not read.
+type Left struct {
+	Pos Pos
+	// Key is the dotted key, Name that of the credential.
+	Key, Name string
+}
+
+// LeaveCredentials lets what is decoded from now on name credentials of systemd's that
+// this process is not passed: for who looks at a configuration and uses no secret. Each
+// stands for itself, as a text that is another for another.
+func (f *File) LeaveCredentials() { f.leave = true }
+
+// Left returns the credentials that LeaveCredentials has let pass, in their order.
+func (f *File) Left() []Left {
+	slices.SortFunc(f.left, func(a, b Left) int {
+		return cmp.Or(cmp.Compare(a.Pos.order, b.Pos.order), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+	})
+	return f.left
 }
 
 // Load reads the file at path and conf.d/*.toml beside it. Where octets are no

@@ -91,11 +91,19 @@ func credential(name string) (path string, err error) {
 	}
 	folder := os.Getenv("CREDENTIALS_DIRECTORY")
 	if folder == "" {
-		return "", fmt.Errorf("credential:%s: this process has no credentials; set LoadCredential=%s:PATH in the unit, or write file:PATH; those of a service that runs are had by CREDENTIALS_DIRECTORY=/run/credentials/UNIT", name, name)
+		return "", noCredentialsError(name)
 	}
 	path = filepath.Join(folder, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("credential:%s: the unit passes none of this name; set LoadCredential=%s:PATH in it", name, name)
 	}
 	return path, nil
+}
+
+// noCredentialsError: a credential is named to a process that systemd passes none.
+type noCredentialsError string
+
+// Error says how a command is run with the credentials of a service.
+func (name noCredentialsError) Error() string {
+	return fmt.Sprintf(`credential:%s: only the processes of a unit have credentials, and this is none of them (CREDENTIALS_DIRECTORY is not set): while the service runs, begin the command with "runuser -u syslane -- env CREDENTIALS_DIRECTORY=/run/credentials/syslane-collector.service" (or syslane-relay.service), else with "systemd-run --pipe --same-dir --uid=syslane --property=LoadCredential=%s:PATH"; for the service itself set LoadCredential=%s:PATH in its unit`, string(name), string(name), string(name))
 }
