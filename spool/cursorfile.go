@@ -123,10 +123,8 @@ func readCursor(fsys vfs.FS, path string, id [16]byte) (s cursorState, damaged b
 		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-		case errors.Is(err, ErrCorrupt), errors.Is(err, vfs.ErrTooLarge):
+		case errors.Is(err, ErrCorrupt), errors.Is(err, vfs.ErrTooLarge), errors.Is(err, syscall.EIO):
 			damaged, err = true, ErrCorrupt
-		case errors.Is(err, syscall.EIO):
-			return s, damaged, fmt.Errorf("%w; look at the disk: with the file removed it goes on where the copy before stands, and delivers again what came since", err)
 		default:
 			return s, damaged, err
 		}

@@ -403,7 +403,6 @@ func TestACursorThatCannotBeReadIsNotTakenForDamage(t *testing.T) {
 		{vfs.OpOpen, syscall.EACCES, cursor + prevSuffix, "chown"},
 		{vfs.OpOpen, syscall.EACCES, "", "chown"},
 		{vfs.OpOpen, syscall.EMFILE, cursor, "too many open files"},
-		{vfs.OpRead, syscall.EIO, cursor, "look at the disk"},
 	} {
 		f := newFixture(t)
 		disk := f.disk.Clone()
@@ -440,6 +439,25 @@ func TestACursorThatCannotBeReadIsNotTakenForDamage(t *testing.T) {
 		if l = mustOpen(t, cfg); l.Cursors()[0].Position != 30 {
 			t.Errorf("%v of %q: the cursor is at %d afterwards, want 30", row.err, row.path, l.Cursors()[0].Position)
 		}
+	}
+}
+
+// A bad sector keeps no log from opening.
+func TestACursorThatTheDiskDoesNotGiveIsDamaged(t *testing.T) {
+	const cursor = "/log/cursors/out.cursor"
+	f := newFixture(t)
+	disk := f.disk.Clone()
+	disk.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpRead && op.Name == cursor {
+			return syscall.EIO
+		}
+		return nil
+	})
+	cfg := f.cfg
+	cfg.FS = disk
+	l := mustOpen(t, cfg)
+	if at := l.Cursors()[0].Position; at >= 30 {
+		t.Errorf("the cursor is at %d, and the copy before it stands before 30", at)
 	}
 }
 
