@@ -50,7 +50,7 @@ func (p *Pipeline) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error
 		counters.drop(err, n)
 		return err
 	}
-	batch.Note = stream.note(b, lastID(events))
+	batch.Note = stream.note(b)
 	return p.finish(ctx, batch, j, counters)
 }
 

@@ -226,6 +226,19 @@ func TestRedeliveredEventsAreStoredOnce(t *testing.T) {
 	}
 }
 
+// What the sender is told of the highest position it compares with what its log has there.
+func TestTheLastEventIsThatAtTheHighestPositionThoughItWasThereBefore(t *testing.T) {
+	p, _, _ := newTestPipeline(t)
+	for _, b := range []*inputs.EventBatch{eventBatch(5, 7), eventBatch(1, 7)} {
+		if err := p.SubmitEvents(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := p.Resume("log/out", 1); r.End != 7 || r.Last.ReceivedNano() != 6 {
+		t.Errorf("the stream ends at %d with the event of position %d, want 7 and 6", r.End, r.Last.ReceivedNano())
+	}
+}
+
 func TestOverlapWithGapsIsRefused(t *testing.T) {
 	p, _, _ := newTestPipeline(t)
 	if err := p.SubmitEvents(t.Context(), eventBatch(1, 5)); err != nil {

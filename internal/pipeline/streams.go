@@ -247,10 +247,10 @@ func (st *stream) fresh(b *inputs.EventBatch) (events []byte, skipped int, err e
 	return events, b.Count - kept, nil
 }
 
-// note is what the log keeps beside the events of b, the last of which has the
-// id last.
-func (st *stream) note(b *inputs.EventBatch, last syslog.ID) []byte {
-	return appendStream(nil, st.name, history{have: ranges{{b.First, b.Next}}, last: last})
+// note is what the log keeps beside the events of b, also where the last of them was
+// there before.
+func (st *stream) note(b *inputs.EventBatch) []byte {
+	return appendStream(nil, st.name, history{have: ranges{{b.First, b.Next}}, last: lastID(b.Events)})
 }
 
 // The entry of a stream in a note or checkpoint. Its name is not empty, by which
