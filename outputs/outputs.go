@@ -53,9 +53,10 @@ type Batch struct {
 	// Gaps tell where the positions of the events jump, because what lies between
 	// is for other outputs; in order, and empty where Count is Next-First.
 	Gaps []Gap
-	// HasEvent tells whether the log holds an event with that id between two
-	// positions, beyond the batch too; nil where there is no log to look into.
-	HasEvent func(id syslog.ID, from, before uint64) bool
+	// HasEvent tells whether the last event for the output between two positions of the
+	// log, beyond the batch too, has that id. What the log no longer holds it has not; an
+	// error says that it cannot be told now. nil where there is no log to look into.
+	HasEvent func(ctx context.Context, id syslog.ID, from, before uint64) (bool, error)
 }
 
 // Packed is a run of records, compressed, as the log holds it.

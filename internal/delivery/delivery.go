@@ -71,9 +71,7 @@ type Config struct {
 	// not full. 0: what comes leaves at once.
 	FlushInterval time.Duration
 	// Head returns the position after the newest event in the log.
-	Head func() uint64
-	// HasEvent is handed on to the output (outputs.Batch).
-	HasEvent    func(id syslog.ID, from, before uint64) bool
+	Head        func() uint64
 	Output      outputs.Output
 	DeadLetters DeadLetters
 	// BatchOctets bounds the octets of one batch; a batch holds at least one

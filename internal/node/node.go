@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -21,7 +20,6 @@ import (
 	"github.com/syslane/syslane/internal/delivery"
 	"github.com/syslane/syslane/internal/pipeline"
 	"github.com/syslane/syslane/internal/skipdata"
-	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/web"
 	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/spool"
@@ -249,7 +247,6 @@ func (n *Node) connect(s *sending) (err error) {
 		Interleave:    settings.interleave,
 		FlushInterval: settings.flushInterval,
 		Head:          n.log.Head,
-		HasEvent:      n.hasEvent,
 		Output:        s.output,
 		DeadLetters:   s.deadLetters,
 		BatchOctets:   int(settings.BatchOctets),
@@ -268,31 +265,6 @@ func (n *Node) disconnect(s *sending) {
 	if s.deadLetters != nil {
 		s.deadLetters.Close()
 	}
-}
-
-// hasEvent looks for an event in the log. It is asked rarely: when a connection to
-// a collector begins that has more than the cursor says.
-func (n *Node) hasEvent(id syslog.ID, from, before uint64) bool {
-	if before > n.log.Head() {
-		return false
-	}
-	r := n.log.NewReader(max(from, n.log.Tail()))
-	defer r.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	for r.Position() < before {
-		block, err := r.Next(ctx)
-		if err != nil {
-			return false
-		}
-		for run := block.Records; len(run) > 0; {
-			var record []byte
-			if record, run = syslog.NextRecord(run); syslog.RecordID(record) == id {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // stream names the log and an output to the destination, which remembers by

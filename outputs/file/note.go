@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,9 +49,12 @@ type tail struct {
 
 // agrees tells whether the log holds the event that the note speaks of, where that can
 // be told.
-func (n *note) agrees(b *outputs.Batch) bool {
+func (n *note) agrees(ctx context.Context, b *outputs.Batch) (bool, error) {
 	id, err := syslog.ParseID(n.ID)
-	return err != nil || b.HasEvent == nil || b.HasEvent(id, n.First, n.First+1)
+	if err != nil || b.HasEvent == nil {
+		return true, nil
+	}
+	return b.HasEvent(ctx, id, n.First, n.First+1)
 }
 
 // notebook keeps the note.

@@ -105,7 +105,7 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 		return err
 	}
 	defer turn.Close()
-	start, err := o.resume(b)
+	start, err := o.resume(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -137,13 +137,19 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 // resume compares b with the note: a batch that the last run was writing comes again,
 // and so does one that could not be taken back. It returns the index of the first event
 // that is not in a file.
-func (o *Output) resume(b *outputs.Batch) (start int, err error) {
+func (o *Output) resume(ctx context.Context, b *outputs.Batch) (start int, err error) {
 	n := &o.notebook.note
 	if n.Stream != b.Stream {
 		return 0, nil
 	}
 	if b.First <= n.First {
-		if !o.resumed && !n.agrees(b) {
+		agrees := true
+		if !o.resumed {
+			if agrees, err = n.agrees(ctx, b); err != nil {
+				return 0, fmt.Errorf("look for the message at position %d, which the files have: %w", n.First, err)
+			}
+		}
+		if !agrees {
 			o.log.Warn().Uint64("position", n.First).
 				Msg("the files have the line of another message at this position: this log was restored from a backup; its messages are written behind what the files have")
 			*n = note{}

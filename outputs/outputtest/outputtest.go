@@ -229,15 +229,15 @@ func rejected(t *testing.T, s Subject) {
 
 // WithIDs gives a batch a log to look into, which holds that batch.
 func WithIDs(b *outputs.Batch) *outputs.Batch {
-	b.HasEvent = func(id syslog.ID, from, before uint64) bool {
+	b.HasEvent = func(_ context.Context, id syslog.ID, from, before uint64) (bool, error) {
 		run := b.Events
 		for i := b.First; i < b.Next; i++ {
 			var record []byte
 			if record, run = syslog.NextRecord(run); syslog.RecordID(record) == id {
-				return i >= from && i < before
+				return i >= from && i < before, nil
 			}
 		}
-		return false
+		return false, nil
 	}
 	return b
 }

@@ -62,25 +62,35 @@ var errServerClose = errors.New("the server closes the connection")
 // dial connects and opens a session. With a batch it offers the link, to go on
 // with that batch.
 func (o *lane) dial(ctx context.Context, b *outputs.Batch) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.cfg.ConnectTimeout)
-	defer cancel()
-	var d net.Dialer
+	d := net.Dialer{Deadline: time.Now().Add(o.cfg.ConnectTimeout)}
 	nc, err := d.DialContext(ctx, "tcp", o.target)
 	if err != nil {
 		return nil, err
 	}
+	s := &session{net: nc, tcp: nc, target: o.target}
 	// Whatever follows ends with ctx.
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	s := &session{net: nc, tcp: nc, target: o.target}
-	if err := s.start(ctx, o, b); err != nil {
+	if err = s.limit(ctx, d.Deadline); err == nil {
+		err = s.start(ctx, o, b, d.Deadline)
+	}
+	if err != nil {
 		nc.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *session) start(ctx context.Context, o *lane, b *outputs.Batch) error {
+// limit has what is read and written end at a time, if ctx does not before; the zero time
+// is no limit.
+func (s *session) limit(ctx context.Context, end time.Time) error {
+	if err := s.tcp.SetDeadline(end); err != nil {
+		return err
+	}
+	return ctx.Err() // whose end may have been followed by this
+}
+
+func (s *session) start(ctx context.Context, o *lane, b *outputs.Batch, end time.Time) error {
 	if o.cfg.TLS != nil {
 		host, _, _ := net.SplitHostPort(s.target)
 		tc := tls.Client(s.net, o.cfg.TLS.Config(host))
@@ -90,7 +100,11 @@ func (s *session) start(ctx context.Context, o *lane, b *outputs.Batch) error {
 		s.net = tc
 	}
 	s.reader = relp.NewReader(func([]byte) (int, bool) { return relp.MaxOpenData, false })
-	if err := s.negotiate(o, b); err != nil {
+	err := s.negotiate(ctx, o, b, end)
+	if err == nil {
+		err = s.limit(ctx, time.Time{})
+	}
+	if err != nil {
 		return fmt.Errorf("open session: %w", err)
 	}
 	size := o.cfg.Window
@@ -111,7 +125,7 @@ const maxRestores = 1000
 // event than the log holds at that position, the log was restored from a backup
 // and has given positions twice: under another name of the stream its events are
 // new ones. If it was restored before, that name can be known by other events too.
-func (s *session) negotiate(o *lane, b *outputs.Batch) error {
+func (s *session) negotiate(ctx context.Context, o *lane, b *outputs.Batch, end time.Time) error {
 	if b == nil {
 		_, err := s.open("", 0)
 		return err
@@ -121,7 +135,15 @@ func (s *session) negotiate(o *lane, b *outputs.Batch) error {
 	from, name := cmp.Or(b.Oldest, b.First), b.Stream
 	for restores := 0; ; restores++ {
 		have, err := s.open(name, from)
-		if err != nil || !s.link || agrees(b, from, have) {
+		if err != nil || !s.link {
+			return err
+		}
+		began := time.Now()
+		if same, err := agrees(ctx, b, from, have); err != nil || same {
+			return err
+		}
+		end = end.Add(time.Since(began)) // in which nobody waited for the server
+		if err := s.limit(ctx, end); err != nil {
 			return err
 		}
 		switch restores {
@@ -147,11 +169,15 @@ type known struct {
 
 // agrees tells whether the log holds the event that the server has. What lies
 // before from was delivered, and is not sent again whatever it was.
-func agrees(b *outputs.Batch, from uint64, have known) bool {
+func agrees(ctx context.Context, b *outputs.Batch, from uint64, have known) (bool, error) {
 	if have.position < from || b.HasEvent == nil {
-		return true
+		return true, nil
 	}
-	return b.HasEvent(have.id, from, have.position+1)
+	holds, err := b.HasEvent(ctx, have.id, from, have.position+1)
+	if err != nil {
+		return false, fmt.Errorf("look for the message that the server has at position %d: %w", have.position, err)
+	}
+	return holds, nil
 }
 
 // open offers what the output can do and learns what the server takes of it.
