@@ -164,7 +164,8 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 			return d.next(ctx, l)
 		}
 	}
-	b := &outputs.Batch{Stream: d.cfg.Stream, After: l.handed, First: block.First, Next: block.First, HasEvent: d.hasEvent}
+	b := &outputs.Batch{Stream: d.cfg.Stream, After: l.handed, First: block.First, Next: block.First}
+	b.HasEvent = d.lookup(b)
 	d.batch, d.gaps, d.skipped = d.batch[:0], d.gaps[:0], 0
 	if block.First >= limit { // what should lie before is missing
 		b.First, b.Next = limit, limit

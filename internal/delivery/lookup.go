@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -29,32 +31,43 @@ type ending struct {
 	torn bool
 }
 
-// hasEvent implements outputs.Batch.HasEvent.
-func (d *Delivery) hasEvent(ctx context.Context, id syslog.ID, from, before uint64) (bool, error) {
-	if before > d.cfg.Head() {
-		return false, nil
+// lookup returns the HasEvent of a batch. It looks into the batch in hand too: the log
+// may have let go of that meanwhile.
+func (d *Delivery) lookup(b *outputs.Batch) func(ctx context.Context, id syslog.ID, from, before uint64) (bool, error) {
+	return func(ctx context.Context, id syslog.ID, from, before uint64) (bool, error) {
+		if before > d.cfg.Head() {
+			return false, nil
+		}
+		from = max(from, before-min(before, maxBehind))
+		r := d.cfg.NewReader(before - 1)
+		defer r.Close()
+		last, err := d.last(ctx, r, b, from, before)
+		if err != nil {
+			return false, fmt.Errorf("read the log: %w", err)
+		}
+		return last.found && !last.torn && last.id == id, nil
 	}
-	from = max(from, before-min(before, maxBehind))
-	last, err := d.last(ctx, from, before)
-	if err != nil {
-		return false, fmt.Errorf("read the log: %w", err)
-	}
-	return last.found && !last.torn && last.id == id, nil
 }
 
 // last goes backwards, as the event looked for is the last or none: mostly that is one
 // block, however far it is from one position to the other.
-func (d *Delivery) last(ctx context.Context, from, before uint64) (last ending, err error) {
-	r := d.cfg.NewReader(before - 1)
-	defer r.Close()
-	for end, stride := before, uint64(1); end > from; stride = max(2*stride, minStride) {
-		start := end - min(stride, end-from)
-		if last, err = d.lastOf(ctx, r, start, end); err != nil || last.found || last.torn {
-			break
+func (d *Delivery) last(ctx context.Context, r Reader, b *outputs.Batch, from, before uint64) (ending, error) {
+	low, inHand := from, before > b.First
+	if inHand {
+		low = max(from, b.Next)
+	}
+	for end, stride := before, uint64(1); end > low; stride = max(2*stride, minStride) {
+		start := end - min(stride, end-low)
+		last, err := d.lastOf(ctx, r, start, end)
+		if err != nil || last.found || last.torn {
+			return last, err
 		}
 		end = start
 	}
-	return last, err
+	if inHand {
+		return lastInHand(r, b, from, before), nil
+	}
+	return ending{}, nil
 }
 
 // lastOf reads the log from one position to the other.
@@ -87,4 +100,25 @@ func (d *Delivery) readAgain(ctx context.Context, r Reader) (spool.Block, error)
 			return block, err
 		}
 	}
+}
+
+// lastInHand looks into a batch; r unpacks it where it is packed.
+func lastInHand(r Reader, b *outputs.Batch, from, before uint64) ending {
+	i := sort.Search(b.Count, func(i int) bool { return b.Position(i) >= before }) - 1
+	if i < 0 || b.Position(i) < from {
+		return ending{}
+	}
+	run := b.Events
+	for _, p := range b.Packed {
+		if i < p.Count {
+			run, _ = r.Unpack(nil, spool.Packed{Codec: spool.Codec(p.Codec), Raw: p.Raw, Octets: p.Octets})
+			break
+		}
+		i -= p.Count
+	}
+	for ; i > 0; i-- {
+		_, run = syslog.NextRecord(run)
+	}
+	record, _ := syslog.NextRecord(run)
+	return ending{id: syslog.RecordID(record), found: record != nil}
 }

@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/vfs"
+	"github.com/syslane/syslane/outputs"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -59,9 +61,21 @@ func lookupOf(l *spool.Log, newReader func(at uint64) Reader) *Delivery {
 func TestALookUpFindsTheLastEventForTheOutputAndNoOther(t *testing.T) {
 	l := lookupLog(t)
 	d := lookupOf(l, func(at uint64) Reader { return l.NewReader(at) })
+	var in outputs.Batch // what is in hand: from 301 to before 400
+	r := l.NewReader(301)
+	defer r.Close()
+	block, err := r.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.First, in.Next = block.First, block.First
+	d.add(&in, &block)
+	in.Events, in.Gaps = d.batch, d.gaps
+	has := d.lookup(&in)
+
 	f := func(id, from, before uint64, want bool) {
 		t.Helper()
-		got, err := d.hasEvent(t.Context(), idOf(id), from, before)
+		got, err := has(t.Context(), idOf(id), from, before)
 		if err != nil || got != want {
 			t.Errorf("event %d from %d to before %d: %v, %v; want %v", id, from, before, got, err, want)
 		}
@@ -80,9 +94,54 @@ func TestALookUpFindsTheLastEventForTheOutputAndNoOther(t *testing.T) {
 	f(305, 301, 306, true)
 	f(305, 306, 306, false)
 	f(299, 301, 401, false)
-	f(199, 1, 200, true)
+	f(199, 1, 200, true) // before what is in hand
+	f(199, 200, 201, false)
 	f(4999, 301, 5001, true)
 	f(4999, 301, 5002, false) // the log does not reach so far
+}
+
+func TestALookUpKnowsWhatIsInHandThoughTheLogHasLetGoOfIt(t *testing.T) {
+	l, err := spool.Open(spool.Config{
+		Dir: "/log", FS: vfs.NewMem(), MinFree: -1, SegmentSize: 4 << 10, MaxSize: 16 << 10, Full: spool.FullDropOldest,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	appendBlock := func() { appendRouted(t, l, 100, func(uint64) string { return "out" }) }
+	appendBlock()
+	appendBlock()
+	d := lookupOf(l, func(at uint64) Reader { return l.NewReader(at) })
+	r := l.NewReader(1)
+	defer r.Close()
+	plain := outputs.Batch{First: 1, Next: 201, Count: 200}
+	packed := plain
+	for range 2 {
+		block, err := r.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain.Events = append(plain.Events, block.Records...)
+		packed.Packed = append(packed.Packed, outputs.Packed{
+			Count: block.Count, Raw: len(block.Records), Codec: "s2", Octets: s2.Encode(nil, block.Records),
+		})
+	}
+	for l.Tail() <= 401 {
+		appendBlock()
+	}
+	for _, b := range []*outputs.Batch{&plain, &packed} {
+		has := d.lookup(b)
+		for _, id := range []uint64{1, 50, 100, 101, 200, l.Head() - 1} {
+			if found, err := has(t.Context(), idOf(id), 1, id+1); err != nil || !found {
+				t.Errorf("event %d: %v, %v; want true", id, found, err)
+			}
+		}
+		// What was there is not known any more: perhaps another event, and what is in
+		// hand is new.
+		if found, err := has(t.Context(), idOf(300), 1, 301); err != nil || found {
+			t.Errorf("event 300: %v, %v; want false", found, err)
+		}
+	}
 }
 
 // failing is a reader whose disk fails so many times.
@@ -102,7 +161,7 @@ func (r *failing) Next(ctx context.Context) (spool.Block, error) {
 func TestALookUpThatCannotReadSaysSoAndNotThatThereIsNothing(t *testing.T) {
 	l := lookupLog(t)
 	times := 0
-	has := lookupOf(l, func(at uint64) Reader { return &failing{l.NewReader(at), &times} }).hasEvent
+	has := lookupOf(l, func(at uint64) Reader { return &failing{l.NewReader(at), &times} }).lookup(&outputs.Batch{First: 1, Next: 1})
 	times = lookupReads - 1
 	if found, err := has(t.Context(), idOf(4999), 1, 5000); err != nil || !found {
 		t.Errorf("a disk that works again: %v, %v", found, err)

@@ -30,7 +30,8 @@ func isPacked(b *spool.Block) bool { return len(b.Packed.Octets) > 0 }
 // pack makes a batch of a packed block of l and of those that follow it at once: up to
 // a position, and of so many octets of records.
 func (d *Delivery) pack(ctx context.Context, l *lane, block spool.Block, limit uint64, size int) *outputs.Batch {
-	b := &outputs.Batch{Stream: d.cfg.Stream, After: l.handed, First: block.First, Next: block.First, HasEvent: d.hasEvent}
+	b := &outputs.Batch{Stream: d.cfg.Stream, After: l.handed, First: block.First, Next: block.First}
+	b.HasEvent = d.lookup(b)
 	d.batch, d.packed, d.gaps, d.skipped = d.batch[:0], d.packed[:0], d.gaps[:0], 0
 	for raw := 0; ; {
 		from := len(d.batch)

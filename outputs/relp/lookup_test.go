@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/deadletter"
 	"github.com/syslane/syslane/internal/delivery"
 	"github.com/syslane/syslane/internal/syslog"
@@ -113,6 +114,16 @@ func (r *relayed) drained(t *testing.T) {
 	}
 }
 
+// failing waits until the delivery knows that the server takes nothing.
+func (r *relayed) failing(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); r.Failing() == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the output does not fail")
+		}
+	}
+}
+
 // expectOneStream checks that events came under one name, each at most once.
 func expectOneStream(t *testing.T, store *eventStore) {
 	t.Helper()
@@ -155,6 +166,51 @@ func TestALookUpReadsOneBlockHoweverFarTheServerIsAhead(t *testing.T) {
 		t.Errorf("%d events are stored, want 5010", len(events))
 	}
 	expectOneStream(t, store)
+}
+
+// cutting is a Sink that has its answer lost: it cuts the cable when it has stored.
+type cutting struct {
+	*eventStore
+	armed atomic.Bool
+	cut   func()
+	done  chan struct{}
+}
+
+func (c *cutting) SubmitEvents(ctx context.Context, b *inputs.EventBatch) error {
+	err := c.eventStore.SubmitEvents(ctx, b)
+	if err == nil && c.armed.CompareAndSwap(true, false) {
+		c.cut()
+		close(c.done)
+	}
+	return err
+}
+
+func TestABatchWhoseAnswerWasLostIsStoredOnceThoughTheLogHasLetGoOfIt(t *testing.T) {
+	for name, asIs := range map[string]bool{"packed": true, "unpacked": false} {
+		t.Run(name, func(t *testing.T) {
+			sink := &cutting{eventStore: newEventStore(), done: make(chan struct{})}
+			w := startCable(t, startServer(t, sink, nil))
+			sink.cut = w.cut
+			l := openLog(t, spool.Config{Sync: spool.SyncOS, SegmentSize: 4 << 10, MaxSize: 16 << 10, Full: spool.FullDropOldest})
+			r, _ := startRelay(t, l, output.Config{
+				Targets: []string{w.addr}, AckTimeout: time.Second, ConnectTimeout: time.Second,
+			})
+			appendBlock(t, l, 50, asIs) // the session after it takes packed blocks
+			r.drained(t)
+			sink.armed.Store(true)
+			appendBlock(t, l, 50, asIs)
+			<-sink.done
+			r.failing(t)
+			for l.Tail() <= 101 {
+				appendBlock(t, l, 50, asIs)
+			}
+			w.mend()
+			r.drained(t)
+			_, events := sink.received()
+			expectNumbers(t, events[:100], 1, 100)
+			expectOneStream(t, sink.eventStore)
+		})
+	}
 }
 
 func TestALookUpThatFailsGivesTheStreamNoOtherName(t *testing.T) {
