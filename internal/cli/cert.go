@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -181,14 +182,32 @@ func (c *certificates) authority(out io.Writer) (*tlsconf.Authority, error) {
 // writePair writes a certificate and its key. Each file appears whole: a service
 // that reloads them must not see half of one.
 func writePair(certFile string, certPEM []byte, keyFile string, keyPEM []byte) error {
-	for _, f := range []struct {
-		path string
-		text []byte
-		mode fs.FileMode
-	}{{keyFile + ".new", keyPEM, 0o600}, {certFile + ".new", certPEM, 0o644}} {
-		if err := os.WriteFile(f.path, f.text, f.mode); err != nil {
-			return err
-		}
+	if err := writeNew(keyFile, keyPEM, 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(certFile, certPEM, 0o644); err != nil {
+		return err
 	}
 	return errors.Join(os.Rename(keyFile+".new", keyFile), os.Rename(certFile+".new", certFile))
+}
+
+// writeNew writes what is to replace a file, for those to whom that belongs and who may
+// read it, if it is there: a service reads its key as another user than made it.
+func writeNew(path string, text []byte, mode fs.FileMode) error {
+	fresh := path + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(fresh, text, 0o600); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			if err := os.Chown(fresh, int(stat.Uid), int(stat.Gid)); err != nil {
+				return fmt.Errorf("%w: run this as root, or as the owner of %s", err, path)
+			}
+		}
+	}
+	return os.Chmod(fresh, mode)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/syslane/syslane/internal/tlsconf"
@@ -113,6 +114,35 @@ func TestCertKeepsTheAuthorityAndReplacesOnlyWhenTold(t *testing.T) {
 	}
 	if _, err := runCert("--dir", dir, "--name", "c"); err == nil || !strings.Contains(err.Error(), "ca-key.pem") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// The service reads its key by its group, say.
+func TestARenewedKeyIsReadableForWhomTheOldOneWas(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := runCert("--dir", dir, "--name", "a"); err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(dir, "a-key.pem")
+	if err := os.Chmod(key, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	owner := os.Getuid()
+	if owner == 0 {
+		owner = 65534
+		if err := os.Chown(key, owner, owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := runCert("--dir", dir, "--name", "a", "--renew"); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stat := info.Sys().(*syscall.Stat_t); info.Mode().Perm() != 0o640 || int(stat.Uid) != owner {
+		t.Errorf("the key has mode %v and belongs to %d, want 0640 and %d", info.Mode(), stat.Uid, owner)
 	}
 }
 
