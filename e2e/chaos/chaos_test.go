@@ -22,12 +22,8 @@ var (
 	rate    = flag.Int("rate", 200, "messages a second of each agent")
 )
 
-const (
-	// recovery is how long after the last fault all must be as if there had been none.
-	recovery = 30 * time.Second
-	// calm is how long agents go on after the last fault.
-	calm = recovery + 10*time.Second
-)
+// calm is how long agents go on after the last fault.
+const calm = recovery + 10*time.Second
 
 func TestMain(m *testing.M) { syslane.Main(m) }
 

@@ -15,8 +15,12 @@ import (
 	"github.com/syslane/syslane/e2e/await"
 )
 
-// late is the age at which a message that arrives is late.
-const late = 2 * time.Second
+const (
+	// late is the age at which a message that arrives is late.
+	late = 2 * time.Second
+	// recovery is how long after the last fault all must be as if there had been none.
+	recovery = 30 * time.Second
+)
 
 // observer watches the collectors' live tails, and notes when each message arrived
 // first, and in which order.
