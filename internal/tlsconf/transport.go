@@ -40,9 +40,10 @@ func (t *Transport) CloseIdleConnections() {
 
 // current returns the transport to use, which trusts what the CA file holds now.
 func (t *Transport) current() *http.Transport {
+	t.client.files.current() // one request looks at the files; others go on meanwhile
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if roots := t.client.files.current().roots; t.now == nil || roots != t.roots {
+	if roots := t.client.files.now.Load().roots; t.now == nil || roots != t.roots {
 		old := t.now
 		t.now, t.roots = t.Template.Clone(), roots
 		t.now.TLSClientConfig = t.client.configBy(roots, "")
