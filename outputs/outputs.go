@@ -24,6 +24,9 @@ type Output interface {
 	//
 	// Write is never called concurrently with itself. It returns soon after ctx
 	// ends. It borrows b.
+	//
+	// Behind an error that wraps ErrCompany a batch of the other run (Batch.After) may
+	// come before this one does again.
 	Write(ctx context.Context, b *Batch) error
 	// Close frees what the output holds. It is called once, after the last Write.
 	Close() error
@@ -78,6 +81,11 @@ type Packer interface {
 // ErrUnpack is returned by the Write of a Packer that needs the batch again as
 // Batch.Events.
 var ErrUnpack = errors.New("the events are needed unpacked")
+
+// ErrCompany is wrapped by the error of a Write whose destination failed on events in
+// a way that may be their fault or its own, which only what it does with others tells:
+// with those behind them, and with those of the other run.
+var ErrCompany = errors.New("other events have to tell whose fault it is")
 
 // Gap is a jump of positions within a batch.
 type Gap struct {

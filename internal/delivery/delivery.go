@@ -157,6 +157,12 @@ func (d *Delivery) Run(ctx context.Context) error {
 	defer d.close()
 	for {
 		l := d.turn()
+		if wait := time.Until(l.again); wait > 0 {
+			if !sleep(ctx, min(wait, restStep)) {
+				return nil
+			}
+			continue // the other lane may have something by now
+		}
 		if wait := time.Until(d.due); l == d.front && wait > 0 && !sleep(ctx, wait) {
 			return nil
 		}
@@ -180,10 +186,18 @@ func (d *Delivery) Run(ctx context.Context) error {
 			if rejected, err = d.write(ctx, writing, b); errors.Is(err, errDamaged) {
 				l.reread(b.First, b.Next)
 				continue
+			} else if errors.Is(err, outputs.ErrCompany) {
+				d.retries.Add(1)
+				d.failed(err)
+				d.rest(l, b)
+				continue
 			} else if err != nil {
-				return nil // only the end of ctx makes write give up
+				return nil // otherwise only the end of ctx makes write give up
 			}
-			l.handed = b.Next
+			l.handed, l.pause = b.Next, 0
+			if d.front.pause == 0 && (d.backlog == nil || d.backlog.pause == 0) {
+				d.succeeded()
+			}
 		}
 		n := spool.Counts{Delivered: uint64(b.Count - rejected), DeadLettered: uint64(rejected), Skipped: d.skipped}
 		if err := d.cfg.Cursor.CommitSpan(l.pos, b.Next, n); err != nil {
@@ -193,7 +207,8 @@ func (d *Delivery) Run(ctx context.Context) error {
 	}
 }
 
-// write hands b over until the destination owns it or ctx ends.
+// write hands b over until the destination owns it, other events have to tell why it
+// does not (outputs.ErrCompany), or ctx ends.
 func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (rejected int, err error) {
 	for pause := d.cfg.RetryMin; ; pause = min(2*pause, d.cfg.RetryMax) {
 		err := d.cfg.Output.Write(writing, b)
@@ -205,14 +220,12 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 				if err := d.bury(ctx, entries); err != nil {
 					return 0, err
 				}
-				d.succeeded()
 				return len(refused.Items), nil
 			}
 		} else if err == nil {
-			d.succeeded()
 			return 0, nil
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, outputs.ErrCompany) {
 			return 0, err
 		}
 		if errors.Is(err, outputs.ErrUnpack) {
@@ -223,7 +236,7 @@ func (d *Delivery) write(ctx, writing context.Context, b *outputs.Batch) (reject
 		}
 		d.retries.Add(1)
 		d.failed(err)
-		if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
+		if !sleep(ctx, jitter(pause)) {
 			return 0, err
 		}
 	}
@@ -264,7 +277,7 @@ func (d *Delivery) bury(ctx context.Context, entries []deadletter.Entry) error {
 		}
 		err = fmt.Errorf("write the dead letter: %w", err)
 		d.failed(err)
-		if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
+		if !sleep(ctx, jitter(pause)) {
 			return err
 		}
 	}
@@ -292,6 +305,9 @@ func (d *Delivery) succeeded() {
 		d.cfg.Logger.Info().Dur("after", time.Since(f.Since)).Msg("output takes messages again")
 	}
 }
+
+// jitter returns a time between half of pause and all of it.
+func jitter(pause time.Duration) time.Duration { return pause/2 + rand.N(pause/2+1) }
 
 // sleep waits, and returns false if ctx ended before.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -28,6 +28,9 @@ const (
 	backlogOctets = 256 << 10
 )
 
+// restStep is how long a lane that rests keeps the other waiting for its turn.
+const restStep = 100 * time.Millisecond
+
 // lane is a place in the log with what reads from there on.
 type lane struct {
 	reader Reader
@@ -39,6 +42,10 @@ type lane struct {
 	ahead *spool.Block
 	// plain is the position up to which nothing is to be packed.
 	plain uint64
+	// pause is above 0 while other events have to tell why the batch at pos is not
+	// taken, and it is read again at the time again, with what has come behind it.
+	pause time.Duration
+	again time.Time
 }
 
 func (d *Delivery) newLane(at uint64) *lane {
@@ -63,13 +70,27 @@ func (d *Delivery) close() {
 	}
 }
 
+// rest leaves b, a batch of l, for a while, longer each time. The other lane goes on;
+// where there is none and b can hold no more, what comes is to tell.
+func (d *Delivery) rest(l *lane, b *outputs.Batch) {
+	full := l.ahead != nil || len(b.Events) >= d.cfg.BatchOctets
+	l.pause = max(d.cfg.RetryMin, min(2*l.pause, d.cfg.RetryMax))
+	l.again = time.Now().Add(jitter(l.pause))
+	l.reread(l.pos, l.plain)
+	if full && d.backlog == nil && d.cfg.Interleave {
+		d.leap()
+	}
+}
+
 // turn chooses the lane of the next batch. Only where there is no backlog may it be
-// one that has nothing at the moment.
+// one that has nothing at the moment, and only where the other has nothing one that
+// rests.
 func (d *Delivery) turn() *lane {
 	if d.backlog == nil {
 		return d.front
 	}
-	if d.turns < frontTurns && d.cfg.Head() > d.front.pos && !time.Now().Before(d.due) {
+	now := time.Now()
+	if (d.turns < frontTurns || now.Before(d.backlog.again)) && d.cfg.Head() > d.front.pos && !now.Before(d.due) && !now.Before(d.front.again) {
 		d.turns++
 		return d.front
 	}
@@ -152,7 +173,7 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 		}
 	}
 	limit, size := d.limit(l), d.cfg.BatchOctets
-	if l == d.backlog {
+	if l == d.backlog && l.pause == 0 {
 		size = d.backlogSize
 	}
 	if isPacked(&block) {
@@ -173,7 +194,8 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 	}
 	cut(&block, limit)
 	d.add(b, &block)
-	for len(d.batch) < size && d.skipped < maxSkipped && b.Next < min(limit, d.cfg.Head()) {
+	// The events that tell of others may lie far behind them.
+	for len(d.batch) < size && (d.skipped < maxSkipped || l.pause > 0) && b.Next < min(limit, d.cfg.Head()) {
 		block, err := l.reader.Next(ctx)
 		if err != nil {
 			break // what was read before must not be lost; the next call meets the error again

@@ -10,6 +10,8 @@
 //     event's id, with "create" makes one document of both;
 //   - a document that the server turns away for the moment (429, 5xx) is sent
 //     again, alone with its like, later, and in smaller and fewer requests;
+//   - a document on which the server fails (500) for long is rejected if the server took
+//     others meanwhile, and never while it takes none;
 //   - a document that can never succeed is rejected with the server's reason, and
 //     stops no other; with dead_letter_index the server keeps its message elsewhere;
 //   - wrong credentials, a blocked or missing index or a wrong configuration hold
@@ -32,6 +34,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	es "github.com/elastic/go-elasticsearch/v8"
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,7 +81,12 @@ type Output struct {
 	// that it was told that not all can be looked into.
 	cannotAsk, toldUnreadable atomic.Bool
 
-	progress progress
+	// progress is that of the batch that is being written, aside that of one which was
+	// left for a batch of the other run.
+	progress, aside *progress
+	judge           judge
+	// now tells the time.
+	now      func() time.Time
 	interner syslog.Interner
 	bulks    pool[*bulk]
 	senders  pool[*sender]
@@ -96,6 +104,9 @@ func New(cfg Config, opt Options) (*Output, error) {
 		cfg:       cfg,
 		log:       opt.Logger.With().Str("output", opt.Name).Logger(),
 		pace:      newPace(cfg.Workers, int(cfg.BulkMaxBytes)),
+		progress:  new(progress),
+		aside:     new(progress),
+		now:       time.Now,
 		documents: ecs.Writer{Options: ecs.Options{Original: cfg.Original, Observer: opt.Observer, Dataset: cfg.DataStream.Dataset}},
 	}
 	// A buffer that a document beyond all measure has stretched is let go.
@@ -141,6 +152,9 @@ func (o *Output) Write(ctx context.Context, b *outputs.Batch) error {
 	}
 	if err := o.prepare(ctx); err != nil {
 		return err
+	}
+	if o.aside.of(b.Stream, b.First) || o.progress.stream != "" && !o.progress.of(b.Stream, b.First) {
+		o.progress, o.aside = o.aside, o.progress
 	}
 	o.progress.resume(b.Stream, b.First, b.Count)
 	// Until a Write has met none that were there already, the events after a start,

@@ -3,7 +3,6 @@ package elasticsearch
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/syslane/syslane/internal/syslog"
@@ -20,33 +19,28 @@ type progress struct {
 	first  uint64
 	ids    []syslog.ID
 	states []verdict // pending, created, duplicate or rejected
-	// accepted says that the destination took one of the events.
-	accepted atomic.Bool
 
 	mu         sync.Mutex
 	rejections map[int]outputs.Rejection
 	failures   map[int]failure
 }
 
-// failure is how often and since when the server failed on a document.
-type failure struct {
-	count int
-	since time.Time
+// of tells whether p is of a batch that begins there.
+func (p *progress) of(stream string, first uint64) bool {
+	return p.stream == stream && p.first == first
 }
-
-// A document on which the server fails again and again (500), while it takes
-// others of the same batch, is rejected after that many times and that long.
-const (
-	failuresMin = 10
-	failuresFor = time.Minute
-)
 
 // resume takes over a batch of count events, and forgets what it knows of others.
 func (p *progress) resume(stream string, first uint64, count int) {
-	if p.stream != stream || p.first != first {
+	if !p.of(stream, first) {
 		p.forget()
 		p.stream, p.first = stream, first
 	}
+	for n := count; n < len(p.states); n++ { // the batch is shorter this time
+		delete(p.rejections, n)
+		delete(p.failures, n)
+	}
+	p.states, p.ids = p.states[:min(count, len(p.states))], p.ids[:min(count, len(p.ids))]
 	if n := len(p.states); n < count {
 		p.states = slices.Grow(p.states, count-n)[:count]
 		p.ids = slices.Grow(p.ids, count-n)[:count]
@@ -57,7 +51,6 @@ func (p *progress) resume(stream string, first uint64, count int) {
 
 func (p *progress) forget() {
 	p.stream, p.first, p.ids, p.states, p.rejections, p.failures = "", 0, p.ids[:0], p.states[:0], nil, nil
-	p.accepted.Store(false)
 }
 
 // done tells whether event n, which has this id, needs no more.
@@ -88,20 +81,32 @@ func (p *progress) reject(n, status int, reason string) {
 	p.states[n] = rejected
 }
 
-// failed notes that the server failed on event n, and tells whether that was
-// once too often.
-func (p *progress) failed(n int, now time.Time) bool {
+// failed notes that the server failed on event n in a way of a kind, and returns how
+// often it did since it last took none between. took is when it last took one.
+func (p *progress) failed(n int, kind string, now, took time.Time) failure {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := p.failures[n]
-	if f.count++; f.count == 1 {
-		f.since = now
+	if f.count == 0 || took.Before(f.since) {
+		f = failure{since: now}
 	}
+	f.count++
+	f.kind = kind
 	if p.failures == nil {
 		p.failures = make(map[int]failure)
 	}
 	p.failures[n] = f
-	return f.count >= failuresMin && now.Sub(f.since) >= failuresFor && p.accepted.Load()
+	return f
+}
+
+// passed forgets that the server failed on event n, and returns the kind of failure, or
+// false where it never did.
+func (p *progress) passed(n int) (kind string, failed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f, failed := p.failures[n]
+	delete(p.failures, n)
+	return f.kind, failed
 }
 
 // result returns nil or the rejected events, in order.

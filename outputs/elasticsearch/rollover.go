@@ -161,7 +161,6 @@ func (w *write) ask(ctx context.Context, index string, items []bulkItem) error {
 		}
 	}
 	if found > 0 {
-		w.progress.accepted.Store(true)
 		w.sawDuplicates.Store(true)
 		w.metrics.duplicate.Add(float64(found))
 	}

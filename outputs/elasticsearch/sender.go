@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,6 +37,8 @@ type outcome struct {
 	verdict verdict
 	status  int
 	reason  string
+	// kind is that of a failure.
+	kind string
 }
 
 // send sends the items from i up to j by client and notes what the answer says of each. The
@@ -95,6 +98,9 @@ func (s *sender) exchange(ctx context.Context, client *es.BaseClient, b *bulk, i
 		if o.verdict > duplicate {
 			o.reason = item.describe()
 		}
+		if o.verdict == failed {
+			o.kind = item.kind()
+		}
 		if item.failureStore {
 			w.metrics.redirected.Inc()
 		}
@@ -129,25 +135,26 @@ func (s *sender) settle(b *bulk, i int) (turnedAway bool, err error) {
 	w := s.w
 	var counts [rejected + 1]int
 	var first [rejected + 1]*outcome
-	now := time.Now()
+	now := w.now()
+	took := w.judge.accepted(slices.ContainsFunc(s.outcomes, func(o outcome) bool { return o.verdict <= duplicate }), now)
 	for k := range s.outcomes {
 		o := &s.outcomes[k]
 		event := b.items[i+k].event
-		if o.verdict == failed && w.progress.failed(event, now) {
+		if o.verdict == failed && w.judge.rejects(w.progress.failed(event, o.kind, now, took), now) {
 			o.verdict = rejected
 		}
 		switch o.verdict {
 		case created, duplicate:
 			w.progress.states[event] = o.verdict
+			if kind, failed := w.progress.passed(event); failed {
+				w.judge.passed(kind, now)
+			}
 		case rejected:
 			w.progress.reject(event, o.status, o.reason)
 		}
 		if counts[o.verdict]++; first[o.verdict] == nil {
 			first[o.verdict] = o
 		}
-	}
-	if counts[created]+counts[duplicate] > 0 {
-		w.progress.accepted.Store(true)
 	}
 	if counts[duplicate] > 0 {
 		w.sawDuplicates.Store(true)
@@ -159,6 +166,9 @@ func (s *sender) settle(b *bulk, i int) (turnedAway bool, err error) {
 	for _, v := range []verdict{held, again, failed} {
 		if o := first[v]; o != nil {
 			err := error(&StatusError{Status: o.status, Reason: o.reason})
+			if v == failed {
+				err = &suspect{err}
+			}
 			if v != held {
 				err = &passing{err, false}
 			}

@@ -20,7 +20,7 @@ const (
 	// again: turned away for the moment; send it again after a pause.
 	again
 	// failed: the server failed on this document (500). Mostly it will pass, but a
-	// processor of a pipeline that chokes on a document answers so each time.
+	// processor of a pipeline that chokes on a document answers so each time; see judge.
 	failed
 	// held: somebody has to mend authorisation, the cluster or the configuration
 	// before any document passes; nothing is lost meanwhile.
@@ -38,6 +38,8 @@ func classifyItem(it *itemAnswer) verdict {
 		return duplicate
 	case s == http.StatusTooManyRequests || s == http.StatusRequestTimeout:
 		return again
+	case s == http.StatusInternalServerError && it.refusedByPipeline():
+		return rejected
 	case s == http.StatusInternalServerError:
 		return failed
 	case s > 500:
@@ -48,6 +50,13 @@ func classifyItem(it *itemAnswer) verdict {
 		return held
 	}
 	return rejected
+}
+
+// refusedByPipeline tells whether a pipeline has a "fail" processor for such documents:
+// that is a decision, though it comes as a failure.
+func (it *itemAnswer) refusedByPipeline() bool {
+	const decision = "fail_processor_exception"
+	return string(it.errType) == decision || string(it.causeType) == decision
 }
 
 // configurationFaults are errors that come as a document's 400 and say nothing

@@ -34,6 +34,9 @@ type write struct {
 	// only the caller's patience or an operator can mend. Requests under way go
 	// on, so that no more becomes unknown than must.
 	stopped atomic.Bool
+	// suspected says that the server failed on documents of one request again and
+	// again. Each other is sent once at least: what becomes of it tells whose fault it is.
+	suspected atomic.Bool
 	// sentBefore says that the events may have been sent in a call before.
 	sentBefore bool
 	// sawDuplicates says that some of them were.
@@ -54,7 +57,11 @@ func (w *write) run(ctx context.Context, b *outputs.Batch) error {
 		errs    []error
 	)
 	fail := func(err error) {
-		w.stopped.Store(true)
+		if errors.Is(err, outputs.ErrCompany) {
+			w.suspected.Store(true)
+		} else {
+			w.stopped.Store(true)
+		}
 		if !errors.Is(err, errStopped) {
 			mu.Lock()
 			errs = append(errs, err)
@@ -160,7 +167,7 @@ func (w *write) deliver(ctx context.Context, s *sender, b *bulk) error {
 		if !errors.As(err, &p) {
 			return err
 		}
-		if attempt >= attemptsMax || w.stopped.Load() {
+		if attempt >= attemptsMax || w.stopped.Load() || w.suspected.Load() && errors.Is(p.error, outputs.ErrCompany) {
 			return p.error
 		}
 		sent = sent || p.unknown // one that is turned away makes nothing known
@@ -179,6 +186,14 @@ type passing struct {
 	error
 	unknown bool
 }
+
+// suspect marks the error of documents on which the server failed, for their fault or
+// its own.
+type suspect struct{ error }
+
+func (s *suspect) Unwrap() error { return s.error }
+
+func (s *suspect) Is(target error) bool { return target == outputs.ErrCompany }
 
 // pass sends each open item of b once, as long as the server takes them. It
 // returns nil if the server has answered for all, a *passing if some are worth

@@ -559,34 +559,6 @@ func TestOnlyWhatIsOpenIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestDocumentOnWhichTheServerFailsForLongIsRejected(t *testing.T) {
-	var p progress
-	p.resume("s", 1, 2)
-	now := batchTime
-	try := func(times int) (rejected bool) {
-		for range times {
-			rejected = p.failed(0, now)
-		}
-		return rejected
-	}
-	if try(100) {
-		t.Error("at once")
-	}
-	now = now.Add(2 * time.Minute)
-	if try(1) {
-		t.Error("while the server takes nothing else")
-	}
-	p.accepted.Store(true)
-	if !try(1) {
-		t.Error("not even after two minutes")
-	}
-	p.resume("s", 2, 2)
-	p.accepted.Store(true)
-	if now = now.Add(time.Hour); try(9) {
-		t.Error("what was counted for one batch holds for another")
-	}
-}
-
 func TestWriteReturnsSoonAfterItsContextEnds(t *testing.T) {
 	s := newBulkServer(t)
 	here := make(chan struct{}, 10)
