@@ -30,6 +30,8 @@ type file struct {
 	// first line was written.
 	inode uint64
 	begun time.Time
+	// last is what it was rotated to last.
+	last rotatedFile
 	// loose says that it was made and its folder is yet to be synced.
 	loose bool
 	// lines are those of the batch under way, used the batch that last had any, and

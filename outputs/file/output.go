@@ -39,8 +39,10 @@ type Output struct {
 	batches     uint64
 	compressing sync.WaitGroup
 	tidying     sync.Mutex
-	stop        context.CancelFunc
-	stopped     context.Context
+	// newest is, by folder, the highest stamp that a rotated file there has.
+	newest  map[string]string
+	stop    context.CancelFunc
+	stopped context.Context
 
 	// writing is held by a Write, and by what closes files after the last for a while.
 	writing sync.Mutex

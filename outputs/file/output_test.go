@@ -258,6 +258,44 @@ func TestFilesAreRotatedCompressedAndTheOldestDeleted(t *testing.T) {
 	}
 }
 
+// As after a clock that ran ahead and was put right.
+func TestTheOldestFilesAreDeletedThoughTheirNamesAreOfTheFuture(t *testing.T) {
+	const keep = 3
+	for _, compress := range []string{file.None, file.Gzip} {
+		for _, ahead := range [][]string{
+			{}, // more in a second than are kept
+			{"-20990101-000000", "-20990101-000001", "-20990101-000002"},
+			{"-20990101-000000.gz", "-20990101-000000.002", "-20990101-000000.999.gz"},
+		} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "all.log")
+			for _, stamp := range ahead {
+				if err := os.WriteFile(path+stamp, []byte("old\n"), 0o640); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := open(t, file.Config{Path: path, MaxSize: 1, Keep: keep, Compress: compress})
+			const last = 9
+			for i := range uint64(last) {
+				write(t, o, 1+i, 1) // rotates what the one before has written
+			}
+			if err := o.Close(); err != nil {
+				t.Fatal(err)
+			}
+			all := lines(t, dir)
+			slices.Sort(all)
+			if len(all) != 1+keep {
+				t.Fatalf("%s: there are %q, want the newest %d lines", ahead, all, 1+keep)
+			}
+			for i, line := range all {
+				if want := fmt.Sprintf("number %d", last-keep+i); !strings.HasSuffix(line, want) {
+					t.Errorf("%s: line %d is %q, want %s", ahead, i, line, want)
+				}
+			}
+		}
+	}
+}
+
 // oneByOne writes batches of one event of a host, one after the other.
 func oneByOne(t *testing.T, o *file.Output) (write func(host string)) {
 	position := uint64(0)

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -10,14 +11,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// rotatedForm is what is put behind the name of a rotated file: the time, in UTC,
-// so that names sort by it.
+// rotatedForm is what is put behind the name of a rotated file: the time, in UTC. Of
+// files of one time the second has ".002" behind it, and so on.
 const rotatedForm = "20060102-150405"
 
 // The ends of the names of compressed files, and of one that is not finished.
@@ -28,8 +30,14 @@ const (
 )
 
 // behindName is all that may stand behind the name of a file and a "-" in that of one
-// which was rotated from it.
-var behindName = regexp.MustCompile(`^\d{8}-\d{6}(\.\d{3,})?(\.gz|\.zst)?$`)
+// which was rotated from it, and rotatedName how the name of one ends, whose ever it is.
+var (
+	behindName  = regexp.MustCompile(`^(\d{8}-\d{6})(?:\.(\d{3,9}))?(?:\.gz|\.zst)?$`)
+	rotatedName = regexp.MustCompile(`-(\d{8}-\d{6})(?:\.\d{3,9})?(?:\.gz|\.zst)?$`)
+)
+
+// newestMax bounds the folders of which the newest stamp is kept in mind.
+const newestMax = 64
 
 // endsAsRotated tells whether a name that ends in text, whatever is before it, can be
 // that of a rotated file, or of one that is being compressed.
@@ -62,13 +70,28 @@ func (o *Output) due(f *file) bool {
 // rotate gives f the name of a rotated file. What is in it is synced already.
 func (o *Output) rotate(f *file) error {
 	f.close()
-	to := f.path + "-" + time.Now().UTC().Format(rotatedForm)
-	for i := 2; taken(to); i++ {
-		to = fmt.Sprintf("%s-%s.%03d", f.path, time.Now().UTC().Format(rotatedForm), i)
+	next := rotatedFile{stamp: time.Now().UTC().Format(rotatedForm), number: 1}
+	last := f.last
+	if last.stamp < next.stamp && o.cfg.Keep > 0 && o.behind(filepath.Dir(f.path), next.stamp) {
+		list, err := rotated(f.path)
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			last = list[len(list)-1]
+		}
+	}
+	if last.stamp >= next.stamp {
+		next.stamp, next.number = last.stamp, last.number+1
+	}
+	to := next.nameOf(f.path)
+	for ; taken(to); to = next.nameOf(f.path) {
+		next.number++
 	}
 	if err := os.Rename(f.path, to); err != nil {
 		return err
 	}
+	f.last = next
 	if err := syncFolder(filepath.Dir(f.path)); err != nil {
 		return err
 	}
@@ -80,6 +103,44 @@ func (o *Output) rotate(f *file) error {
 		}
 	})
 	return nil
+}
+
+// rotatedFile is one that was rotated: its name, when, and which of those of that time it
+// is, from 1.
+type rotatedFile struct {
+	name, stamp string
+	number      int
+}
+
+// nameOf returns the name of such a file of path, before it is compressed.
+func (r *rotatedFile) nameOf(path string) string {
+	if r.number == 1 {
+		return path + "-" + r.stamp
+	}
+	return fmt.Sprintf("%s-%s.%03d", path, r.stamp, r.number)
+}
+
+// behind tells whether files of the folder may have been rotated with a later stamp,
+// by a clock that was put back since: one with this stamp would then be taken for the
+// oldest, which is deleted first.
+func (o *Output) behind(folder, stamp string) bool {
+	newest, known := o.newest[folder]
+	if !known {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			return false // what deletes cannot list it either
+		}
+		for _, e := range entries {
+			if parts := rotatedName.FindStringSubmatch(e.Name()); parts != nil {
+				newest = max(newest, parts[1])
+			}
+		}
+		if o.newest == nil || len(o.newest) >= newestMax {
+			o.newest = make(map[string]string)
+		}
+	}
+	o.newest[folder] = max(newest, stamp)
+	return newest > stamp
 }
 
 // taken tells whether there is such a rotated file.
@@ -94,22 +155,32 @@ func taken(path string) bool {
 
 // rotated lists the rotated files of path, oldest first. Others may have names that
 // begin in the same way: a sender chooses what stands for {host}.
-func rotated(path string) (list []string, err error) {
+func rotated(path string) (list []rotatedFile, err error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
 	prefix := filepath.Base(path) + "-"
 	for _, e := range entries {
-		stamp, ok := strings.CutPrefix(e.Name(), prefix)
-		if !ok || !e.Type().IsRegular() || !behindName.MatchString(stamp) {
+		behind, ok := strings.CutPrefix(e.Name(), prefix)
+		parts := behindName.FindStringSubmatch(behind)
+		if !ok || !e.Type().IsRegular() || parts == nil {
 			continue
 		}
-		if _, err := time.Parse(rotatedForm, stamp[:len(rotatedForm)]); err == nil {
-			list = append(list, filepath.Join(filepath.Dir(path), e.Name()))
+		if _, err := time.Parse(rotatedForm, parts[1]); err != nil {
+			continue
 		}
+		r := rotatedFile{name: filepath.Join(filepath.Dir(path), e.Name()), stamp: parts[1], number: 1}
+		if parts[2] != "" {
+			if r.number, err = strconv.Atoi(parts[2]); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, r)
 	}
-	slices.Sort(list)
+	slices.SortFunc(list, func(a, b rotatedFile) int {
+		return cmp.Or(strings.Compare(a.stamp, b.stamp), cmp.Compare(a.number, b.number))
+	})
 	return list, nil
 }
 
@@ -125,15 +196,15 @@ func (o *Output) tidy(path string) error {
 	var errs []error
 	if keep := o.cfg.Keep; keep > 0 && len(list) > keep {
 		for _, old := range list[:len(list)-keep] {
-			errs = append(errs, os.Remove(old))
+			errs = append(errs, os.Remove(old.name))
 		}
 		list = list[len(list)-keep:]
 	}
-	for _, name := range list {
-		if o.cfg.Compress == None || strings.HasSuffix(name, gzipEnd) || strings.HasSuffix(name, zstdEnd) {
+	for _, r := range list {
+		if o.cfg.Compress == None || strings.HasSuffix(r.name, gzipEnd) || strings.HasSuffix(r.name, zstdEnd) {
 			continue
 		}
-		errs = append(errs, o.compress(o.stopped, name))
+		errs = append(errs, o.compress(o.stopped, r.name))
 	}
 	return errors.Join(errs...)
 }
