@@ -22,6 +22,8 @@ type tally struct {
 	events map[int64]map[string]bool
 	// documents counts the documents of a number in Elasticsearch.
 	documents map[int64]int
+	// textless are the numbers of which an entry of a journal came without its text.
+	textless map[int64]bool
 }
 
 // mostTextless is how many entries of a run may come without their text.
@@ -49,7 +51,7 @@ type checker struct {
 func newChecker(t testing.TB, c *cluster) *checker {
 	k := &checker{t: t, tallies: map[string]*tally{}, stored: map[string]bool{}, written: map[string]bool{}}
 	for _, a := range c.agents {
-		k.tallies[a.name] = &tally{agent: a, events: map[int64]map[string]bool{}, documents: map[int64]int{}}
+		k.tallies[a.name] = &tally{agent: a, events: map[int64]map[string]bool{}, documents: map[int64]int{}, textless: map[int64]bool{}}
 	}
 	return k
 }
@@ -66,7 +68,8 @@ func (k *checker) take(source []byte) (id string, number int64, of *tally) {
 		d.Message = strings.TrimLeft(d.Message, " ")
 	}
 	m, err := parseText(d.Message)
-	if err != nil && k.bare(d, &m) {
+	textless := err != nil && k.bare(d, &m)
+	if textless {
 		err = nil
 		k.textless++
 	}
@@ -89,6 +92,9 @@ func (k *checker) take(source []byte) (id string, number int64, of *tally) {
 		of.events[m.number] = map[string]bool{}
 	}
 	of.events[m.number][d.Event.ID] = true
+	if textless {
+		of.textless[m.number] = true
+	}
 	return d.Event.ID, m.number, of
 }
 

@@ -91,6 +91,23 @@ func TestCheckerFindsWhatIsLostDoubledHarmedAndForeign(t *testing.T) {
 	f("never sent", append(all[:3:3], document(message{"relp", 3, time.Now()}, "id3")), "nobody sent")
 }
 
+func TestTailsAreToShowWhatHasText(t *testing.T) {
+	journal := &agent{host: &host{name: "journal"}, journal: true}
+	journal.given.Store(2)
+	k := newChecker(t, &cluster{agents: []*agent{journal}})
+	k.take([]byte(`{"message":"","host":{"name":"journal"},"log":{"syslog":{"procid":"1"}},"event":{"id":"a"}}`))
+	m := message{"journal", 1, time.Now()}
+	k.take(fmt.Appendf(nil, `{"@timestamp":%q,"message":%q,"event":{"id":"b"}}`, m.sent.Format(time.RFC3339Nano), m.text()))
+	o := &observer{seen: map[string]map[int64]bool{}, newest: map[string]int64{}}
+	if err := o.missing(k); err == nil || !strings.Contains(err.Error(), "journal they lack 1 (1)") {
+		t.Errorf("before it has come the tails lack %v", err)
+	}
+	o.arrived("collector", m)
+	if err := o.missing(k); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPlanIsThatOfItsSeed(t *testing.T) {
 	c := &cluster{elastic: &elastic{host: &host{name: "elastic"}}}
 	for i := range 2 {

@@ -22,18 +22,17 @@ const resumption = 90 * time.Second
 // which Elasticsearch has nothing new by then: a backlog does not hold up what is new.
 func resume(t testing.TB, c *cluster, since time.Time) {
 	t.Helper()
-	delivered := map[*node]float64{}
-	for _, n := range c.collectors {
-		m, err := n.syslane().Metrics()
-		if err != nil {
-			t.Error(err)
-		}
-		delivered[n] = m.Sum("syslane_output_delivered_messages_total", "output", "elasticsearch")
-	}
 	var all sync.WaitGroup
 	wait := func(what string, f func() error) {
 		all.Go(func() {
-			if err := await.Nil(time.Until(since.Add(resumption)), f); err != nil {
+			next := time.Now()
+			err := await.Nil(time.Until(since.Add(resumption)), func() error {
+				// To ask is work for a machine that has enough.
+				time.Sleep(time.Until(next))
+				next = time.Now().Add(time.Second)
+				return f()
+			})
+			if err != nil {
 				t.Errorf("not within %v of the last fault: %s: %v", resumption, what, err)
 				return
 			}
@@ -41,12 +40,20 @@ func resume(t testing.TB, c *cluster, since time.Time) {
 		})
 	}
 	for _, n := range c.collectors {
+		before := -1.0
 		wait("Elasticsearch takes what "+n.name+" has", func() error {
 			m, err := n.syslane().Metrics()
-			if now := m.Sum("syslane_output_delivered_messages_total", "output", "elasticsearch"); err == nil && now == delivered[n] {
-				err = fmt.Errorf("it has %.0f of it", now)
+			if err != nil {
+				return err
 			}
-			return err
+			now := m.Sum("syslane_output_delivered_messages_total", "output", "elasticsearch")
+			if before < 0 {
+				before = now
+			}
+			if now == before {
+				return fmt.Errorf("it has %.0f of it", now)
+			}
+			return nil
 		})
 	}
 	for _, a := range c.agents {
