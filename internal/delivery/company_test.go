@@ -101,6 +101,20 @@ func TestABatchOfWhichOthersHaveToTellIsReadAgainWithThem(t *testing.T) {
 	}
 }
 
+func TestAFullBatchOfWhichOthersHaveToTellIsReadAgainWithThemToo(t *testing.T) {
+	one := routed(1, nil)
+	o := &doubter{position: 1, tells: func(o *doubter) bool { return o.last > 2 }}
+	d := start(t, vfs.NewMem(), nil, func(c *Config) { c.Output, c.Interleave, c.BatchOctets = o, false, 2*len(one.Records) })
+	for at := range uint64(4) {
+		b := routed(at+1, nil)
+		if _, err := d.log.Append(t.Context(), spool.Batch{Records: b.Records, Count: b.Count}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.drained(t)
+	d.end(t)
+}
+
 func TestALaneGoesOnWhileTheOtherRests(t *testing.T) {
 	// Of the log so much is the backlog, so much was delivered behind it, and so much is
 	// to come.

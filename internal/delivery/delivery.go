@@ -194,10 +194,11 @@ func (d *Delivery) Run(ctx context.Context) error {
 			} else if err != nil {
 				return nil // otherwise only the end of ctx makes write give up
 			}
-			l.handed, l.pause = b.Next, 0
-			if d.front.pause == 0 && (d.backlog == nil || d.backlog.pause == 0) {
-				d.succeeded()
-			}
+			l.handed = b.Next
+		}
+		told := b.Count > 0 || l.pause > 0
+		if l.pause = 0; told && d.front.pause == 0 && (d.backlog == nil || d.backlog.pause == 0) {
+			d.succeeded()
 		}
 		n := spool.Counts{Delivered: uint64(b.Count - rejected), DeadLettered: uint64(rejected), Skipped: d.skipped}
 		if err := d.cfg.Cursor.CommitSpan(l.pos, b.Next, n); err != nil {

@@ -173,7 +173,10 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 		}
 	}
 	limit, size := d.limit(l), d.cfg.BatchOctets
-	if l == d.backlog && l.pause == 0 {
+	switch {
+	case l.pause > 0:
+		size *= 2 // the events that tell of others may lie behind a full batch
+	case l == d.backlog:
 		size = d.backlogSize
 	}
 	if isPacked(&block) {
@@ -194,7 +197,7 @@ func (d *Delivery) next(ctx context.Context, l *lane) (*outputs.Batch, error) {
 	}
 	cut(&block, limit)
 	d.add(b, &block)
-	// The events that tell of others may lie far behind them.
+	// And far behind them, in a log of many outputs.
 	for len(d.batch) < size && (d.skipped < maxSkipped || l.pause > 0) && b.Next < min(limit, d.cfg.Head()) {
 		block, err := l.reader.Next(ctx)
 		if err != nil {

@@ -11,7 +11,7 @@
 //   - a document that the server turns away for the moment (429, 5xx) is sent
 //     again, alone with its like, later, and in smaller and fewer requests;
 //   - a document on which the server fails (500) for long is rejected if the server took
-//     others meanwhile, and never while it takes none;
+//     others since it first did;
 //   - a document that can never succeed is rejected with the server's reason, and
 //     stops no other; with dead_letter_index the server keeps its message elsewhere;
 //   - wrong credentials, a blocked or missing index or a wrong configuration hold
