@@ -66,11 +66,15 @@ type savedGroup struct {
 // fires, and the samples of it. Lower bounds then begin anew.
 func (s *savedState) lean() {
 	for name, a := range s.Alerts {
-		a.From = s.Now
 		for i := range a.Groups {
-			if g := &a.Groups[i]; g.State == Inactive {
-				g.Cells, g.Sample = nil, ""
+			g := &a.Groups[i]
+			if g.State != Inactive {
+				continue
 			}
+			if len(g.Cells) > 0 {
+				a.From = s.Now
+			}
+			g.Cells, g.Sample = nil, ""
 		}
 		s.Alerts[name] = a
 	}
