@@ -84,7 +84,7 @@ func newDeadLetterListCommand() *cobra.Command {
 			for _, folder := range folders {
 				names, err := deadletter.Outputs(vfs.OS, folder)
 				if err != nil {
-					return needsRights(err)
+					return vfs.Denied(err)
 				}
 				for _, name := range names {
 					d := deadLetters{Dir: folder, Output: name}
@@ -95,7 +95,7 @@ func newDeadLetterListCommand() *cobra.Command {
 						d.Newest, d.Reason = e.Time, e.Reason
 						return nil
 					}); err != nil {
-						return needsRights(err)
+						return vfs.Denied(err)
 					}
 					if d.Messages+d.Damaged > 0 {
 						found = append(found, d)
@@ -177,7 +177,7 @@ func newDeadLetterShowCommand() *cobra.Command {
 			if errors.Is(err, errEnough) {
 				return nil
 			}
-			return needsRights(err)
+			return vfs.Denied(err)
 		},
 	}
 	stateFlag(cmd, &dir)
@@ -215,7 +215,7 @@ func deadLetterOf(state, role, output string) (string, error) {
 		}
 		names, err := deadletter.Outputs(vfs.OS, folder)
 		if err != nil {
-			return "", needsRights(err)
+			return "", vfs.Denied(err)
 		}
 		if slices.Contains(names, output) {
 			found, options = append(found, folder), append(options, "--dir "+at)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/node"
+	"github.com/syslane/syslane/internal/vfs"
 )
 
 // Exit statuses of "syslane reload".
@@ -95,7 +96,7 @@ func runningState(file, state string) (string, error) {
 		if _, err := node.FindRunning(folder); err == nil {
 			found = append(found, folder)
 		} else if errors.Is(err, fs.ErrPermission) {
-			unseen = cmp.Or(unseen, needsRights(err))
+			unseen = cmp.Or(unseen, vfs.Denied(err))
 		}
 	}
 	switch len(found) {
@@ -114,7 +115,7 @@ func runningState(file, state string) (string, error) {
 func reload(state string, timeout time.Duration) (*node.Reload, error) {
 	p, err := node.FindRunning(state)
 	if err != nil {
-		return nil, needsRights(err)
+		return nil, vfs.Denied(err)
 	}
 	asked := time.Now()
 	if err := syscall.Kill(p.PID, syscall.SIGHUP); err != nil {

@@ -68,7 +68,7 @@ func TestAFolderThatMayNotBeLookedAtIsNotTakenForAbsent(t *testing.T) {
 		var out string
 		var err error
 		asNobody(t, func() { out, err = syslane(t, args...) })
-		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "as the user of the service") || out != "" {
+		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "as the owner of the folder") || out != "" {
 			t.Errorf("%q printed %q and returned %v", args, out, err)
 		}
 	}

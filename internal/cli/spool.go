@@ -18,6 +18,7 @@ import (
 
 	"github.com/syslane/syslane/internal/config"
 	"github.com/syslane/syslane/internal/node"
+	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -113,15 +114,7 @@ func isFolder(path string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return false, nil
 	}
-	return err == nil && info.IsDir(), needsRights(err)
-}
-
-// needsRights adds to an error what is to be done where rights are what is missing.
-func needsRights(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w; run this as the user of the service (runuser -u syslane -- …)", err)
-	}
-	return err
+	return err == nil && info.IsDir(), vfs.Denied(err)
 }
 
 func showStatus(w io.Writer, folder string, asJSON bool) error {
@@ -130,11 +123,11 @@ func showStatus(w io.Writer, folder string, asJSON bool) error {
 		return fmt.Errorf("%s holds no log: name its folder with --dir PATH", folder)
 	}
 	if err != nil {
-		return fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
+		return fmt.Errorf("open the log in %s: %w", folder, vfs.Denied(err))
 	}
 	s, err := view.Status()
 	if err != nil {
-		return fmt.Errorf("read the log in %s: %w", folder, needsRights(err))
+		return fmt.Errorf("read the log in %s: %w", folder, vfs.Denied(err))
 	}
 	if asJSON {
 		return json.NewEncoder(w).Encode(newLogStatus(folder, s))

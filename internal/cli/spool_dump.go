@@ -12,6 +12,7 @@ import (
 
 	"github.com/syslane/syslane/internal/ecs"
 	"github.com/syslane/syslane/internal/syslog"
+	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -36,7 +37,7 @@ error output says which, and the exit status is then 1.`,
 			}
 			view, err := spool.OpenReadOnly(folder)
 			if err != nil {
-				return fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
+				return fmt.Errorf("open the log in %s: %w", folder, vfs.Denied(err))
 			}
 			out := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 			err = dump(cmd.ErrOrStderr(), view, from, printEvent(out, raw))

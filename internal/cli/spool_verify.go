@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -79,7 +80,7 @@ func (g *gaps) pass(first, next uint64) (from, to uint64) {
 func verify(w io.Writer, folder string) error {
 	view, err := spool.OpenReadOnly(folder)
 	if err != nil {
-		return fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
+		return fmt.Errorf("open the log in %s: %w", folder, vfs.Denied(err))
 	}
 	segments, err := view.Segments()
 	if err != nil {
@@ -182,7 +183,7 @@ func openStopped(dir string, c caller) (*spool.Log, error) {
 	}
 	there, err := spool.IsLog(folder)
 	if err != nil {
-		return nil, fmt.Errorf("look for the log in %s: %w", folder, needsRights(err))
+		return nil, fmt.Errorf("look for the log in %s: %w", folder, vfs.Denied(err))
 	}
 	if !there {
 		return nil, fmt.Errorf("%s holds no log: name its folder with --dir PATH", folder)
@@ -195,7 +196,7 @@ func openStopped(dir string, c caller) (*spool.Log, error) {
 		return nil, fmt.Errorf("open the log in %s: %w: stop its relay or collector first", folder, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the log in %s: %w", folder, needsRights(err))
+		return nil, fmt.Errorf("open the log in %s: %w", folder, vfs.Denied(err))
 	}
 	return log, nil
 }

@@ -134,13 +134,22 @@ func WriteTemp(fsys FS, name string, data []byte, perm fs.FileMode) (string, err
 	return tmp, nil
 }
 
-// Denied adds what to do to an error that is one of permissions, and returns others as
-// they are.
+// denied is an error of permissions that says what to do.
+type denied struct{ error }
+
+func (d denied) Error() string {
+	return d.error.Error() + "; run this as the owner of the folder, which for the service is: runuser -u syslane -- …; give that user the files that root has made there (chown)"
+}
+
+func (d denied) Unwrap() error { return d.error }
+
+// Denied adds what to do to an error that is one of permissions and does not say it yet,
+// and returns others as they are.
 func Denied(err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	if !errors.Is(err, fs.ErrPermission) || errors.As(err, new(denied)) {
 		return err
 	}
-	return fmt.Errorf("%w; give it to the user that this runs as (chown), or run this as its owner", err)
+	return denied{err}
 }
 
 // ErrTooLarge is that a file is larger than what writes it ever makes it.
