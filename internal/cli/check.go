@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,11 +106,7 @@ type check struct {
 // checkRole refuses what a start in a role would refuse; "" is that which the file is
 // named after, if it is.
 func checkRole(plan *node.Plan, role, file string) error {
-	name := role
-	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(file), ".toml")
-	}
-	switch name {
+	switch cmp.Or(role, roleNamed(file)) {
 	case relay.Name:
 		return plan.CheckFor(relay.Role)
 	case collector.Name:
@@ -119,6 +116,16 @@ func checkRole(plan *node.Plan, role, file string) error {
 		return fmt.Errorf("--role %q: want %q or %q", role, relay.Name, collector.Name)
 	}
 	return nil
+}
+
+// roleNamed returns the role whose name the file of a configuration has, as those that
+// are shipped; "" where it has none.
+func roleNamed(file string) string {
+	name := strings.TrimSuffix(filepath.Base(file), ".toml")
+	if name == relay.Name || name == collector.Name {
+		return name
+	}
+	return ""
 }
 
 func (c *check) run(ctx context.Context, plan *node.Plan, f *config.File, file string, out io.Writer) error {

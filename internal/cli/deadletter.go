@@ -25,7 +25,6 @@ import (
 	"github.com/syslane/syslane/internal/syslog"
 	"github.com/syslane/syslane/internal/vfs"
 	"github.com/syslane/syslane/outputs"
-	"github.com/syslane/syslane/relay"
 )
 
 func newDeadLetterCommand() *cobra.Command {
@@ -233,14 +232,10 @@ func deadLetterOf(state, role, output string) (string, error) {
 // roleOf returns the role that a configuration is for: that which alone may have what it
 // has, or whose name the file has, as those that are shipped; "" where it does not say.
 func roleOf(file string, plan *node.Plan) string {
-	name, _ := strings.CutSuffix(filepath.Base(file), ".toml")
-	switch {
-	case len(plan.Alerts) > 0, name == collector.Name:
+	if len(plan.Alerts) > 0 {
 		return collector.Name
-	case name == relay.Name:
-		return relay.Name
 	}
-	return ""
+	return roleNamed(file)
 }
 
 type replayCommand struct {
