@@ -38,7 +38,7 @@ var beside = map[string][]string{
 	"internal/pipeline":  {"inputs", "spool"},
 	"internal/delivery":  {"outputs", "spool", "internal/deadletter"},
 	"internal/alert":     {"search/...", "spool"},
-	"internal/notify":    {"internal/config"},
+	"internal/notify":    {"internal/config", "internal/tlsconf"},
 	"internal/web":       {"internal/web/page", "search/...", "spool"},
 	"parser":             {"internal/syslog"},
 	"internal/match":     {"internal/syslog", "internal/config"},
