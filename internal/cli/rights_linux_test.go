@@ -5,41 +5,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/syslane/syslane/e2e/proc"
 	"github.com/syslane/syslane/internal/node"
 )
-
-// asNobody runs f as a user without rights. The thread that has lost them ends with f.
-func asNobody(t *testing.T, f func()) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		f()
-		return
-	}
-	const nobody = 65534
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer close(done)
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
-			done <- errno
-			return
-		}
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
-			done <- errno
-			return
-		}
-		f()
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
 
 // That nothing may be seen does not mean that nothing is there.
 func TestAFolderThatMayNotBeLookedAtIsNotTakenForAbsent(t *testing.T) {
@@ -67,7 +38,7 @@ func TestAFolderThatMayNotBeLookedAtIsNotTakenForAbsent(t *testing.T) {
 	} {
 		var out string
 		var err error
-		asNobody(t, func() { out, err = syslane(t, args...) })
+		proc.AsNobody(t, func() { out, err = syslane(t, args...) })
 		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "as the owner of the folder") || out != "" {
 			t.Errorf("%q printed %q and returned %v", args, out, err)
 		}
@@ -93,7 +64,7 @@ func TestAFolderThatMayNotBeLookedAtIsNotTakenForAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out string
-	asNobody(t, func() { out, err = syslane(t, "spool", "status") })
+	proc.AsNobody(t, func() { out, err = syslane(t, "spool", "status") })
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(out, "holds     5 of 5 messages stored") {
 		t.Errorf("status printed %q and returned %v", out, err)
 	}

@@ -101,8 +101,9 @@ func TestDroppedCursorIsForgotten(t *testing.T) {
 	}
 }
 
-func TestVerifyFindsAFlippedBit(t *testing.T) {
-	state := newStoppedLog(t, 5)
+// flipBit changes an octet of a log with one segment.
+func flipBit(t *testing.T, state string, at func(octets []byte) int) {
+	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(node.LogDir(state), "*.seg"))
 	if err != nil || len(paths) != 1 {
 		t.Fatalf("the segments are %q, %v", paths, err)
@@ -111,10 +112,15 @@ func TestVerifyFindsAFlippedBit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	octets[bytes.Index(octets, []byte("message b"))] ^= 1
+	octets[at(octets)] ^= 1
 	if err := os.WriteFile(paths[0], octets, 0o640); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestVerifyFindsAFlippedBit(t *testing.T) {
+	state := newStoppedLog(t, 5)
+	flipBit(t, state, func(octets []byte) int { return bytes.Index(octets, []byte("message b")) })
 	out, err := syslane(t, "spool", "verify", "--dir", state)
 	var status exitStatus
 	if !errors.As(err, &status) || status != 1 || !strings.Contains(out, "1 damaged blocks, 1 messages missing") {
@@ -143,19 +149,10 @@ func TestDumpTellsOfPositionsThatAreMissing(t *testing.T) {
 	block := func(message string) (state string) {
 		t.Helper()
 		state = newStoppedLog(t, 5)
-		paths, err := filepath.Glob(filepath.Join(node.LogDir(state), "*.seg"))
-		if err != nil || len(paths) != 1 {
-			t.Fatalf("the segments are %q, %v", paths, err)
-		}
-		octets, err := os.ReadFile(paths[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := octets[:bytes.Index(octets, []byte(message))]
-		octets[bytes.LastIndex(before, []byte("\xf1SB\x1a"))] ^= 1
-		if err := os.WriteFile(paths[0], octets, 0o640); err != nil {
-			t.Fatal(err)
-		}
+		flipBit(t, state, func(octets []byte) int {
+			before := octets[:bytes.Index(octets, []byte(message))]
+			return bytes.LastIndex(before, []byte("\xf1SB\x1a"))
+		})
 		return state
 	}
 	first := block("message a")

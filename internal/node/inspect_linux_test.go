@@ -4,41 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/syslane/syslane/e2e/peers"
+	"github.com/syslane/syslane/e2e/proc"
 )
-
-// asNobody runs f as a user without rights. The thread that has lost them ends with f.
-func asNobody(t *testing.T, f func()) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		f()
-		return
-	}
-	const nobody = 65534
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer close(done)
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
-			done <- errno
-			return
-		}
-		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
-			done <- errno
-			return
-		}
-		f()
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestWhatThisUserMayNotIsFound(t *testing.T) {
 	base, err := os.MkdirTemp("/tmp", "inspect")
@@ -65,7 +36,7 @@ func TestWhatThisUserMayNotIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	asNobody(t, func() {
+	proc.AsNobody(t, func() {
 		for _, f := range plan.Inspect(t.Context(), Inspection{}) {
 			fmt.Fprintln(&got, f)
 		}
@@ -88,7 +59,7 @@ func TestAPortWithoutTheRightToItIsFound(t *testing.T) {
 	}
 	var got []Finding
 	i := &inspector{plan: plan}
-	asNobody(t, func() { i.inspectAddresses() })
+	proc.AsNobody(t, func() { i.inspectAddresses() })
 	got = i.findings
 	if strings.TrimSpace(string(start)) == "0" {
 		if len(got) != 0 {
