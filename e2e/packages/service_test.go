@@ -59,6 +59,30 @@ func TestUnits(t *testing.T) {
 		}
 	})
 
+	t.Run("pass credentials, also to commands begun as the manual says", func(t *testing.T) {
+		m.do(t, "(umask 077 && echo opensesame >/root/http-token)")
+		m.write(t, "/etc/systemd/system/syslane-collector.service.d/test.conf", "[Service]\nLoadCredential=http-token:/root/http-token\n")
+		shipped := m.do(t, "cat /etc/syslane/collector.toml")
+		m.write(t, "/etc/syslane/collector.toml", strings.Replace(shipped, "\n[http]\n", "\n[http]\ntoken = \"credential:http-token\"\n", 1))
+		m.do(t, "systemctl daemon-reload && systemctl restart syslane-collector")
+		if out, err := m.try("syslane search hello"); err == nil || !strings.Contains(out, "token") {
+			t.Errorf("without the token: %v, %s", err, out)
+		}
+		m.do(t, "SYSLANE_TOKEN=opensesame syslane search hello")
+
+		const check = "syslane check --online /etc/syslane/collector.toml"
+		m.do(t, "syslane check /etc/syslane/collector.toml")
+		if out, err := m.try("runuser -u syslane -- " + check); err == nil || !strings.Contains(out, "CREDENTIALS_DIRECTORY") {
+			t.Errorf("a command that is passed none: %v, %s", err, out)
+		}
+		m.do(t, "runuser -u syslane -- env CREDENTIALS_DIRECTORY=/run/credentials/syslane-collector.service "+check)
+		m.do(t, "systemctl stop syslane-collector")
+		m.do(t, "systemd-run --pipe --uid=syslane --property=LoadCredential=http-token:/root/http-token "+check)
+		m.do(t, "rm /etc/systemd/system/syslane-collector.service.d/test.conf")
+		m.write(t, "/etc/syslane/collector.toml", shipped)
+		m.do(t, "systemctl daemon-reload && systemctl start syslane-collector")
+	})
+
 	t.Run("reload by systemctl, which fails where the configuration is refused", func(t *testing.T) {
 		before := m.unit(t, "syslane-relay.service", "MainPID")
 		shipped := m.do(t, "cat /etc/syslane/relay.toml")

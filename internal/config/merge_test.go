@@ -99,7 +99,7 @@ func TestACredentialIsReadFromWhereSystemdPutsIt(t *testing.T) {
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	f("credential:token", "", "only the processes of a unit have credentials")
-	f("credential:token", "", "systemd-run --pipe --same-dir --uid=syslane --property=LoadCredential=token:PATH")
+	f("credential:token", "", "systemd-run --pipe --uid=syslane --property=LoadCredential=token:PATH")
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	f("credential:token", "of systemd", "")
 	f("credential:other", "", "the unit passes none of this name")

@@ -105,5 +105,5 @@ type noCredentialsError string
 
 // Error says how a command is run with the credentials of a service.
 func (name noCredentialsError) Error() string {
-	return fmt.Sprintf(`credential:%s: only the processes of a unit have credentials, and this is none of them (CREDENTIALS_DIRECTORY is not set): while the service runs, begin the command with "runuser -u syslane -- env CREDENTIALS_DIRECTORY=/run/credentials/syslane-collector.service" (or syslane-relay.service), else with "systemd-run --pipe --same-dir --uid=syslane --property=LoadCredential=%s:PATH"; for the service itself set LoadCredential=%s:PATH in its unit`, string(name), string(name), string(name))
+	return fmt.Sprintf(`credential:%s: only the processes of a unit have credentials, and this is none of them (CREDENTIALS_DIRECTORY is not set): while the service runs, begin the command with "runuser -u syslane -- env CREDENTIALS_DIRECTORY=/run/credentials/syslane-collector.service" (or syslane-relay.service), else with "systemd-run --pipe --uid=syslane --property=LoadCredential=%s:PATH", naming all files by their full paths; for the service itself set LoadCredential=%s:PATH in its unit`, string(name), string(name), string(name))
 }
