@@ -38,6 +38,20 @@ func eachSource(t *testing.T, f func(path string, source []byte)) {
 	}
 }
 
+// ofPeers are the functions by which inputs log what goes wrong with a peer, a file or
+// a socket, at the level Warn, each with the place of the message among three arguments.
+var ofPeers = map[string]int{"Warn": 0, "refuse": 1}
+
+// literal returns a string that stands as such in the source.
+func literal(e ast.Expr) (string, bool) {
+	text, ok := e.(*ast.BasicLit)
+	if !ok || text.Kind != token.STRING {
+		return "", false
+	}
+	s, err := strconv.Unquote(text.Value)
+	return s, err == nil
+}
+
 // warnings returns the messages that a file logs as warnings and errors.
 func warnings(t *testing.T, path string, source []byte) (list []string) {
 	t.Helper()
@@ -47,12 +61,24 @@ func warnings(t *testing.T, path string, source []byte) (list []string) {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
-		if !ok || len(call.Args) != 1 {
+		if !ok {
 			return true
 		}
 		msg, ok := call.Fun.(*ast.SelectorExpr)
-		text, isText := call.Args[0].(*ast.BasicLit)
-		if !ok || msg.Sel.Name != "Msg" || !isText {
+		if !ok {
+			return true
+		}
+		if at, ok := ofPeers[msg.Sel.Name]; ok && len(call.Args) == 3 {
+			if s, ok := literal(call.Args[at]); ok {
+				list = append(list, s)
+			}
+			return true
+		}
+		if msg.Sel.Name != "Msg" || len(call.Args) != 1 {
+			return true
+		}
+		text, ok := literal(call.Args[0])
+		if !ok {
 			return true
 		}
 		// logger.Warn().Err(err).Str(…).Msg(…): the level is somewhere in the chain.
@@ -66,9 +92,7 @@ func warnings(t *testing.T, path string, source []byte) (list []string) {
 				return true
 			}
 			if (selector.Sel.Name == "Warn" || selector.Sel.Name == "Error") && len(inner.Args) == 0 {
-				if s, err := strconv.Unquote(text.Value); err == nil {
-					list = append(list, s)
-				}
+				list = append(list, text)
 				return true
 			}
 			at = selector.X
