@@ -24,6 +24,7 @@ func newConfigShowCommand() *cobra.Command {
 		Short: "Print what a configuration comes to, with its defaults",
 		Long: `Print what a configuration file comes to, with the files of conf.d beside it, the
 environment, and the defaults, as one file. That loads again and means the same.
+Defaults that hang on other keys, such as the timeouts of an output, are not in it.
 Secrets are printed as the reference to a file, a variable or a credential that they
 are. One that stands in the file itself is masked, as "(secret)", which must be filled
 in before it loads; so are user and password in addresses, and path and query of the
