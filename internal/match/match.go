@@ -76,7 +76,7 @@ func Compile(source string) (*Expr, error) {
 	}
 	e := &Expr{source: source}
 	c := compiler{expr: e}
-	if e.match = c.condition(tree.Node); c.failed {
+	if e.match = c.native(tree.Node); e.match == nil || c.failed {
 		e.match = e.machine(whole)
 	}
 	return e, nil

@@ -67,6 +67,9 @@ func TestConditionsHoldAsTheyRead(t *testing.T) {
 	f(`let w = split(message, " "); w[0] == "Failed" and severity <= err`, false)
 	f(`any(["root", "admin"], message contains #)`, true)
 	f(`severity <= err ? app == "x" : app == "sshd"`, true)
+	f(`(app + host)[4:] == "web1"`, true)
+	f(`(app == "sshd" ? host : app)[0:2] == "we" and severity <= warning`, true)
+	f(`severity <= err or not ((app + host)[4:] != "web1")`, true)
 	f(`raw contains "<36>1"`, true)
 	f(`"x" in tags or len(tags) > 0`, false)
 	f(`true`, true)
@@ -134,9 +137,32 @@ func conditions() *rapid.Generator[string] {
 		`sd["a@1"]["k"]`, `sd["b@1"]["k"]`, `lower(app)`, `trim(message)`})
 	level := rapid.SampledFrom([]string{"severity", "emerg", "err", "warning", "notice", "debug", "3", `"warn"`})
 	draw := func(t *rapid.T, g *rapid.Generator[string]) string { return g.Draw(t, "part") }
+	// compound draws texts whose parts hold together only by their parentheses.
+	compound := rapid.Custom(func(t *rapid.T) string {
+		a, b, c := draw(t, name), draw(t, name), draw(t, word)
+		operand := draw(t, rapid.SampledFrom([]string{
+			"(" + a + " + " + b + ")",
+			"(" + a + " == " + c + " ? " + a + " : " + b + ")",
+			"(severity <= err or " + a + " == " + c + " ? " + b + " : " + c + ")",
+			"(" + a + " ?? " + b + ")",
+			"(" + a + " + " + b + " | lower())",
+			"((" + a + ")[1:] + " + b + ")",
+			"(let v = " + a + "; v + " + c + ")",
+			"[" + a + ", " + b + "][severity % 2]",
+			"(severity < 4 ? split(" + a + `, "e") : [` + a + ", " + b + "])[0]",
+			"(split(" + a + ` + "e", "e"))[0]`,
+			"map([" + a + ", " + b + "], # + " + c + ")[1]",
+			`(sd["a@1"] ?? sd)?.k`,
+			"if " + a + " == " + c + " { " + a + " } else { " + b + " }",
+		}))
+		if !strings.HasPrefix(operand, "(") {
+			return "(" + operand + ")"
+		}
+		return operand + draw(t, rapid.SampledFrom([]string{"", "[1:]", "[:2]", "[0:3]", "[:]", "[(1 - 1):(2 + 1)]", "[1:][:2]"}))
+	})
 	leaf := rapid.Custom(func(t *rapid.T) string {
 		compare := draw(t, rapid.SampledFrom([]string{"==", "!=", "<", "<=", ">", ">="}))
-		switch rapid.IntRange(0, 9).Draw(t, "form") {
+		switch rapid.IntRange(0, 11).Draw(t, "form") {
 		case 0:
 			return "severity " + compare + " " + draw(t, level)
 		case 1:
@@ -155,6 +181,11 @@ func conditions() *rapid.Generator[string] {
 			return "glob(" + draw(t, name) + ", " + draw(t, rapid.SampledFrom([]string{`"*s*"`, `"web?"`, `"[a-m]*", "*]*"`})) + ")"
 		case 8:
 			return draw(t, rapid.SampledFrom([]string{`"a@1" in sd`, `"k" in sd["a@1"]`, `"c@1" in sd`, `len(message) > 5`, `"s\"x" in tags`, `"no" in tags`, `severity in err..notice`}))
+		case 9:
+			return draw(t, compound) + " " + compare + " " + draw(t, rapid.OneOf(word, name, compound))
+		case 10:
+			return draw(t, rapid.SampledFrom([]string{"(severity + 1) * 2", "severity + 1 * 2", "-severity ** 2", "(-severity) ** 2", "2 ** (severity - 1)", "(3.0 + severity) / 2"})) + " " +
+				compare + " " + draw(t, rapid.SampledFrom([]string{"4", "-9", "9.0", "severity - (1 - facility)", "len((app + host)[1:])"}))
 		}
 		return draw(t, name) + " == " + draw(t, name)
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
 )
 
 // The parts that a condition is made of, once compiled.
@@ -24,16 +25,29 @@ type compiler struct {
 	failed bool
 }
 
-func (c *compiler) condition(n ast.Node) condition {
+// part compiles an operand of and, or.
+func (c *compiler) part(n ast.Node) condition {
 	if f := c.native(n); f != nil {
 		return f
 	}
-	program, err := compileMachine(n.String())
+	source := n.String()
+	if !readsAs(source, n) {
+		c.failed = true
+		return nil
+	}
+	program, err := compileMachine(source)
 	if err != nil {
 		c.failed = true
 		return nil
 	}
 	return c.expr.machine(program)
+}
+
+// readsAs tells whether source means n. Not everything that expr prints does: it
+// forgets the parentheses in (app + host)[4:], and what is left is valid too.
+func readsAs(source string, n ast.Node) bool {
+	again, err := parser.Parse(source)
+	return err == nil && ast.Dump(again.Node) == ast.Dump(n)
 }
 
 // native returns nil for what it does not know.
@@ -60,10 +74,10 @@ func (c *compiler) native(n ast.Node) condition {
 func (c *compiler) binary(n *ast.BinaryNode) condition {
 	switch n.Operator {
 	case "and", "&&":
-		a, b := c.condition(n.Left), c.condition(n.Right)
+		a, b := c.part(n.Left), c.part(n.Right)
 		return func(m *Message) bool { return a(m) && b(m) }
 	case "or", "||":
-		a, b := c.condition(n.Left), c.condition(n.Right)
+		a, b := c.part(n.Left), c.part(n.Right)
 		return func(m *Message) bool { return a(m) || b(m) }
 	case "in":
 		return c.in(n)
