@@ -443,6 +443,21 @@ func TestTemplatesNameWhatThereIs(t *testing.T) {
 	}
 }
 
+func TestTheSeverityOfAGroupIsThatOfItsMessages(t *testing.T) {
+	for _, severity := range []string{"", "warning"} {
+		r := rule(t, "", "count > 2", minute, "severity")
+		var err error
+		if r.Summary, err = ParseTemplate("{count} of {severity}", []string{"severity"}); err != nil {
+			t.Fatal(err)
+		}
+		r.Severity = severity
+		n := (&Change{Rule: r, Values: []string{"crit"}, State: Firing, Value: 3}).Notice()
+		if n.Summary != "3 of crit" || n.Severity != severity || n.Labels["severity"] != "crit" {
+			t.Errorf("%+v", n)
+		}
+	}
+}
+
 func TestWhatWasSavedGoesOnAsIfNothingHadHappened(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 2))

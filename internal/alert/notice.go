@@ -32,6 +32,9 @@ func (c *Change) Notice() notify.Notice {
 		}
 	}
 	value := func(name string) string {
+		if grouped, ok := n.Labels[name]; ok && name == "severity" { // that of the messages
+			return grouped
+		}
 		switch name {
 		case "alert":
 			return r.Name

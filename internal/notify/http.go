@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -163,19 +164,21 @@ func (a *Alertmanager) Send(ctx context.Context, notices []Notice) error {
 				alert.Ended = alert.Started.Add(time.Millisecond)
 			}
 		}
-		for name, value := range n.Labels {
-			if value != "" { // to it, an empty label is none
-				alert.Labels[labelName(name)] = value
+		// A group of messages of one severity has that for a label, which tells it from
+		// the others, also where it is none: the alert's own gives way.
+		if _, grouped := n.Labels["severity"]; n.Severity != "" && !grouped {
+			alert.Labels["severity"] = n.Severity
+		}
+		for name, label := range labelNames(n.Labels) {
+			if value := n.Labels[name]; value != "" { // to it, an empty label is none
+				alert.Labels[label] = value
 			}
 		}
-		for name, value := range n.Annotations {
-			alert.Annotations[labelName(name)] = value
+		for name, label := range labelNames(n.Annotations) {
+			alert.Annotations[label] = n.Annotations[name]
 		}
 		alert.Labels["alertname"] = n.Alert
 		alert.Labels["collector"] = a.Collector
-		if n.Severity != "" {
-			alert.Labels["severity"] = n.Severity
-		}
 		alert.Annotations["summary"] = n.Summary
 		alert.Annotations["query"] = n.Query
 		alert.Annotations["condition"] = n.Condition + " in " + n.Window
@@ -198,6 +201,31 @@ func (a *Alertmanager) Send(ctx context.Context, notices []Notice) error {
 		return &RefusedError{err}
 	}
 	return a.post(ctx, a.target, body)
+}
+
+// labelNames gives each name of a set one that Prometheus takes for a label. No two get
+// the same, for by them alerts are told apart, and a name always gets the same in a set
+// of the same names: those that are good as they are keep it, and of others that would
+// be equal the later ones get a number.
+func labelNames(of map[string]string) map[string]string {
+	labels := make(map[string]string, len(of))
+	taken := make(map[string]bool, len(of))
+	var others []string
+	for _, name := range sorted(of) {
+		if labelName(name) == name {
+			labels[name], taken[name] = name, true
+		} else {
+			others = append(others, name)
+		}
+	}
+	for _, name := range others {
+		label := labelName(name)
+		for n := 2; taken[label]; n++ {
+			label = labelName(name) + "_" + strconv.Itoa(n)
+		}
+		labels[name], taken[label] = label, true
+	}
+	return labels
 }
 
 // labelName makes a name that Prometheus takes for a label.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -131,6 +132,53 @@ func TestAnAlertmanagerKnowsAnAlertByItsLabels(t *testing.T) {
 	if !got[0].EndsAt.Equal(started.Add(time.Hour)) || !got[1].EndsAt.Equal(now.Add(believedFor)) {
 		t.Error(got[0].EndsAt, got[1].EndsAt)
 	}
+}
+
+// labelsAt returns the labels of the alerts that an Alertmanager gets.
+func labelsAt(t *testing.T, notices ...Notice) (labels []map[string]string) {
+	t.Helper()
+	r := newReceiver(t)
+	if err := NewAlertmanager(HTTP{URL: r.URL, Collector: "log1"}).Send(context.Background(), notices); err != nil {
+		t.Fatal(err)
+	}
+	var got []struct{ Labels map[string]string }
+	if err := json.Unmarshal([]byte(r.bodies[0]), &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range got {
+		labels = append(labels, a.Labels)
+	}
+	return labels
+}
+
+func TestAnAlertmanagerTellsTheGroupsOfAnAlertApart(t *testing.T) {
+	f := func(want []map[string]string, groups ...map[string]string) {
+		t.Helper()
+		var notices []Notice
+		for i, labels := range groups {
+			n := notice(fmt.Sprint(i), Firing)
+			n.Labels = labels
+			notices = append(notices, n)
+		}
+		for range 10 { // whatever the order of a map
+			got := labelsAt(t, notices...)
+			if len(got) != len(groups) {
+				t.Fatalf("%v became %v", groups, got)
+			}
+			for i := range got {
+				want[i]["alertname"], want[i]["collector"] = "ssh", "log1"
+				if !maps.Equal(got[i], want[i]) {
+					t.Errorf("%v became %v, want %v", groups[i], got[i], want[i])
+				}
+			}
+		}
+	}
+	type m = map[string]string
+	f([]m{{"severity": "crit"}, {"severity": "err"}, {}}, m{"severity": "crit"}, m{"severity": "err"}, m{"severity": ""})
+	f([]m{{"severity": "warning", "sd_a_b_c": "x"}, {"severity": "warning", "sd_a_b_c_2": "x"}},
+		m{"sd.a-b.c": "x", "sd.a.b-c": ""}, m{"sd.a-b.c": "", "sd.a.b-c": "x"})
+	f([]m{{"severity": "warning", "sd_a_b": "of the configuration", "sd_a_b_2": "y", "sd_a_b_3": "x"}},
+		m{"sd.a.b": "x", "sd_a_b": "of the configuration", "sd.a-b": "y"})
 }
 
 // script writes a program and returns what runs it.
