@@ -85,6 +85,10 @@ type queued struct {
 	Channel string        `json:"channel"`
 	Queued  time.Time     `json:"queued"`
 	Notice  notify.Notice `json:"notice"`
+	// Told are the recipients that are not to be told any more, where others are.
+	Told []string `json:"told,omitempty"`
+	// Refused tells that one of them will never have it.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // save copies the state of the alerts.

@@ -70,7 +70,10 @@ func (w *Watcher) Status() Status {
 		s.Alerts = append(s.Alerts, of.status())
 	}
 	for _, o := range w.boxes {
-		c := ChannelStatus{Name: o.Name, Type: o.Type, Sent: o.sent, Pending: len(o.list), Error: o.failure}
+		c := ChannelStatus{Name: o.Name, Type: o.Type, Sent: o.sent, Pending: len(o.list)}
+		if err := o.failure(); err != nil {
+			c.Error = err.Error()
+		}
 		for _, n := range o.lost {
 			c.Dropped += n
 		}

@@ -113,7 +113,7 @@ func New(cfg Config) (*Watcher, error) {
 		}
 		for _, q := range saved.Pending {
 			if o := w.box(q.Channel); o != nil {
-				o.list = append(o.list, q)
+				o.restore(q)
 			} else {
 				cfg.Logger.Warn().Str("channel", q.Channel).Str("alert", q.Notice.Alert).Msg("an alert cannot be told: its channel was removed from the configuration")
 			}
@@ -273,7 +273,7 @@ func (w *Watcher) save() error {
 	state := savedState{Version: stateVersion, Log: hex.EncodeToString(id[:]), Position: w.position, Now: w.engine.now, Alerts: w.engine.save(), Pending: []queued{}}
 	lengths := make([]int, len(w.boxes))
 	for i, o := range w.boxes {
-		state.Pending = append(state.Pending, o.list...)
+		state.Pending = append(state.Pending, o.waiting()...)
 		lengths[i] = len(o.list)
 	}
 	lost := make([]uint64, len(w.boxes))

@@ -591,8 +591,8 @@ func drive(t *testing.T, w *Watcher, c *told, ck *clock) {
 			t.Fatal(err)
 		}
 		o := w.boxes[0]
-		for batch := w.take(o); len(batch) > 0; batch = w.take(o) {
-			w.told(o, batch, c.Send(context.Background(), batch), &w.cfg.Logger)
+		for to, batch, _ := w.take(o); len(batch) > 0; to, batch, _ = w.take(o) {
+			w.told(o, to, batch, []error{c.Send(context.Background(), batch)}, &w.cfg.Logger)
 		}
 		ck.pass(10 * minute)
 	}

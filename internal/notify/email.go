@@ -45,12 +45,6 @@ type Email struct {
 	Timeout time.Duration
 	// Collector names this machine.
 	Collector string
-
-	// sending is the id of the mail that is being sent, told who has it already or never
-	// will, refused what was said of the latter.
-	sending string
-	told    map[string]bool
-	refused []error
 }
 
 // Validate tells what is wrong with the settings: with which key, and what.
@@ -85,42 +79,42 @@ func (m *Email) Validate() (key string, err error) {
 	return "", nil
 }
 
-// Send implements Sender: one mail tells of all notices. Where the server does not take
-// it for one of several addresses the others get one each, and none a second.
+// Recipients implements Addressed.
+func (m *Email) Recipients() []string { return m.To }
+
+// Send implements Sender: it tells all recipients.
 func (m *Email) Send(ctx context.Context, notices []Notice) error {
-	if id := mailID(notices); id != m.sending {
-		m.sending, m.told, m.refused = id, map[string]bool{}, nil
-	}
-	if len(m.told) == 0 {
-		err := m.deliver(ctx, notices, m.To)
-		var failed *mail.SendError
-		if err == nil || len(m.To) == 1 || !errors.As(err, &failed) || failed.Reason != mail.ErrSMTPRcptTo {
-			return err
-		}
-	}
-	var again []error
-	for _, to := range m.To {
-		if m.told[to] {
-			continue
-		}
-		err := m.deliver(ctx, notices, []string{to})
-		if err != nil && !IsRefused(err) {
+	var again, refused []error
+	for _, err := range m.SendTo(ctx, m.To, notices) {
+		if IsRefused(err) {
+			refused = append(refused, err)
+		} else if err != nil {
 			again = append(again, err)
-			continue
-		}
-		m.told[to] = true
-		if err != nil {
-			m.refused = append(m.refused, fmt.Errorf("to %s: %w", to, err))
 		}
 	}
 	if len(again) > 0 {
 		return errors.Join(again...)
 	}
-	m.sending = ""
-	if len(m.refused) > 0 {
-		return &RefusedError{errors.Join(m.refused...)}
+	return errors.Join(refused...)
+}
+
+// SendTo implements Addressed: one mail tells of all notices. Where the server does not
+// take it for one of several addresses, each gets one of its own.
+func (m *Email) SendTo(ctx context.Context, to []string, notices []Notice) []error {
+	errs := make([]error, len(to))
+	err := m.deliver(ctx, notices, to)
+	var failed *mail.SendError
+	apart := len(to) > 1 && errors.As(err, &failed) && failed.Reason == mail.ErrSMTPRcptTo
+	for i := range to {
+		if apart {
+			err = m.deliver(ctx, notices, to[i:i+1])
+		}
+		errs[i] = err
+		if err != nil && (apart || len(to) < len(m.To)) {
+			errs[i] = fmt.Errorf("to %s: %w", to[i], err)
+		}
 	}
-	return nil
+	return errs
 }
 
 // deliver sends a mail to some addresses.

@@ -68,6 +68,15 @@ type Refresher interface {
 	Refresh() time.Duration
 }
 
+// Addressed is a Sender to several recipients, each of whom takes notices or does not.
+type Addressed interface {
+	Sender
+	// Recipients names them.
+	Recipients() []string
+	// SendTo tells some of them, and returns for each what Send would.
+	SendTo(ctx context.Context, to []string, notices []Notice) []error
+}
+
 // RefusedError tells that the other side will never take a notice.
 type RefusedError struct{ Err error }
 
