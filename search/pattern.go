@@ -11,7 +11,7 @@ import (
 
 // pattern is a word or phrase to look for, in any case.
 type pattern struct {
-	// text is in lower case.
+	// text is in lower case, see fold.
 	text []byte
 	// before and after tell that a star stands there.
 	before, after bool
@@ -26,9 +26,19 @@ type pattern struct {
 	startsWord, endsWord bool
 }
 
+// fold returns the lower case of a character. Those beyond ASCII whose lower case is of
+// ASCII, İ and the sign of kelvin, stand for themselves: in a pattern of ASCII alone,
+// which is compared octet by octet, they would not be found.
+func fold(r rune) rune {
+	if low := unicode.ToLower(r); low >= utf8.RuneSelf || r < utf8.RuneSelf {
+		return low
+	}
+	return r
+}
+
 func newPattern(text string, before, after bool) pattern {
 	p := pattern{before: before, after: after, ascii: true}
-	p.text = []byte(strings.Map(unicode.ToLower, text))
+	p.text = []byte(strings.Map(fold, text))
 	first, _ := utf8.DecodeRune(p.text)
 	last, _ := utf8.DecodeLastRune(p.text)
 	p.startsWord = !before && wordRune(first)
@@ -200,7 +210,7 @@ func (p *pattern) prefix(b []byte) int {
 	for i := 0; i < len(p.text); {
 		want, w := utf8.DecodeRune(p.text[i:])
 		got, size := utf8.DecodeRune(b[n:])
-		if size == 0 || unicode.ToLower(got) != want {
+		if size == 0 || fold(got) != want {
 			return -1
 		}
 		i, n = i+w, n+size
