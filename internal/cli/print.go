@@ -2,10 +2,10 @@ package cli
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +40,6 @@ type printer struct {
 	// printed must do nothing to one.
 	colour, terminal bool
 
-	csv     *csv.Writer
 	rows    [][]string // text: held back, to be aligned
 	line    []byte
 	begun   bool
@@ -64,9 +63,6 @@ func newPrinter(out io.Writer, format, query string) (*printer, error) {
 	if format == "raw" && p.columns != nil {
 		return nil, fmt.Errorf("--format raw prints messages, and this query gives rows; use text, json or csv")
 	}
-	if format == "csv" {
-		p.csv = csv.NewWriter(p.out)
-	}
 	return p, nil
 }
 
@@ -75,7 +71,7 @@ func (p *printer) print(doc []byte) (err error) {
 	case p.format == "json":
 		p.line = search.AppendJSON(p.line[:0], doc)
 	case p.format == "csv":
-		err = p.printCSV(doc)
+		err = p.csvLine(doc)
 	case p.format == "raw":
 		var text string
 		text, err = search.Message(doc)
@@ -94,9 +90,7 @@ func (p *printer) print(doc []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.csv == nil {
-		_, err = p.out.Write(append(p.line, '\n'))
-	}
+	_, err = p.out.Write(append(p.line, '\n'))
 	// A rare event should not wait for the next.
 	if now := time.Now(); err == nil && now.Sub(p.flushed) > 100*time.Millisecond {
 		p.flushed = now
@@ -115,31 +109,60 @@ func (p *printer) level(doc []byte) string {
 	return search.Level(doc)
 }
 
-// printCSV writes a row of RFC 4180. What a spreadsheet would take for a formula gets an
-// apostrophe in front.
-func (p *printer) printCSV(doc []byte) error {
+// csvLine makes a line of RFC 4180 of a row, behind that of the columns where there was
+// none yet. What a spreadsheet would take for a formula gets an apostrophe in front.
+func (p *printer) csvLine(doc []byte) error {
+	cells, _, err := search.Cells(doc, p.columns)
+	if err != nil {
+		return err
+	}
+	p.line = p.line[:0]
 	if !p.begun {
 		p.begun = true
 		head := p.columns
 		if head == nil {
 			head = search.DocumentColumns
 		}
-		if err := p.csv.Write(head); err != nil {
-			return err
-		}
-	}
-	cells, _, err := search.Cells(doc, p.columns)
-	if err != nil {
-		return err
+		p.line = append(appendCSV(p.line, head), '\n')
 	}
 	for i, c := range cells {
 		c = string(search.AppendHarmless(nil, c))
 		if c != "" && strings.ContainsRune("=+-@\t", rune(c[0])) {
 			c = "'" + c
 		}
+		if strings.ContainsAny(c, separators) {
+			c = behindSeparator.ReplaceAllString(c, "$1'$2")
+		}
 		cells[i] = c
 	}
-	return p.csv.Write(cells)
+	p.line = appendCSV(p.line, cells)
+	return nil
+}
+
+// separators are where spreadsheets part cells beside the comma, or instead of it where
+// that is the decimal sign.
+const separators = ";\t"
+
+// behindSeparator is where a formula would begin if it were parted there. The quotes of
+// RFC 4180 do not keep it from that: behind a comma that parts nothing they are text.
+var behindSeparator = regexp.MustCompile(`([;\t])("*[=+\-@])`)
+
+// appendCSV appends a line of RFC 4180, without its end. Cells with any separator are
+// quoted, so that columns stay what they are where several are looked for.
+func appendCSV(dst []byte, cells []string) []byte {
+	for i, c := range cells {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if !strings.ContainsAny(c, `",`+separators) && !strings.HasPrefix(c, " ") {
+			dst = append(dst, c...)
+			continue
+		}
+		dst = append(dst, '"')
+		dst = append(dst, strings.ReplaceAll(c, `"`, `""`)...)
+		dst = append(dst, '"')
+	}
+	return dst
 }
 
 func (p *printer) printRow(doc []byte) error {
@@ -194,12 +217,6 @@ func (p *printer) align() error {
 func (p *printer) flush() error {
 	if err := p.align(); err != nil {
 		return err
-	}
-	if p.csv != nil {
-		p.csv.Flush()
-		if err := p.csv.Error(); err != nil {
-			return err
-		}
 	}
 	return p.out.Flush()
 }

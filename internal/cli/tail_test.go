@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"strings"
@@ -185,6 +186,50 @@ func TestFormatsDoNoHarm(t *testing.T) {
 	f(`{"severity":"err","count":1}`+"\n", "--format", "json", "| count by severity")
 	if _, out, problems, status := runSearch("--dir", dir, "--format", "raw", "| count"); status != 2 {
 		t.Error(out, problems, status)
+	}
+}
+
+// Spreadsheets part cells at the comma, at the semicolon where the comma is the decimal
+// sign, at a tab, or at all of them.
+func TestNoCellIsAFormulaWhereverASpreadsheetPartsThem(t *testing.T) {
+	texts := []string{`x;=HYPERLINK("http://x";"y")`, `x;"=1+1&";`, `x;""=1`, "x\t+1", "x\t\"@a\t", "=1;-1", ";=1", "\t=1", `";=1"`, "x;,=1", "x, =1", "a;b"}
+	dir := t.TempDir()
+	log, add := openTestLog(t, dir)
+	for _, text := range texts {
+		add(text)
+	}
+	log.Close()
+	for _, query := range []string{"", "| top 100 message"} {
+		_, out, problems, status := runSearch("--dir", dir, "--format", "csv", query)
+		if status != 0 {
+			t.Fatal(problems)
+		}
+		columns := 0
+		for _, comma := range []rune{',', ';', '\t'} {
+			_, rows, _ := strings.Cut(out, "\n") // behind the names of the columns
+			r := csv.NewReader(strings.NewReader(rows))
+			r.Comma, r.LazyQuotes, r.FieldsPerRecord = comma, true, -1
+			records, err := r.ReadAll()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, record := range records {
+				if columns == 0 {
+					columns = len(record)
+				}
+				if comma == ',' && len(record) != columns {
+					t.Errorf("%q has %d cells, want %d", record, len(record), columns)
+				}
+				for _, cell := range record {
+					if cell = strings.TrimLeft(cell, `"`); cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+						t.Errorf("parted at %q there is the formula %q of\n%s", comma, cell, out)
+					}
+				}
+			}
+		}
+		if !strings.Contains(out, `"a;b"`) || !strings.Contains(out, `"x, =1"`) {
+			t.Errorf("a cell with a separator is not quoted:\n%s", out)
+		}
 	}
 }
 
