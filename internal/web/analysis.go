@@ -24,39 +24,56 @@ const defaultValues = 10
 //	{"rows":[…], "others":[…], "step_seconds":300, "stats":{…}, "incomplete":"…"}
 //
 // The rows are those of the query language; others, what they leave out;
-// step_seconds is there for histograms, and incomplete where the log has damage.
+// step_seconds is there for histograms, and incomplete where the log has damage. Rows
+// are sent as they come: escaped, names may have six times the octets that counting
+// is bounded to. Where that ends early the connection is broken, as that of a search.
 func (s *Server) rows(w http.ResponseWriter, r *http.Request, request search.Request) {
-	rows, others := []json.RawMessage{}, []json.RawMessage{}
-	stats, status, err := s.run(w, r, request, func(doc []byte) error {
-		if bytes.HasPrefix(doc, []byte(`{"others":true`)) {
-			others = append(others, slices.Clone(doc))
-		} else {
-			rows = append(rows, slices.Clone(doc))
-		}
-		return nil
-	}, nil)
-	var incomplete *search.IncompleteError
-	switch {
-	case status == 0 || s.left(r):
-		return
-	case err != nil && !errors.As(err, &incomplete):
-		s.logFailure(err, stats)
-		writeFailure(w, status, search.NewFailure(err))
-		return
-	}
-	answer := struct {
-		Rows       []json.RawMessage `json:"rows"`
+	out := newResults(w)
+	out.kind = "application/json"
+	out.buf = append(out.buf, `{"rows":[`...)
+	var rest struct {
 		Others     []json.RawMessage `json:"others,omitempty"`
 		Step       float64           `json:"step_seconds,omitempty"`
 		Stats      search.Stats      `json:"stats"`
 		Incomplete string            `json:"incomplete,omitempty"`
-	}{Rows: rows, Others: others, Step: stats.Step.Seconds(), Stats: stats}
-	if incomplete != nil {
-		answer.Incomplete = incomplete.Text
 	}
-	writeJSON(w, answer)
+	comma := ""
+	stats, status, err := s.run(w, r, request, func(doc []byte) error {
+		if bytes.HasPrefix(doc, []byte(`{"others":true`)) {
+			rest.Others = append(rest.Others, slices.Clone(doc))
+			return nil
+		}
+		out.buf = append(append(out.buf, comma...), doc...)
+		comma = ","
+		return out.more()
+	}, out)
+	var incomplete *search.IncompleteError
+	switch {
+	case status == 0 || s.left(r):
+		return
+	case errors.As(err, &incomplete):
+		rest.Incomplete = incomplete.Text
+	case err != nil:
+		s.logFailure(err, stats)
+		if out.started {
+			panic(http.ErrAbortHandler)
+		}
+		writeFailure(w, status, search.NewFailure(err))
+		return
+	}
+	rest.Step, rest.Stats = stats.Step.Seconds(), stats
+	text, err := json.Marshal(rest)
+	if err != nil {
+		s.logFailure(err, stats)
+		panic(http.ErrAbortHandler)
+	}
+	out.buf = append(append(append(out.buf, `],`...), text[1:]...), '\n')
+	if out.finish() != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
 
+// writeJSON answers with a value that is small.
 func writeJSON(w http.ResponseWriter, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -26,11 +26,11 @@ const lokiPath = "/loki/api/v1/"
 // maxLokiLines is the most lines of one answer.
 const maxLokiLines = 5000
 
-// maxLokiOctets bounds the documents of one answer, which is put together in memory.
+// maxLokiOctets bounds what an answer is put together from in memory: documents, or rows.
 const maxLokiOctets = 32 << 20
 
 // errLokiOctets tells that an answer would be larger.
-var errLokiOctets = fmt.Errorf("the lines have more than %d MiB together: ask for fewer of them (limit), or for less time", maxLokiOctets>>20)
+var errLokiOctets = fmt.Errorf("the lines, or the values of labels, have more than %d MiB together: ask for fewer of them (limit), or for less time", maxLokiOctets>>20)
 
 func (s *Server) lokiRoutes(handle func(pattern string, h http.HandlerFunc)) {
 	handle("labels", s.lokiLabels)
@@ -74,7 +74,13 @@ func lokiFail(w http.ResponseWriter, status int, err error) {
 // lokiSearch runs a query of the request and calls row for each result. false: it has
 // answered with what failed.
 func (s *Server) lokiSearch(w http.ResponseWriter, r *http.Request, request search.Request, row func(doc []byte) error) bool {
-	stats, status, err := s.run(w, r, request, row, nil)
+	octets := 0
+	stats, status, err := s.run(w, r, request, func(doc []byte) error {
+		if octets += len(doc); octets > maxLokiOctets {
+			return errLokiOctets
+		}
+		return row(doc)
+	}, nil)
 	switch {
 	case status == 0 || s.left(r):
 		return false
@@ -91,6 +97,67 @@ func (s *Server) lokiSearch(w http.ResponseWriter, r *http.Request, request sear
 
 func lokiAnswer(w http.ResponseWriter, data any) {
 	writeJSON(w, map[string]any{"status": "success", "data": data})
+}
+
+// lokiSeries are the lines, or the counts, that have the same labels.
+type lokiSeries[V any] struct {
+	labels map[string]string
+	values []V
+}
+
+// lokiGroups gather series, in the order in which they come.
+type lokiGroups[V any] struct {
+	list []*lokiSeries[V]
+	at   map[string]*lokiSeries[V]
+}
+
+func (g *lokiGroups[V]) add(labels map[string]string, value V) error {
+	key, err := json.Marshal(labels)
+	if err != nil {
+		return err
+	}
+	to := g.at[string(key)]
+	if to == nil {
+		if g.at == nil {
+			g.at = make(map[string]*lokiSeries[V])
+		}
+		to = &lokiSeries[V]{labels: labels}
+		g.at[string(key)] = to
+		g.list = append(g.list, to)
+	}
+	to.values = append(to.values, value)
+	return nil
+}
+
+// answer sends the series, value by value: as one text they would be held once more.
+func (g *lokiGroups[V]) answer(w http.ResponseWriter, resultType, labels string) {
+	out := newResults(w)
+	out.kind = "application/json"
+	out.buf = append(out.buf, `{"status":"success","data":{"resultType":"`+resultType+`","result":[`...)
+	put := func(before string, v any) {
+		text, err := json.Marshal(v)
+		out.buf = append(append(out.buf, before...), text...)
+		if err != nil || out.more() != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	for i, series := range g.list {
+		before := `{"` + labels + `":`
+		if i > 0 {
+			before = "," + before
+		}
+		put(before, series.labels)
+		before = `,"values":[`
+		for _, value := range series.values {
+			put(before, value)
+			before = ","
+		}
+		out.buf = append(out.buf, `]}`...)
+	}
+	out.buf = append(out.buf, `],"stats":{}}}`+"\n"...)
+	if out.finish() != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func (s *Server) lokiLabels(w http.ResponseWriter, _ *http.Request) {
@@ -280,38 +347,21 @@ func (s *Server) lokiRange(w http.ResponseWriter, r *http.Request) {
 		request.Order = search.OldestFirst
 	}
 	request.Query += " | fields @timestamp, message, host, app, severity"
-	type stream struct {
-		Stream map[string]string `json:"stream"`
-		Values [][2]string       `json:"values"`
-	}
-	streams, at := []*stream{}, map[string]*stream{}
-	octets := 0
+	var streams lokiGroups[[2]string]
 	if s.lokiSearch(w, r, request, func(doc []byte) error {
-		if octets += len(doc); octets > maxLokiOctets {
-			return errLokiOctets
-		}
 		var row map[string]any
 		if err := json.Unmarshal(doc, &row); err != nil {
 			return err
 		}
-		set := labelsOf(row, streamLabels)
-		key, err := json.Marshal(set)
+		text, _ := row["@timestamp"].(string)
+		stamp, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
 			return err
 		}
-		to := at[string(key)]
-		if to == nil {
-			to = &stream{Stream: set}
-			at[string(key)] = to
-			streams = append(streams, to)
-		}
-		text, _ := row["@timestamp"].(string)
-		stamp, err := time.Parse(time.RFC3339Nano, text)
 		line, _ := row["message"].(string)
-		to.Values = append(to.Values, [2]string{strconv.FormatInt(stamp.UnixNano(), 10), line})
-		return err
+		return streams.add(labelsOf(row, streamLabels), [2]string{strconv.FormatInt(stamp.UnixNano(), 10), line})
 	}) {
-		lokiAnswer(w, map[string]any{"resultType": "streams", "result": streams, "stats": map[string]any{}})
+		streams.answer(w, "streams", "stream")
 	}
 }
 
@@ -323,33 +373,20 @@ func (s *Server) lokiMatrix(w http.ResponseWriter, r *http.Request, q logQL, req
 		stage += " by " + strings.Join(q.fields(), ",")
 	}
 	request.Query += stage
-	type series struct {
-		Metric map[string]string `json:"metric"`
-		Values [][2]any          `json:"values"`
-	}
-	list, at := []*series{}, map[string]*series{}
+	var series lokiGroups[[2]any]
 	if s.lokiSearch(w, r, request, func(doc []byte) error {
 		var row map[string]any
 		if err := json.Unmarshal(doc, &row); err != nil || row["others"] != nil {
 			return err
 		}
-		set := labelsOf(row, q.by)
-		key, err := json.Marshal(set)
+		text, _ := row["time"].(string)
+		start, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
 			return err
 		}
-		to := at[string(key)]
-		if to == nil {
-			to = &series{Metric: set}
-			at[string(key)] = to
-			list = append(list, to)
-		}
-		text, _ := row["time"].(string)
-		start, err := time.Parse(time.RFC3339Nano, text)
 		count, _ := row["count"].(float64)
-		to.Values = append(to.Values, [2]any{float64(start.Add(q.span).UnixMilli()) / 1000, q.value(count)})
-		return err
+		return series.add(labelsOf(row, q.by), [2]any{float64(start.Add(q.span).UnixMilli()) / 1000, q.value(count)})
 	}) {
-		lokiAnswer(w, map[string]any{"resultType": "matrix", "result": list, "stats": map[string]any{}})
+		series.answer(w, "matrix", "metric")
 	}
 }

@@ -95,7 +95,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, request search.Requ
 	if !ok {
 		return stats, 0, nil
 	}
-	requestOf(r).atEnd(release) // once the answer is written, which may be made in memory
+	requestOf(r).atEnd(release) // once the answer is written, until when results are held
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	patience := time.AfterFunc(s.cfg.SearchTimeout, func() {
@@ -137,6 +137,7 @@ func statusOf(ctx context.Context, err error) int {
 type results struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	kind    string // of content
 	buf     []byte
 	started bool
 	flushed time.Time
@@ -145,7 +146,7 @@ type results struct {
 }
 
 func newResults(w http.ResponseWriter) *results {
-	return &results{w: w, control: http.NewResponseController(w), flushed: time.Now(), taken: func() {}}
+	return &results{w: w, control: http.NewResponseController(w), kind: "application/x-ndjson", flushed: time.Now(), taken: func() {}}
 }
 
 // errClient means that the client does not take its results.
@@ -156,6 +157,19 @@ func (o *results) add(doc []byte) error {
 	if o.started && len(o.buf) < chunkSize && time.Since(o.flushed) < flushInterval {
 		return nil
 	}
+	return o.send()
+}
+
+// more sends what has been gathered of one object, where that is a chunk: nobody reads it
+// before it is whole.
+func (o *results) more() error {
+	if len(o.buf) < chunkSize {
+		return nil
+	}
+	return o.send()
+}
+
+func (o *results) send() error {
 	err := o.flush()
 	o.taken()
 	return err
@@ -174,7 +188,7 @@ func (o *results) tellProgress(p search.Progress) {
 func (o *results) begin() {
 	if !o.started {
 		o.started = true
-		o.w.Header().Set("Content-Type", "application/x-ndjson")
+		o.w.Header().Set("Content-Type", o.kind)
 		o.w.WriteHeader(http.StatusOK)
 	}
 }

@@ -75,7 +75,7 @@ func TestThePastOfATailIsASearch(t *testing.T) {
 
 // What is held for a client that reads nothing is held within its searches.
 func TestASearchLastsUntilItsAnswerIsWritten(t *testing.T) {
-	f := &fakeSearcher{results: 200_000, started: make(chan struct{}, 9)}
+	f := repeating{row: `{"host":"web1","count":1,"of":"a row that is neither short nor long"}`, times: 200_000, after: func() error { return nil }}
 	s, url := start(t, Config{Searcher: f, MaxSearches: 3, Gatherer: prometheus.NewRegistry()})
 	var conns []net.Conn
 	for range 2 {
@@ -85,10 +85,12 @@ func TestASearchLastsUntilItsAnswerIsWritten(t *testing.T) {
 		}
 		defer conn.Close()
 		fmt.Fprintf(conn, "GET %stop?field=host HTTP/1.1\r\nHost: localhost\r\n\r\n", search.API)
-		<-f.started
 		conns = append(conns, conn)
 	}
-	time.Sleep(50 * time.Millisecond) // for the searches to return
+	for deadline := time.Now().Add(10 * time.Second); len(s.searches) < 2 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // for them to write all that they can
 	if status, body, _ := get(t, url+search.Path); status != 429 {
 		t.Errorf("beside two whose answers nobody reads a search is answered %d %.200s", status, body)
 	}

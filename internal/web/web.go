@@ -42,7 +42,8 @@ import (
 // Limits of the server.
 const (
 	// DefaultMaxSearches is how many searches run at once; more are refused
-	// with 429. Each can hold 32 MiB of results and a few blocks of the log.
+	// with 429. Each can hold 32 MiB of results (what it counts of several fields:
+	// 64 MiB) and a few blocks of the log, until its client has the answer.
 	DefaultMaxSearches = 6
 	// DefaultSearchTimeout ends a search that finds nothing for so long. One that
 	// goes on finding may go on, for the whole log can be fetched.
