@@ -22,7 +22,7 @@ type Listener struct {
 	log      zerolog.Logger
 	metrics  *metrics
 	repeats  *Repeats
-	limits   limits
+	limits   *Limits
 	listener net.Listener
 	passed   bool // listener was not made here
 	retired  atomic.Bool
@@ -39,7 +39,7 @@ func New(cfg Config) (*Listener, error) {
 	}
 	log := cfg.Logger.With().Str("input", cfg.Name).Logger()
 	return &Listener{cfg: cfg, log: log, metrics: m, repeats: NewRepeats(log),
-		limits: limits{max: cfg.MaxConnections, maxPerAddress: cfg.MaxConnectionsPerAddress, from: make(map[netip.Addr]int)}}, nil
+		limits: NewLimits(cfg.MaxConnections, cfg.MaxConnectionsPerAddress)}, nil
 }
 
 // Listen takes the socket that systemd has passed for the address, or binds the
@@ -193,7 +193,7 @@ func (a *arrival) enter() bool {
 	if a.passed { // its connections have the keep-alive of Go's default
 		tcp.SetKeepAliveConfig(a.cfg.keepAlive())
 	}
-	if !a.limits.enter() {
+	if !a.limits.Enter() {
 		a.refuse("connections", "connection refused: max_connections is reached", addrPort(a.nc))
 		return false
 	}
@@ -216,7 +216,7 @@ func (a *arrival) isKnown() bool {
 // enterFrom tells whether there is room for another connection of the address.
 func (a *arrival) enterFrom() bool {
 	address := a.conn.Source.Addr()
-	if !a.limits.enterFrom(address) {
+	if !a.limits.EnterFrom(address) {
 		a.refuse("connections_per_address", "connection refused: max_connections_per_address is reached", a.conn.Source)
 		return false
 	}
@@ -265,10 +265,10 @@ func (a *arrival) serve(ctx context.Context) {
 func (a *arrival) leave() {
 	a.nc.Close()
 	if a.enteredFrom {
-		a.limits.leaveFrom(a.conn.Source.Addr())
+		a.limits.LeaveFrom(a.conn.Source.Addr())
 	}
 	if a.entered {
-		a.limits.leave()
+		a.limits.Leave()
 		a.metrics.connections.Dec()
 	}
 }
@@ -278,8 +278,9 @@ func (l *Listener) refuse(reason, phrase string, peer netip.AddrPort) {
 	l.repeats.Warn(phrase, peer.String(), nil)
 }
 
-// limits counts the connections that are open.
-type limits struct {
+// Limits counts the connections that are open, in all and from each address. It is safe
+// for concurrent use.
+type Limits struct {
 	max, maxPerAddress int // negative: any number
 
 	mu   sync.Mutex // guards what follows
@@ -287,7 +288,14 @@ type limits struct {
 	from map[netip.Addr]int
 }
 
-func (l *limits) enter() bool {
+// NewLimits allows max connections in all, and maxPerAddress from one address; negative is
+// any number.
+func NewLimits(max, maxPerAddress int) *Limits {
+	return &Limits{max: max, maxPerAddress: maxPerAddress, from: make(map[netip.Addr]int)}
+}
+
+// Enter counts a connection. false: there is no room for it, and it does not count.
+func (l *Limits) Enter() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.max >= 0 && l.open >= l.max {
@@ -297,13 +305,15 @@ func (l *limits) enter() bool {
 	return true
 }
 
-func (l *limits) leave() {
+// Leave takes back what Enter has counted.
+func (l *Limits) Leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
 }
 
-func (l *limits) enterFrom(a netip.Addr) bool {
+// EnterFrom is Enter for the connections of one address.
+func (l *Limits) EnterFrom(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.maxPerAddress >= 0 && l.from[a] >= l.maxPerAddress {
@@ -313,7 +323,8 @@ func (l *limits) enterFrom(a netip.Addr) bool {
 	return true
 }
 
-func (l *limits) leaveFrom(a netip.Addr) {
+// LeaveFrom takes back what EnterFrom has counted.
+func (l *Limits) LeaveFrom(a netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.from[a]--; l.from[a] == 0 {

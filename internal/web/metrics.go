@@ -10,12 +10,13 @@ import (
 	"github.com/syslane/syslane/search"
 )
 
-// metrics are what the server counts of its searches.
+// metrics are what the server counts of its searches, and the connections that it refuses.
 type metrics struct {
-	requests *prometheus.CounterVec
-	seconds  prometheus.Histogram
-	octets   prometheus.Counter
-	results  prometheus.Counter
+	requests    *prometheus.CounterVec
+	seconds     prometheus.Histogram
+	octets      prometheus.Counter
+	results     prometheus.Counter
+	connections *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
@@ -37,16 +38,23 @@ func newMetrics(r prometheus.Registerer) metrics {
 			Name: "syslane_search_results_total",
 			Help: "Events that searches found and gave out.",
 		}),
+		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "syslane_http_refused_connections_total",
+			Help: "Connections to the HTTP address closed on arrival, by the limit that they broke.",
+		}, []string{"reason"}),
 	}
 	// A server that takes the place of another goes on with its counts.
 	for _, err := range []error{families.Register(r, &m.requests), families.Register(r, &m.seconds),
-		families.Register(r, &m.octets), families.Register(r, &m.results)} {
+		families.Register(r, &m.octets), families.Register(r, &m.results), families.Register(r, &m.connections)} {
 		if err != nil {
 			panic(err) // as of prometheus.MustRegister
 		}
 	}
 	for _, outcome := range []string{"ok", "incomplete", "invalid", "busy", "failed"} {
 		m.requests.WithLabelValues(outcome)
+	}
+	for _, reason := range []string{"connections", "connections_per_address"} {
+		m.connections.WithLabelValues(reason)
 	}
 	return m
 }

@@ -34,9 +34,9 @@ import (
 	"github.com/syslane/syslane/docs"
 	"github.com/syslane/syslane/internal/activation"
 	"github.com/syslane/syslane/internal/config"
+	"github.com/syslane/syslane/internal/receive"
 	"github.com/syslane/syslane/internal/web/page"
 	"github.com/syslane/syslane/search"
-	"golang.org/x/net/netutil"
 )
 
 // Limits of the server.
@@ -49,7 +49,6 @@ const (
 	// goes on finding may go on, for the whole log can be fetched.
 	DefaultSearchTimeout = time.Minute
 
-	maxConnections    = 256
 	maxHeaderOctets   = 16 << 10
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = time.Minute
@@ -121,16 +120,18 @@ func loopback(host string) bool {
 
 // Server serves HTTP on one address.
 type Server struct {
-	cfg      Config
-	listener net.Listener
-	server   *http.Server
-	searches chan struct{} // a slot for each search that may run
-	tails    chan struct{} // and for each tail
-	usage    usages
-	parts    []string // of the API that are served
-	metrics  metrics
-	page     *page.Page
-	stop     context.CancelCauseFunc
+	cfg         Config
+	listener    net.Listener
+	connections *connections
+	repeats     *receive.Repeats
+	server      *http.Server
+	searches    chan struct{} // a slot for each search that may run
+	tails       chan struct{} // and for each tail
+	usage       usages
+	parts       []string // of the API that are served
+	metrics     metrics
+	page        *page.Page
+	stop        context.CancelCauseFunc
 }
 
 // New opens the address; requests wait until Run.
@@ -162,7 +163,8 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
-	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), tails: make(chan struct{}, maxTails), usage: usages{searches: max(1, cfg.MaxSearches*2/3)}, metrics: newMetrics(cfg.Registerer), page: pages}
+	s := &Server{cfg: cfg, listener: listener, searches: make(chan struct{}, cfg.MaxSearches), tails: make(chan struct{}, maxTails), usage: usages{searches: max(1, cfg.MaxSearches*2/3)}, metrics: newMetrics(cfg.Registerer), page: pages, repeats: receive.NewRepeats(cfg.Logger)}
+	s.connections = &connections{Listener: listener, limits: receive.NewLimits(maxConnections, maxConnectionsPerAddress), refused: s.refuseConnection}
 	base, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
 	s.server = &http.Server{
@@ -172,9 +174,16 @@ func New(cfg Config) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderOctets,
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnState:         s.connections.state,
 		ErrorLog:          stdlog.New(logWriter{cfg.Logger}, "", 0),
 	}
 	return s, nil
+}
+
+// refuseConnection counts and tells that a connection was refused.
+func (s *Server) refuseConnection(reason, phrase string, peer netip.AddrPort) {
+	s.metrics.connections.WithLabelValues(reason).Inc()
+	s.repeats.Warn(phrase, peer.String(), nil)
 }
 
 // listen takes the socket that systemd has passed for the address, or binds it.
@@ -209,10 +218,11 @@ var errStopping = errors.New("the server is stopping")
 // Run serves until ctx ends. Then searches are ended, and other requests have a
 // short time to finish.
 func (s *Server) Run(ctx context.Context) error {
-	listener := netutil.LimitListener(s.listener, maxConnections)
+	var listener net.Listener = s.connections
 	if s.cfg.TLS != nil {
 		listener = tls.NewListener(listener, s.cfg.TLS)
 	}
+	defer s.repeats.Flush()
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(listener) }()
 	select {
