@@ -49,6 +49,7 @@ func (g *Gather) Begin() *Batch {
 		if len(g.full) < g.Waiting {
 			g.full = append(g.full, g.batch)
 			g.batch = g.empty()
+			g.more.Broadcast() // however much follows at once
 			break
 		}
 		g.more.Broadcast()
@@ -62,7 +63,7 @@ func (g *Gather) Begin() *Batch {
 }
 
 // Done gives the batch back that Begin returned. more says that Begin is called again
-// at once: what was gathered need not be submitted before.
+// at once, whether or not more comes: what was gathered need not be submitted before.
 func (g *Gather) Done(more bool) {
 	if !more {
 		g.more.Broadcast()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/internal/syslog"
@@ -27,6 +28,30 @@ func gather(t *testing.T, texts ...string) *inputs.Gather {
 		g.Done(false)
 	}
 	return g
+}
+
+func TestAFullBatchIsSubmittedHoweverMuchFollowsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := inputs.NewGather()
+		g.Waiting = 3
+		submits := 0
+		go g.Submit(t.Context(), submitFunc(func(context.Context, *inputs.Batch) error {
+			submits++
+			return nil
+		}), "test", nil)
+		synctest.Wait() // it sleeps
+		for range 2 {
+			b := g.Begin()
+			b.AddDatagram([]byte("x"), 1, 1, &syslog.FramingStats{})
+			b.Data = append(b.Data, make([]byte, 1<<20)...)
+			g.Done(true)
+		}
+		synctest.Wait()
+		if submits == 0 {
+			t.Error("a batch is full, and nothing was submitted")
+		}
+		g.End()
+	})
 }
 
 func TestWhatIsGatheredIsHandedToTheSinkWhateverBecameOfTheBatchBefore(t *testing.T) {

@@ -99,8 +99,8 @@ func (s *socket) run(ctx, submitting context.Context, sink inputs.Sink) error {
 
 // receive gathers datagrams until ctx ends, and then those that the kernel holds.
 func (s *socket) receive(ctx context.Context) error {
-	for ctx.Err() == nil {
-		n, err := s.receiver.Wait()
+	for full := false; ctx.Err() == nil; {
+		n, err := s.take(full)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			if ctx.Err() == nil {
 				return nil // submits have failed for good
@@ -120,11 +120,11 @@ func (s *socket) receive(ctx context.Context) error {
 			}
 			continue
 		}
-		drained := n < s.receiver.Most()
-		if !s.add(n, !drained) {
+		full = n == s.receiver.Most()
+		if !s.add(n, full) {
 			return nil
 		}
-		if drained {
+		if !full {
 			s.pace.drained(time.Now())
 		}
 	}
@@ -137,8 +137,17 @@ func (s *socket) receive(ctx context.Context) error {
 	return nil
 }
 
+// take takes datagrams. After a call that was full it does not wait for more, of which
+// there may be none: what that call took has not been submitted yet.
+func (s *socket) take(full bool) (int, error) {
+	if full {
+		return s.receiver.Poll()
+	}
+	return s.receiver.Wait()
+}
+
 // add puts n received datagrams into the batch, waiting for room in it. more says that
-// the kernel holds more, which is submitted together with them. It returns false where
+// the kernel may hold more, which is submitted together with them. It returns false where
 // nothing is submitted any more.
 func (s *socket) add(n int, more bool) bool {
 	now := time.Now()

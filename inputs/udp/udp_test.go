@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -155,6 +156,34 @@ func TestWhatTheKernelHoldsAtTheEndIsSubmitted(t *testing.T) {
 	if s.Count() != n {
 		t.Errorf("%d messages, want %d", s.Count(), n)
 	}
+}
+
+func TestWhatOneCallTookIsSubmittedWhereNothingMoreComes(t *testing.T) {
+	in, err := New(Config{Name: "udp-test", Listen: "127.0.0.1:0", Logger: inputtest.Logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	c, sock, s := dial(t, in), in.sockets[0], &inputtest.Sink{}
+	n := sock.receiver.Most()
+	for i := range n {
+		send(t, c, fmt.Sprint(i))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var parts sync.WaitGroup
+	parts.Go(func() { sock.gather.Submit(ctx, s, "udp-test", nil) })
+	time.Sleep(10 * time.Millisecond) // it sleeps, and has to be woken
+	parts.Go(func() { sock.receive(ctx) })
+	defer func() {
+		cancel()
+		sock.conn.Wake()
+		sock.gather.End()
+		parts.Wait()
+	}()
+	inputtest.Eventually(t, "what one call took", func() bool { return s.Count() == n })
 }
 
 // patient is a sink that takes its time, and notes whether the input gives it up meanwhile.

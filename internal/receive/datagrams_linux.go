@@ -40,9 +40,10 @@ type Datagrams struct {
 	names    []unix.RawSockaddrInet6
 	controls [][controlLen]byte
 
-	// attempt is tryReceive, made once so that a call allocates nothing; it leaves
-	// its result in n and errno.
+	// attempt and poll are tryReceive, made once so that a call allocates nothing; it
+	// leaves its result in n and errno.
 	attempt func(fd uintptr) bool
+	poll    func(fd uintptr)
 	n       int
 	errno   syscall.Errno
 }
@@ -64,6 +65,7 @@ func NewDatagrams(conn syscall.Conn, size int) (*Datagrams, error) {
 	r := &Datagrams{raw: raw, size: size, stride: stride, space: make([]byte, n*stride), headers: make([]mmsghdr, n),
 		vectors: make([]unix.Iovec, n), names: make([]unix.RawSockaddrInet6, n), controls: make([][controlLen]byte, n)}
 	r.attempt = r.tryReceive
+	r.poll = func(fd uintptr) { r.tryReceive(fd) }
 	for i := range r.headers {
 		r.vectors[i].Base = &r.space[i*stride]
 		r.vectors[i].SetLen(size)
@@ -90,7 +92,7 @@ func (r *Datagrams) Wait() (int, error) {
 
 // Poll returns how many datagrams it took, 0 where there are none.
 func (r *Datagrams) Poll() (int, error) {
-	if err := r.raw.Control(func(fd uintptr) { r.attempt(fd) }); err != nil {
+	if err := r.raw.Control(r.poll); err != nil {
 		return 0, err
 	}
 	if r.errno == syscall.EAGAIN {

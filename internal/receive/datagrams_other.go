@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
@@ -42,10 +43,17 @@ func (r *Datagrams) Wait() (n int, err error) {
 	return 1, nil
 }
 
-// Poll returns how many datagrams it took, 0 where there are none.
+// Poll returns how many datagrams it took, 0 where there are none. It takes a deadline
+// away that was set meanwhile: who sets one to end the reading has the reader know of
+// the end before.
 func (r *Datagrams) Poll() (int, error) {
 	r.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
-	return r.Wait()
+	n, err := r.Wait()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		n, err = 0, nil
+	}
+	r.conn.SetReadDeadline(time.Time{})
+	return n, err
 }
 
 // Datagram returns the octets kept of datagram i of the last call, and its whole
