@@ -13,8 +13,9 @@ type SequenceSink interface {
 	// b.Frames[i]. Messages whose place is known to be stored are left out and
 	// counted as redelivered, so that a message stored once is not stored again,
 	// across crashes of either side. What is remembered is durable with the
-	// messages, or not at all. One sequence is submitted by one call at a time.
-	SubmitSequence(ctx context.Context, b *Batch, places []Place) error
+	// messages, or not at all. One sequence is submitted by one call at a time. One
+	// whose turn does not come in time, or before turn ends, fails and counts nothing.
+	SubmitSequence(ctx, turn context.Context, b *Batch, places []Place) error
 }
 
 // SequenceID names a sequence: a digest of who sends it and what the sender

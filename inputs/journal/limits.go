@@ -66,4 +66,7 @@ const (
 	maxHeaderSize = 32 << 10
 	// answerTimeout is how long a client may take none of its answer.
 	answerTimeout = 30 * time.Second
+	// lookInterval is how often an upload that waits for the log looks whether its client
+	// is still there.
+	lookInterval = time.Second
 )

@@ -97,7 +97,7 @@ func TestNoEntryLosesItsMessageWhereverTheBufferEnds(t *testing.T) {
 // borrowing looks twice at what it is lent.
 type borrowing struct{ sink }
 
-func (s *borrowing) SubmitSequence(ctx context.Context, b *inputs.Batch, places []inputs.Place) error {
+func (s *borrowing) SubmitSequence(ctx, turn context.Context, b *inputs.Batch, places []inputs.Place) error {
 	before, frames := bytes.Clone(b.Data), slices.Clone(b.Frames)
 	for range 10 {
 		runtime.Gosched()
@@ -105,7 +105,7 @@ func (s *borrowing) SubmitSequence(ctx context.Context, b *inputs.Batch, places 
 	if !bytes.Equal(b.Data, before) || !slices.Equal(b.Frames, frames) {
 		return fmt.Errorf("a batch of %d changes while it is submitted", len(frames))
 	}
-	return s.sink.SubmitSequence(ctx, b, places)
+	return s.sink.SubmitSequence(ctx, turn, b, places)
 }
 
 func TestNoEntryLosesItsMessageInUploadsOneAfterTheOther(t *testing.T) {

@@ -30,24 +30,31 @@ func (b *batch) reset() {
 // submits. While one batch is on its way to the disk the next is filled, so that
 // under load one fsync serves many entries, and without it none waits.
 type queue struct {
-	mu sync.Mutex // guards what follows
-	// more is signalled when an entry was added or the queue closed, room when
-	// the batch being filled was taken or the submitting side gave up.
-	more, room *sync.Cond
-	filling    *batch // nil where nothing waits
-	closed     bool
-	err        error
+	mu      sync.Mutex // guards what follows
+	more    *sync.Cond // signalled when an entry was added or the queue closed
+	filling *batch     // nil where nothing waits
+	closed  bool
+	err     error
 
 	memory *memory
 	input  string
-	done   chan struct{} // closed when the submitting side has ended
+	// isGone tells whether the client is gone, and giveUp ends the waiting for the turn of
+	// what is to be submitted.
+	isGone func() bool
+	giveUp context.CancelFunc
+	// room has a token when the batch being filled was taken or the submitting side
+	// gave up; done is closed when that side has ended.
+	room, done chan struct{}
 }
 
-// newQueue returns a queue of messages from origin, and begins to submit them.
-func newQueue(ctx context.Context, sink inputs.SequenceSink, m *memory, input string, origin inputs.Origin) *queue {
-	q := &queue{memory: m, input: input, done: make(chan struct{})}
-	q.more, q.room = sync.NewCond(&q.mu), sync.NewCond(&q.mu)
-	go q.submit(ctx, sink, origin)
+// newQueue returns a queue of messages from origin, and begins to submit them. isGone
+// tells whether nobody waits any more for their being stored.
+func newQueue(ctx context.Context, sink inputs.SequenceSink, m *memory, input string, origin inputs.Origin, isGone func() bool) *queue {
+	q := &queue{memory: m, input: input, isGone: isGone, room: make(chan struct{}, 1), done: make(chan struct{})}
+	q.more = sync.NewCond(&q.mu)
+	turn, giveUp := context.WithCancel(ctx)
+	q.giveUp = giveUp
+	go q.submit(ctx, turn, sink, origin)
 	return q
 }
 
@@ -57,7 +64,9 @@ func (q *queue) add(e *entry, p inputs.Place) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.err == nil && q.isFull(p.Sequence) {
-		q.room.Wait()
+		q.mu.Unlock()
+		q.await(q.room)
+		q.mu.Lock()
 	}
 	if q.err != nil {
 		return q.err
@@ -80,6 +89,43 @@ func (q *queue) add(e *entry, p inputs.Place) error {
 	q.count(b, len(b.Data)-int(start)+perEntry)
 	q.more.Signal()
 	return nil
+}
+
+// await waits for c. Where the client goes meanwhile it gives up what waits for its turn:
+// who sent it sends it again, and would otherwise be waited with once for each time that
+// it came while the log took nothing.
+func (q *queue) await(c <-chan struct{}) {
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		select {
+		case <-c:
+			return
+		case <-look.C:
+			if q.isGone() {
+				q.fail(errGone)
+				q.giveUp()
+			}
+		}
+	}
+}
+
+// fail notes why nothing more is stored, and tells the side that reads.
+func (q *queue) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err == nil {
+		q.err = err
+	}
+	q.hasRoom()
+}
+
+// hasRoom wakes the side that reads. The caller holds mu.
+func (q *queue) hasRoom() {
+	select {
+	case q.room <- struct{}{}:
+	default:
+	}
 }
 
 // count counts n more octets of b.
@@ -107,7 +153,7 @@ func (q *queue) isFull(id inputs.SequenceID) bool {
 
 // submit hands batches to the sink until the queue is closed and empty, or the
 // sink fails.
-func (q *queue) submit(ctx context.Context, sink inputs.SequenceSink, origin inputs.Origin) {
+func (q *queue) submit(ctx, turn context.Context, sink inputs.SequenceSink, origin inputs.Origin) {
 	defer close(q.done)
 	for {
 		b := q.take()
@@ -115,13 +161,10 @@ func (q *queue) submit(ctx context.Context, sink inputs.SequenceSink, origin inp
 			return
 		}
 		b.Origins = append(b.Origins, origin)
-		err := sink.SubmitSequence(ctx, &b.Batch, b.places)
+		err := sink.SubmitSequence(ctx, turn, &b.Batch, b.places)
 		q.count(b, -b.counted)
 		if err != nil {
-			q.mu.Lock()
-			defer q.mu.Unlock()
-			q.err = err
-			q.room.Signal()
+			q.fail(err)
 			return
 		}
 		b.reset()
@@ -141,7 +184,7 @@ func (q *queue) take() *batch {
 	}
 	b := q.filling
 	q.filling = nil
-	q.room.Signal()
+	q.hasRoom()
 	return b
 }
 
@@ -152,7 +195,8 @@ func (q *queue) finish() error {
 	q.closed = true
 	q.more.Signal()
 	q.mu.Unlock()
-	<-q.done
+	q.await(q.done)
+	q.giveUp()
 	if b := q.filling; b != nil { // it could not be stored
 		q.count(b, -b.counted)
 	}

@@ -38,6 +38,9 @@ var (
 	errSubmit   = errors.New("entries could not be stored")
 )
 
+// errGone is the failure of an upload whose client left while it waited for the log.
+var errGone = &bodyError{errors.New("the client is gone")}
+
 // A bodyError is the failure of the connection while the body was read.
 type bodyError struct{ err error }
 
@@ -119,7 +122,8 @@ func statusOf(err error) int {
 }
 
 // upload takes the entries in the body of a request. It returns nil once all are
-// durable; whatever it returns, what was read before is submitted.
+// durable; whatever it returns, what was read before is submitted, but where the client
+// goes while the log takes nothing.
 func (s *server) upload(w http.ResponseWriter, r *http.Request, c *conn) error {
 	compressed, err := check(r)
 	if err != nil {
@@ -139,9 +143,12 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, c *conn) error {
 		inflated := &inflater{decoder: decoder, src: compressed}
 		entries.src, entries.tooMuch = inflated, inflated.tooMuch
 	}
-	q := newQueue(s.submitting, s.sink, &s.in.memory, s.in.cfg.Name, inputs.Origin{Source: c.Source, Identity: c.Identity})
+	q := newQueue(s.submitting, s.sink, &s.in.memory, s.in.cfg.Name, inputs.Origin{Source: c.Source, Identity: c.Identity},
+		func() bool { return c.Pending().Ended })
 	readErr := s.entries(entries, c, q)
-	if err := q.finish(); err != nil {
+	if err := q.finish(); err == errGone {
+		return err
+	} else if err != nil {
 		return fmt.Errorf("%w: %w", errSubmit, err)
 	}
 	return readErr

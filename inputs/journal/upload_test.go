@@ -47,12 +47,12 @@ func (s *sink) Submit(context.Context, *inputs.Batch) error {
 	return errors.New("journal entries have places")
 }
 
-func (s *sink) SubmitSequence(ctx context.Context, b *inputs.Batch, places []inputs.Place) error {
+func (s *sink) SubmitSequence(_, turn context.Context, b *inputs.Batch, places []inputs.Place) error {
 	if s.gate != nil {
 		select {
 		case <-s.gate:
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-turn.Done():
+			return turn.Err()
 		}
 	}
 	s.mu.Lock()
@@ -402,6 +402,26 @@ func TestTheEndDoesNotWaitForASinkThatTakesNothing(t *testing.T) {
 	if got := s.all(); len(got) != 0 {
 		t.Errorf("stored %q", got)
 	}
+}
+
+func TestAClientThatIsGoneIsNotKeptWhileTheLogTakesNothing(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	in, _ := start(t, Config{Registerer: registry}, &sink{gate: make(chan struct{})})
+	one := export(kv{"MESSAGE", strings.Repeat("x", 1000)})
+	f := func(name, upload string, queued int64) {
+		t.Helper()
+		c := raw(t, in, chunkedHeader+upload)
+		inputtest.Eventually(t, name+": to wait for the log", func() bool { return in.memory.queued.Load() >= queued })
+		c.Close()
+		inputtest.Eventually(t, name+": to be let go", func() bool {
+			return inputtest.Metric(t, registry, "syslane_input_connections", "journal") == 0
+		})
+		if n := in.memory.queued.Load(); n != 0 {
+			t.Errorf("%s: %d octets still count as queued", name, n)
+		}
+	}
+	f("a client that had sent all", chunk(one)+"0\r\n\r\n", 1)
+	f("a client that had more than is held", chunk(strings.Repeat(one, (maxBatchOctets+96<<10)/len(one))), maxBatchOctets)
 }
 
 func TestAFailingSinkEndsTheUploadAtOnce(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/syslane/syslane/inputs"
 	"github.com/syslane/syslane/spool"
@@ -20,6 +22,14 @@ const (
 	maxSequences      = 1 << 15
 	maxSequenceRanges = 1 << 17
 )
+
+// turnPatience is how long a submit waits for others of the same sequence, which take so
+// long only where the log takes nothing. A sender that comes again meanwhile has left the
+// connection before, whose end may stand behind more than the sockets hold, and so does
+// not show: it must not be waited with once for each time that it came.
+const turnPatience = 30 * time.Second
+
+var errTurn = errors.New("another delivery of the same entries waits for the log to take them")
 
 // sequences remembers which numbers of each sequence have been stored
 // (inputs.Place). As with streams its truth is the log: every batch carries what
@@ -167,9 +177,11 @@ func (s *sequences) checkpoint(dst []byte) []byte {
 
 // lock waits for the turn on every sequence of ids, which are in ascending
 // order: submits that share sequences then never wait for each other in a circle.
-func (s *sequences) lock(ctx context.Context, ids []inputs.SequenceID) error {
+func (s *sequences) lock(turn, closing context.Context, ids []inputs.SequenceID) error {
+	turn, cancel := context.WithTimeoutCause(turn, turnPatience, errTurn)
+	defer cancel()
 	for i, id := range ids {
-		if err := s.turns.take(ctx, id); err != nil {
+		if err := s.turns.take(turn, closing, id); err != nil {
 			s.unlock(ids[:i])
 			return err
 		}
@@ -184,9 +196,7 @@ func (s *sequences) unlock(ids []inputs.SequenceID) {
 }
 
 // SubmitSequence implements inputs.SequenceSink.
-func (p *Pipeline) SubmitSequence(ctx context.Context, b *inputs.Batch, places []inputs.Place) error {
-	counters := p.metrics.of(b.Input)
-	counters.receive(len(b.Frames), len(b.Data))
+func (p *Pipeline) SubmitSequence(ctx, turn context.Context, b *inputs.Batch, places []inputs.Place) error {
 	var ids []inputs.SequenceID
 	for i := range places {
 		if id := places[i].Sequence; id != (inputs.SequenceID{}) && (len(ids) == 0 || ids[len(ids)-1] != id) {
@@ -195,17 +205,19 @@ func (p *Pipeline) SubmitSequence(ctx context.Context, b *inputs.Batch, places [
 	}
 	slices.SortFunc(ids, func(a, b inputs.SequenceID) int { return slices.Compare(a[:], b[:]) })
 	ids = slices.Compact(ids)
+	counters := p.metrics.of(b.Input)
 	if len(ids) > inputs.MaxSequences || len(places) != len(b.Frames) {
+		counters.receive(len(b.Frames), len(b.Data))
 		counters.drop(errPlaces, len(b.Frames))
 		return errPlaces
 	}
 
 	sequences := &p.cfg.Streams.sequences
-	if err := sequences.lock(p.closing, ids); err != nil {
-		counters.drop(err, len(b.Frames))
+	if err := sequences.lock(turn, p.closing, ids); err != nil {
 		return err
 	}
 	defer sequences.unlock(ids)
+	counters.receive(len(b.Frames), len(b.Data))
 
 	known := sequences.of(ids)
 	more := make([]stretch, len(ids))

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -8,11 +9,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 
 	"github.com/syslane/syslane/inputs"
+	"github.com/syslane/syslane/inputs/inputtest"
 	"github.com/syslane/syslane/spool"
 )
 
@@ -37,7 +41,7 @@ func sendPlaces(t *testing.T, p *Pipeline, places ...inputs.Place) {
 	for _, place := range places {
 		texts = append(texts, fmt.Sprintf("<13>%d", place.Number))
 	}
-	if err := p.SubmitSequence(t.Context(), batchOf(texts...), places); err != nil {
+	if err := p.SubmitSequence(t.Context(), t.Context(), batchOf(texts...), places); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -147,7 +151,7 @@ syslane_input_redelivered_messages_total{input="edge"} 4
 func TestASequenceDoesNotAdvanceBeyondAFailedAppend(t *testing.T) {
 	p, log, _ := newTestPipeline(t)
 	log.fail, log.err = 1, spool.ErrTooLarge
-	err := p.SubmitSequence(t.Context(), batchOf("<13>1"), []inputs.Place{{Sequence: journalA, Number: 1}})
+	err := p.SubmitSequence(t.Context(), t.Context(), batchOf("<13>1"), []inputs.Place{{Sequence: journalA, Number: 1}})
 	if !errors.Is(err, spool.ErrTooLarge) {
 		t.Fatalf("SubmitSequence returned %v", err)
 	}
@@ -164,7 +168,7 @@ func TestABatchOfTooManySequencesIsRefused(t *testing.T) {
 		places = append(places, inputs.Place{Sequence: inputs.SequenceID{byte(i), byte(i >> 8), 1}, Number: 1})
 	}
 	b := batchOf(slices.Repeat([]string{"<13>x"}, len(places))...)
-	if err := p.SubmitSequence(t.Context(), b, places); !errors.Is(err, errPlaces) {
+	if err := p.SubmitSequence(t.Context(), t.Context(), b, places); !errors.Is(err, errPlaces) {
 		t.Errorf("SubmitSequence returned %v, want %v", err, errPlaces)
 	}
 }
@@ -175,7 +179,7 @@ func TestOneSequenceFromManyConnectionsIsStoredOnce(t *testing.T) {
 	for range 4 {
 		senders.Go(func() {
 			for n := uint64(1); n <= 200; n++ {
-				err := p.SubmitSequence(t.Context(), batchOf("<13>x", "<13>y"), []inputs.Place{
+				err := p.SubmitSequence(t.Context(), t.Context(), batchOf("<13>x", "<13>y"), []inputs.Place{
 					{Sequence: journalA, Number: n, After: n - 1}, {Sequence: journalB, Number: n, After: n - 1},
 				})
 				if err != nil {
@@ -190,6 +194,69 @@ func TestOneSequenceFromManyConnectionsIsStoredOnce(t *testing.T) {
 	}
 	if n := len(p.cfg.Streams.sequences.turns.of); n != 0 {
 		t.Errorf("%d turns are left", n)
+	}
+}
+
+func TestASubmitWhoseTurnDoesNotComeLeavesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		giveUp func(cancel func())
+		want   error
+	}{
+		{"given up", func(cancel func()) { cancel() }, context.Canceled},
+		{"behind another for too long", func(func()) { time.Sleep(turnPatience) }, errTurn},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, log, registry := newTestPipeline(t)
+			before := []inputs.SequenceID{journalB} // of another submit, for which the log has no room
+			if err := p.cfg.Streams.sequences.lock(t.Context(), p.closing, before); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			places := []inputs.Place{{Sequence: journalA, Number: 1}, {Sequence: journalB, Number: 1}}
+			returned := make(chan error, 1)
+			go func() { returned <- p.SubmitSequence(t.Context(), ctx, batchOf("<13>1", "<13>1"), places) }()
+			synctest.Wait()
+			c.giveUp(cancel)
+			synctest.Wait()
+			select {
+			case err := <-returned:
+				if !errors.Is(err, c.want) {
+					t.Errorf("%s: SubmitSequence returned %v, want %v", c.name, err, c.want)
+				}
+			default:
+				t.Errorf("%s: it waits on", c.name)
+			}
+			p.cfg.Streams.sequences.unlock(before)
+			synctest.Wait()
+			if n := len(p.cfg.Streams.sequences.turns.of); n != 0 {
+				t.Errorf("%s: %d turns are left", c.name, n)
+			}
+			// Nothing is lost: its sender has it, and sends it again.
+			for _, name := range []string{"received", "dropped"} {
+				if n := inputtest.Metric(t, registry, "syslane_input_"+name+"_messages_total", "edge"); n != 0 {
+					t.Errorf("%s: %v messages count as %s", c.name, n, name)
+				}
+			}
+			sendPlaces(t, p, places...)
+			if got := stored(t, log); got != "1 1" {
+				t.Errorf("%s: stored %q", c.name, got)
+			}
+		})
+	}
+}
+
+func TestASubmitThatHasItsTurnIsNotGivenUpThoughTheLogFails(t *testing.T) {
+	p, log, registry := newTestPipeline(t)
+	log.fail, log.err = 2, errors.New("input/output error")
+	turn, giveUp := context.WithCancel(t.Context())
+	giveUp()
+	if err := p.SubmitSequence(t.Context(), turn, batchOf("<13>1"), []inputs.Place{{Sequence: journalA, Number: 1}}); err != nil {
+		t.Error(err)
+	}
+	if n := inputtest.Metric(t, registry, "syslane_input_dropped_messages_total", "edge"); n != 0 || stored(t, log) != "1" {
+		t.Errorf("%v messages count as dropped, stored %q", n, stored(t, log))
 	}
 }
 
@@ -282,7 +349,7 @@ func TestTheLargestNoteOfSequencesFitsIntoTheLog(t *testing.T) {
 	}
 	b := batchOf(slices.Repeat([]string{"<13>x"}, len(places))...)
 	for range 2 {
-		if err := p.SubmitSequence(t.Context(), b, places); err != nil {
+		if err := p.SubmitSequence(t.Context(), t.Context(), b, places); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -415,7 +482,7 @@ func TestNothingIsTakenForKnownThatIsNotStored(t *testing.T) {
 				texts = append(texts, fmt.Sprintf("<13>%d@%d", place.Number, place.Time))
 			}
 			log.fail, log.err = rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(r, "failures"), spool.ErrTooLarge
-			err := p.SubmitSequence(t.Context(), batchOf(texts...), places)
+			err := p.SubmitSequence(t.Context(), t.Context(), batchOf(texts...), places)
 			if log.fail = 0; err != nil {
 				continue
 			}

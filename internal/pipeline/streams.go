@@ -202,8 +202,8 @@ func (s *Streams) resume(name string, from uint64) inputs.Resume {
 }
 
 // begin waits for the turn on a stream, which lasts until end.
-func (s *Streams) begin(ctx context.Context, name string) (*stream, error) {
-	if err := s.turns.take(ctx, name); err != nil {
+func (s *Streams) begin(closing context.Context, name string) (*stream, error) {
+	if err := s.turns.take(closing, closing, name); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

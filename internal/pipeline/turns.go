@@ -21,8 +21,8 @@ type turn struct {
 	users int
 }
 
-// take waits for the turn on a key, until ctx ends.
-func (t *turns[K]) take(ctx context.Context, key K) error {
+// take waits for the turn on a key, until ctx or closing ends.
+func (t *turns[K]) take(ctx, closing context.Context, key K) error {
 	t.mu.Lock()
 	on := t.of[key]
 	if on == nil {
@@ -36,11 +36,20 @@ func (t *turns[K]) take(ctx context.Context, key K) error {
 	t.mu.Unlock()
 	select {
 	case on.token <- struct{}{}:
+		return nil // also where ctx has ended: it is not waited for
+	default:
+	}
+	select {
+	case on.token <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		t.leave(key)
+	case <-closing.Done():
+	}
+	t.leave(key)
+	if closing.Err() != nil {
 		return inputs.ErrClosed
 	}
+	return context.Cause(ctx)
 }
 
 // end gives up the turn on a key.
