@@ -14,6 +14,8 @@
 //	truncated  reading begins again at its start; what was written between the
 //	           last reading and the truncation (copytruncate) is lost
 //	replaced   a new file that got the same inode has other first octets
+//	away       where its folder is not there or cannot be looked into, as with a file
+//	           system that is not mounted for a while, its place is kept for an hour
 //
 // A line that has no end yet waits for it, and becomes a message, flagged, when
 // none has come for a time. Compressed files are not followed. inotify tells what

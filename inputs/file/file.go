@@ -91,15 +91,15 @@ func (in *Input) Run(ctx context.Context, sink inputs.Sink) error {
 
 // place is a place in a file that the log keeps.
 type place struct {
-	id  identity
-	pos int64
+	id    identity
+	pos   int64
+	since time.Time // when the file was looked for first
 }
 
 // reader is a run of the input. All of it belongs to one goroutine.
 type reader struct {
 	*Input
 	sink    inputs.MarkSink
-	started time.Time
 	watcher *watcher // nil where there is no inotify
 	spare   map[string]bool
 
@@ -109,7 +109,7 @@ type reader struct {
 	queue []*followed
 	// partial are the files whose last line has no end.
 	partial map[*followed]bool
-	// marks are the places that the log keeps of files not yet found.
+	// marks are the places that the log keeps of files not yet found, or away.
 	marks map[inode][]place
 	// forgets are the identities whose marks the log need not keep any more.
 	forgets map[identity]bool
@@ -127,16 +127,17 @@ type reader struct {
 
 func newReader(in *Input, sink inputs.MarkSink) *reader {
 	r := &reader{
-		Input: in, sink: sink, started: time.Now(),
+		Input: in, sink: sink,
 		spare: make(map[string]bool),
 		files: make(map[inode]*followed), paths: make(map[string]*followed), partial: make(map[*followed]bool),
 		marks: make(map[inode][]place), forgets: make(map[identity]bool),
 		recent: list.New(), opened: make(map[*followed]*list.Element),
 		buf: make([]byte, max(minBuffer, in.cfg.MaxMessageSize+2)),
 	}
+	now := time.Now()
 	for _, m := range sink.Marks(keyPrefix + in.cfg.Name + "/") {
 		if id, ok := parseKey(in.cfg.Name, m.Key); ok {
-			r.marks[id.inode] = append(r.marks[id.inode], place{id, int64(m.Value)})
+			r.marks[id.inode] = append(r.marks[id.inode], place{id, int64(m.Value), now})
 		}
 	}
 	return r

@@ -250,6 +250,175 @@ func TestADeletedFileIsReadToItsEnd(t *testing.T) {
 	f.expect("one", "two", "three")
 }
 
+// reader returns a reader of *.log that reads when it is told to.
+func (t *tester) reader(cfg Config) *reader {
+	t.Helper()
+	cfg.Name, cfg.Include, cfg.Logger = "files", []string{t.path("*/*.log")}, inputtest.Logger(t.T)
+	in, err := New(cfg)
+	t.check(err)
+	r := newReader(in, t.sink)
+	t.Cleanup(func() {
+		for _, f := range r.files {
+			r.close(f)
+		}
+	})
+	return r
+}
+
+// round scans and reads what there is.
+func (t *tester) round(r *reader) {
+	t.Helper()
+	r.scan()
+	for len(r.queue) > 0 {
+		f := r.queue[0]
+		r.queue, f.queued = r.queue[1:], false
+		if r.turn(f) {
+			r.enqueue(f)
+		}
+	}
+	t.check(r.submit(t.Context()))
+}
+
+func TestFilesThatWereAwayWithTheirFolderAreReadOn(t *testing.T) {
+	for name, cfg := range map[string]Config{"open": {}, "closed": {MaxOpenFiles: 1}} {
+		f := newTester(t)
+		f.check(os.MkdirAll(f.path("else/where"), 0o755))
+		f.check(os.Mkdir(f.path("logs"), 0o755))
+		f.write("logs/a.log", "a1\na2\n")
+		f.write("logs/b.log", "b1\n")
+		f.write("logs/c.log", "c1\n")
+		r := f.reader(cfg)
+		f.round(r)
+		f.rename("logs", "else/where/logs")
+		f.write("else/where/logs/c.log", "c2\n")
+		f.rename("else/where/logs/c.log", "else/where/logs/c.log.1") // a name that no pattern has
+		for range 3 {
+			f.round(r)
+			for _, file := range r.files {
+				file.gone = file.gone.Add(-2 * goneGrace)
+			}
+		}
+		if len(r.files) > 0 {
+			t.Errorf("%s: %d files are still followed", name, len(r.files))
+		}
+		f.write("else/where/logs/b.log", "b2\n")
+		f.rename("else/where/logs", "logs")
+		f.round(r)
+		got := f.sink.texts()
+		slices.Sort(got)
+		if want := []string{"a1", "a2", "b1", "b2", "c1", "c2"}; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		if n := len(f.sink.marks); n != 3 {
+			t.Errorf("%s: the log keeps %d places, want 3: %v", name, n, f.sink.marks)
+		}
+	}
+}
+
+func TestARotationBehindALinkToAnotherFileSystemLeavesNoPlace(t *testing.T) {
+	elsewhere, err := os.MkdirTemp("/dev/shm", "syslane-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(elsewhere)
+	f := newTester(t)
+	f.check(os.Mkdir(f.path("logs"), 0o755))
+	target := filepath.Join(elsewhere, "a.log")
+	write := func(text string) { f.check(os.WriteFile(target, []byte(text), 0o644)) }
+	write("one\n")
+	f.check(os.Symlink(target, f.path("logs/a.log")))
+	r := f.reader(Config{})
+	f.round(r)
+	for _, text := range []string{"two\n", "three\n"} {
+		f.check(os.Rename(target, target+".1"))
+		write(text)
+		f.round(r)
+		for _, file := range r.files {
+			if !file.gone.IsZero() {
+				file.gone = file.gone.Add(-2 * goneGrace)
+			}
+		}
+		f.round(r)
+	}
+	f.expect("one", "two", "three")
+	if len(r.marks) > 0 {
+		t.Errorf("files count as away: %v", r.marks)
+	}
+}
+
+func TestThePlacesOfFilesThatDoNotComeBackAreForgotten(t *testing.T) {
+	f := newTester(t)
+	for _, folder := range []string{"logs", "others", "else/where"} {
+		f.check(os.MkdirAll(f.path(folder), 0o755))
+	}
+	f.write("logs/a.log", "one\n")
+	f.write("others/deleted.log", "two\n")
+	f.write("others/renamed.log", "three\n")
+	f.write("others/b.log", "four\n")
+	r := f.reader(Config{})
+	f.round(r)
+	f.rename("logs", "else/where/logs")
+	f.check(os.Remove(f.path("others/deleted.log")))
+	f.rename("others/renamed.log", "others/renamed.log.1")
+	pass := func(d time.Duration) {
+		t.Helper()
+		for _, file := range r.files {
+			if !file.gone.IsZero() {
+				file.gone = file.gone.Add(-d)
+			}
+		}
+		for _, marks := range r.marks {
+			for i := range marks {
+				marks[i].since = marks[i].since.Add(-d)
+			}
+		}
+		f.round(r)
+		f.write("others/b.log", "more\n") // with which marks are set and forgotten
+		f.round(r)
+	}
+	expect := func(when string, want int) {
+		t.Helper()
+		if n := len(f.sink.marks); n != want {
+			t.Errorf("%s the log keeps %d places, want %d: %v", when, n, want, f.sink.marks)
+		}
+	}
+	expect("at first", 4)
+	f.round(r)
+	pass(2 * goneGrace)
+	expect("after a while", 2) // of what may come back, and what is there
+	pass(forgetAfter)
+	expect("after an hour", 1)
+	if len(r.marks) > 0 {
+		t.Errorf("places are kept: %v", r.marks)
+	}
+}
+
+func TestAFileIsNotDroppedBeforeWhatWasReadOfItIsStored(t *testing.T) {
+	f := newTester(t)
+	f.check(os.Mkdir(f.path("logs"), 0o755))
+	f.write("logs/a.log", "one\n")
+	r := f.reader(Config{MaxOpenFiles: 1})
+	f.round(r)
+	f.write("logs/a.log", "two\n")
+	r.scan()
+	file := r.queue[0]
+	r.queue, file.queued = nil, false
+	r.turn(file)
+	r.close(file)
+	f.check(os.RemoveAll(f.path("logs")))
+	f.check(os.Mkdir(f.path("logs"), 0o755))
+	r.scan()
+	f.check(r.submit(t.Context()))
+	f.write("logs/b.log", "three\n")
+	f.round(r)
+	f.write("logs/b.log", "four\n")
+	f.round(r)
+	f.expect("one", "two", "three", "four")
+	if n := len(f.sink.marks); n != 1 {
+		t.Errorf("the log keeps %d places, want 1: %v", n, f.sink.marks)
+	}
+}
+
 func TestATruncatedFileIsReadFromItsStart(t *testing.T) {
 	f := newTester(t)
 	f.write("a.log", "one\ntwo\n")

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -40,6 +41,7 @@ type followed struct {
 var (
 	errTruncated  = errors.New("the file was truncated")
 	errCompressed = errors.New("the file is compressed")
+	errUnmounted  = errors.New("the folder is of another file system than the file was: something is mounted, or no more")
 )
 
 // open opens the file where it lies now. It is an error if another file lies there.
@@ -125,6 +127,40 @@ func (f *followed) learn() error {
 // atEnd tells whether all there is was read, but for a line without an end.
 func (f *followed) atEnd() bool {
 	return f.pos+f.scanned >= f.size || !f.partial.IsZero()
+}
+
+// away returns why a file to which no path leads may come back: its folder is not there
+// or cannot be looked into. It returns nil where the file itself was renamed or deleted.
+func (f *followed) away() error {
+	if f.file != nil {
+		if info, err := f.file.Stat(); err == nil && isDeleted(info) {
+			return nil
+		}
+	}
+	path := cmp.Or(f.at, f.path)
+	switch now, err := os.Stat(path); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case err == nil && inodeOf(now).device == f.inode.device:
+		return nil // another has its place, perhaps behind a link
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if _, err := folder.Readdirnames(1); err != nil && err != io.EOF {
+		return err
+	}
+	info, err := folder.Stat()
+	if err != nil {
+		return err
+	}
+	// A union of file systems gives a file another device than its folder.
+	if inodeOf(info).device != f.inode.device && findInode(folder.Name(), f.inode) == "" {
+		return errUnmounted
+	}
+	return nil
 }
 
 // compressed tells by its name whether a file is a compressed one.

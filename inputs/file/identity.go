@@ -26,6 +26,12 @@ func inodeOf(info os.FileInfo) inode {
 	return inode{uint64(s.Dev), uint64(s.Ino)}
 }
 
+// isDeleted tells whether an open file has no name any more.
+func isDeleted(info os.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && s.Nlink == 0
+}
+
 // identity is by what a file is known again.
 type identity struct {
 	inode

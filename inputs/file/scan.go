@@ -16,7 +16,7 @@ const (
 	// written to it: programs notice late that they were told to reopen their file.
 	goneGrace = time.Minute
 	// forgetAfter is how long the place in a file that is nowhere to be found is
-	// kept, for file systems that are mounted late.
+	// kept, for file systems that are mounted late, or away for a while.
 	forgetAfter = time.Hour
 )
 
@@ -179,18 +179,30 @@ func (r *reader) miss(f *followed) {
 	}
 }
 
-// drop stops following a file.
+// drop stops following a file, once what was read of it is stored.
 func (r *reader) drop(f *followed) {
+	if slices.Contains(r.batch.files, f) {
+		return // the next scan comes back to it
+	}
+	if now, err := os.Stat(f.path); err == nil && inodeOf(now) == f.inode {
+		return // it is back, and the next scan finds it
+	}
+	away := f.away()
 	r.close(f)
 	delete(r.files, f.inode)
 	delete(r.partial, f)
-	if f.stored.length > 0 {
+	switch {
+	case f.stored.length == 0:
+	case away != nil:
+		r.marks[f.inode] = append(r.marks[f.inode], place{f.stored, f.pos, time.Now()})
+		r.repeats.Warn("file is away with its folder: reading goes on where it stopped if it is back within an hour", f.path, away)
+	default:
 		r.forgets[f.stored] = true
 	}
 }
 
 // findLost looks, for places in files that no path led to, in the folders: the
-// files were renamed while no Syslane ran.
+// files were renamed while no Syslane ran, or they were away.
 func (r *reader) findLost(folders map[string]bool) {
 	if len(r.marks) == 0 {
 		return
@@ -218,11 +230,15 @@ func (r *reader) findLost(folders map[string]bool) {
 			r.enqueue(f)
 		}
 	}
-	if time.Since(r.started) > forgetAfter {
-		for at, marks := range r.marks {
-			for _, m := range marks {
+	for at, marks := range r.marks {
+		marks = slices.DeleteFunc(marks, func(m place) bool {
+			late := time.Since(m.since) > forgetAfter
+			if late {
 				r.forgets[m.id] = true
 			}
+			return late
+		})
+		if r.marks[at] = marks; len(marks) == 0 {
 			delete(r.marks, at)
 		}
 	}
