@@ -40,9 +40,8 @@ func NewGather() *Gather {
 	return g
 }
 
-// Begin waits for room and returns the batch to which the caller appends what it
-// has received before it calls Done. It returns nil where nothing is submitted any
-// more; Done must not be called then.
+// Begin waits for room, but where nothing is submitted any more, and returns the batch
+// to which the caller appends what it has received before it calls Done.
 func (g *Gather) Begin() *Batch {
 	g.mu.Lock()
 	for !g.ended && (len(g.batch.Data) >= maxGatherOctets || len(g.batch.Frames) >= maxGatherMessages) {
@@ -55,20 +54,18 @@ func (g *Gather) Begin() *Batch {
 		g.more.Broadcast()
 		g.more.Wait()
 	}
-	if g.ended {
-		g.mu.Unlock()
-		return nil
-	}
 	return g.batch
 }
 
 // Done gives the batch back that Begin returned. more says that Begin is called again
 // at once, whether or not more comes: what was gathered need not be submitted before.
-func (g *Gather) Done(more bool) {
+// Done returns false where nothing is submitted any more: the rest is for another Submit.
+func (g *Gather) Done(more bool) bool {
+	defer g.mu.Unlock()
 	if !more {
 		g.more.Broadcast()
 	}
-	g.mu.Unlock()
+	return !g.ended
 }
 
 // End says that nothing more comes. What was gathered is still submitted.
@@ -81,9 +78,10 @@ func (g *Gather) End() {
 
 // Submit hands what is gathered to the sink, as messages of the named input, until
 // End was called and all is submitted. It returns an error where the sink takes
-// nothing more, or failed after the end of ctx; nothing is gathered then any more, and
-// what was goes to the sink all the same, which counts what it does not take. Other
-// failures of the sink lose the batch, and are told to lost.
+// nothing more, or failed after the end of ctx; what was gathered by then goes to the
+// sink all the same, which counts what it does not take, and what was being gathered
+// does so in a second call, after the last Done. Other failures of the sink lose the
+// batch, and are told to lost.
 func (g *Gather) Submit(ctx context.Context, sink Sink, input string, lost func(error)) error {
 	var failed error
 	for batch := g.take(nil); batch != nil; batch = g.take(batch) {

@@ -91,8 +91,14 @@ func TestWhatIsGatheredIsHandedToTheSinkWhateverBecameOfTheBatchBefore(t *testin
 		if want := []string{"first", "second", "third"}; !slices.Equal(got, want) {
 			t.Errorf("%s: the sink got %q, want %q", c.name, got, want)
 		}
-		if g.Begin() != nil {
+		b := g.Begin()
+		b.AddDatagram([]byte("late"), 4, 4, &syslog.FramingStats{})
+		if g.Done(true) {
 			t.Fatalf("%s: more is gathered", c.name)
+		}
+		g.Submit(ctx, sink, "test", nil)
+		if got[len(got)-1] != "late" {
+			t.Errorf("%s: what came too late did not go to the sink, which counts it", c.name)
 		}
 	}
 }

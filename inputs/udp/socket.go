@@ -80,19 +80,22 @@ const maxTrailer = 2
 func (s *socket) run(ctx, submitting context.Context, sink inputs.Sink) error {
 	wake := context.AfterFunc(ctx, s.conn.Wake)
 	defer wake()
+	submit := func() error {
+		return s.gather.Submit(submitting, sink, s.in.cfg.Name, func(err error) {
+			s.in.repeats.Warn("messages could not be stored and are lost", "", err)
+		})
+	}
 	var submitter sync.WaitGroup
 	var submitErr error
 	submitter.Go(func() {
-		submitErr = s.gather.Submit(submitting, sink, s.in.cfg.Name, func(err error) {
-			s.in.repeats.Warn("messages could not be stored and are lost", "", err)
-		})
-		if submitErr != nil {
+		if submitErr = submit(); submitErr != nil {
 			s.conn.Wake()
 		}
 	})
 	err := s.receive(ctx)
 	s.gather.End()
 	submitter.Wait()
+	submit()        // what was taken in when the submitter had failed, so that it counts
 	s.drops.total() // the socket will be closed
 	return errors.Join(err, submitErr)
 }
@@ -153,9 +156,6 @@ func (s *socket) add(n int, more bool) bool {
 	now := time.Now()
 	var stats syslog.FramingStats
 	b := s.gather.Begin()
-	if b == nil {
-		return false
-	}
 	if len(b.Frames) == 0 {
 		b.Received = now
 	}
@@ -167,8 +167,7 @@ func (s *socket) add(n int, more bool) bool {
 		}
 	}
 	s.in.framing.Add(&stats)
-	s.gather.Done(more)
-	return true
+	return s.gather.Done(more)
 }
 
 // origin returns the index of source in the batch. A run of datagrams from one

@@ -186,6 +186,32 @@ func TestWhatOneCallTookIsSubmittedWhereNothingMoreComes(t *testing.T) {
 	inputtest.Eventually(t, "what one call took", func() bool { return s.Count() == n })
 }
 
+func TestDatagramsThatWereTakenWhenTheSinkHadClosedAreCountedByIt(t *testing.T) {
+	in, err := New(Config{Name: "udp-test", Listen: "127.0.0.1:0", Logger: inputtest.Logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	sock, s := in.sockets[0], &inputtest.Sink{}
+	s.Fail(inputs.ErrClosed)
+	sock.gather.Begin().AddDatagram([]byte("first"), 5, 5, &syslog.FramingStats{})
+	sock.gather.Done(false)
+	if err := sock.gather.Submit(t.Context(), s, "udp-test", nil); !errors.Is(err, inputs.ErrClosed) {
+		t.Fatalf("Submit returned %v", err)
+	}
+	s.Fail(nil)
+	send(t, dial(t, in), "late")
+	if err := sock.run(t.Context(), t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Has("late") {
+		t.Error("the sink was not given what was taken")
+	}
+}
+
 // patient is a sink that takes its time, and notes whether the input gives it up meanwhile.
 type patient struct {
 	inputtest.Sink

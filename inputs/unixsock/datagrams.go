@@ -37,19 +37,22 @@ func (in *Input) serveDatagrams(ctx, submitting context.Context, sink inputs.Sin
 	stop := context.AfterFunc(ctx, expire)
 	defer stop()
 
+	submit := func() error {
+		return s.gather.Submit(submitting, sink, in.cfg.Name, func(err error) {
+			in.repeats.Warn("messages could not be stored and are lost", "", err)
+		})
+	}
 	var submitter sync.WaitGroup
 	var submitErr error
 	submitter.Go(func() {
-		submitErr = s.gather.Submit(submitting, sink, in.cfg.Name, func(err error) {
-			in.repeats.Warn("messages could not be stored and are lost", "", err)
-		})
-		if submitErr != nil {
+		if submitErr = submit(); submitErr != nil {
 			expire()
 		}
 	})
 	err = s.receive(ctx)
 	s.gather.End()
 	submitter.Wait()
+	submit() // what was taken in when the submitter had failed, so that it counts
 	return errors.Join(submitErr, err)
 }
 
@@ -96,9 +99,6 @@ const lastWords = time.Second
 func (s *datagramSocket) add(n int) bool {
 	var stats syslog.FramingStats
 	b := s.gather.Begin()
-	if b == nil {
-		return false
-	}
 	if len(b.Frames) == 0 {
 		b.Received = time.Now()
 	}
@@ -109,8 +109,7 @@ func (s *datagramSocket) add(n int) bool {
 		}
 	}
 	s.in.framing.Add(&stats)
-	s.gather.Done(false)
-	return true
+	return s.gather.Done(false)
 }
 
 // origin returns the index of the sender in the batch. A run of datagrams from one
