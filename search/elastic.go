@@ -2,6 +2,7 @@ package search
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,10 @@ import (
 
 // elasticPage is the default of Elastic.Page.
 const elasticPage = 1000
+
+// elasticPageOctets bounds the documents of a page, which are held: of an answer that has
+// more of them no more is read, and the next request asks for fewer.
+const elasticPageOctets = 8 << 20
 
 // Elastic searches the documents that the Elasticsearch output has written. It is
 // safe for concurrent use.
@@ -39,6 +44,8 @@ type Elastic struct {
 	Timeout time.Duration
 	// Page is how many documents, or groups, one request asks for; 0 means 1000.
 	Page int
+	// pageOctets is another bound than elasticPageOctets, for tests.
+	pageOctets int
 }
 
 func (x *Elastic) page() int {
@@ -80,6 +87,11 @@ func millis(nano int64) int64 { return floorTo(nano, 1e6) / 1e6 }
 
 // ask sends a search and decodes its answer.
 func (x *Elastic) ask(ctx context.Context, body map[string]any, answer any) error {
+	return x.send(ctx, body, func(d *json.Decoder) error { return d.Decode(answer) })
+}
+
+// send sends a search and has its answer read.
+func (x *Elastic) send(ctx context.Context, body map[string]any, read func(*json.Decoder) error) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("write the request: %w", err)
@@ -104,10 +116,94 @@ func (x *Elastic) ask(ctx context.Context, body map[string]any, answer any) erro
 	}
 	decoder := json.NewDecoder(response.Body)
 	decoder.UseNumber()
-	if err := decoder.Decode(answer); err != nil {
+	if err := read(decoder); err != nil {
 		return fmt.Errorf("read the answer of Elasticsearch: %w", err)
 	}
 	return nil
+}
+
+// hit is a document that a search has found, and its place in the order.
+type hit struct {
+	Source json.RawMessage `json:"_source"`
+	Sort   []any           `json:"sort"`
+}
+
+// page is the hits of an answer, as far as they were read.
+type page struct {
+	hits   []hit
+	octets int // of their documents
+	most   int // of octets: behind that the answer is cut
+	cut    bool
+}
+
+// read reads {"hits":{"hits":[…]}} hit by hit until there are as many octets as a page may
+// have.
+func (p *page) read(d *json.Decoder) error {
+	return eachMember(d, "hits", func() error {
+		return eachMember(d, "hits", func() error {
+			if err := expect(d, '['); err != nil {
+				return err
+			}
+			for d.More() {
+				if p.octets > p.most {
+					p.cut = true
+					return errEnough
+				}
+				var h hit
+				if err := d.Decode(&h); err != nil {
+					return err
+				}
+				p.hits = append(p.hits, h)
+				p.octets += len(h.Source)
+			}
+			return expect(d, ']')
+		})
+	})
+}
+
+// eachMember reads an object and calls value where the value of a name is to be read. What
+// else there is, is read past.
+func eachMember(d *json.Decoder, name string, value func() error) error {
+	if err := expect(d, '{'); err != nil {
+		return err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err == nil && key == name {
+			err = value()
+		} else if err == nil {
+			err = d.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return expect(d, '}')
+}
+
+// expect reads a delimiter.
+func expect(d *json.Decoder, want json.Delim) error {
+	token, err := d.Token()
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil && token != want {
+		err = fmt.Errorf("%v where %v should be", token, want)
+	}
+	return err
+}
+
+// hits asks for a page.
+func (x *Elastic) hits(ctx context.Context, body map[string]any) (p page, err error) {
+	p.most = cmp.Or(x.pageOctets, elasticPageOctets)
+	err = x.send(ctx, body, func(d *json.Decoder) error {
+		err := p.read(d)
+		if p.cut {
+			return nil
+		}
+		return err
+	})
+	return p, err
 }
 
 // each calls f for each event that matches, in order, until there are enough.
@@ -122,42 +218,41 @@ func (x *Elastic) each(ctx context.Context, q *Query, r Request, f func(e *syslo
 	if exact && r.Limit > 0 {
 		size = min(size, r.Limit)
 	}
-	body := map[string]any{"query": filter, "size": size, "track_total_hits": false,
+	body := map[string]any{"query": filter, "track_total_hits": false,
 		"sort": []any{map[string]any{atTimestamp: direction}, map[string]any{"event.id": direction}}}
 	matcher := q.Matcher()
 	n := 0
-	for {
-		var answer struct {
-			Hits struct {
-				Hits []struct {
-					Source json.RawMessage `json:"_source"`
-					Sort   []any           `json:"sort"`
-				}
-			}
-		}
-		if err := x.ask(ctx, body, &answer); err != nil {
+	for most := size; ; {
+		body["size"] = size
+		p, err := x.hits(ctx, body)
+		if err != nil {
 			return err
 		}
-		hits := answer.Hits.Hits
-		for i := range hits {
-			e, err := eventOf(hits[i].Source)
+		for i := range p.hits {
+			e, err := eventOf(p.hits[i].Source)
 			if err != nil {
 				return err
 			}
 			if t := e.TimeNano(); t < b.since || t > b.until || !matcher.Match(e) {
 				continue
 			}
-			if err := f(e, hits[i].Source); err != nil {
+			if err := f(e, p.hits[i].Source); err != nil {
 				return err
 			}
 			if n++; n == r.Limit {
 				return nil
 			}
 		}
-		if len(hits) < size {
+		if !p.cut && len(p.hits) < size {
 			return nil
 		}
-		body["search_after"] = hits[len(hits)-1].Sort
+		body["search_after"] = p.hits[len(p.hits)-1].Sort
+		switch {
+		case p.cut:
+			size = max(1, len(p.hits)/2)
+		case p.octets < p.most/4:
+			size = min(2*size, most)
+		}
 	}
 }
 
@@ -219,21 +314,13 @@ func (q *Query) countInto(ctx context.Context, x *Elastic, r Request, filter any
 		tallies = append(tallies, newTally(c))
 	}
 	r.Limit = 0
-	n := 0
-	err := x.each(ctx, q, r, func(e *syslog.Event, _ []byte) error {
+	return x.each(ctx, q, r, func(e *syslog.Event, _ []byte) error {
 		for i, t := range tallies {
 			t.event(e, e.TimeNano())
-			if n%elasticPage == 0 {
-				all[i].merge(t)
-			}
+			all[i].merge(t)
 		}
-		n++
 		return nil
 	})
-	for i, t := range tallies {
-		all[i].merge(t)
-	}
-	return err
 }
 
 // times asks for the first and the last time of what a filter finds; where it finds
