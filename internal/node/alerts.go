@@ -286,13 +286,14 @@ func (n *Node) openWatcher(p *Plan) (*alert.Watcher, error) {
 			return nil, nil
 		}
 	}
-	if err := p.alertMetrics.start(); err != nil {
-		return nil, err
-	}
-	return alert.New(alert.Config{
+	w, err := alert.New(alert.Config{
 		Rules: p.Alerts, Channels: p.Channels, View: n.log.View(), State: path,
 		Registerer: p.registry, Logger: n.logger,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return w, p.alertMetrics.start()
 }
 
 // CheckFor refuses what a role cannot do, with file and line.

@@ -222,7 +222,7 @@ func (n *Node) apply(r *run, old, p *Plan, d *difference, c *changeover) {
 		n.replaceAlerts(r, p, c)
 	}
 	if d.http {
-		n.replaceWeb(r, c)
+		n.replaceWeb(r, p, c)
 	}
 }
 
@@ -256,7 +256,8 @@ func (n *Node) replaceAlerts(r *run, p *Plan, c *changeover) {
 }
 
 // replaceWeb has HTTP served by the new server. Searches of the old one are ended.
-func (n *Node) replaceWeb(r *run, c *changeover) {
+func (n *Node) replaceWeb(r *run, p *Plan, c *changeover) {
+	n.begin(c, p.httpMetrics)
 	before := n.web
 	n.mu.Lock()
 	n.web = c.http

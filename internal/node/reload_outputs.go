@@ -60,8 +60,9 @@ func (n *Node) resume(c *changeover, before *sending, now PlannedOutput) *sendin
 	return next
 }
 
+// reopen opens an output. Its metrics take the place of those before it once it is open: if
+// it cannot be, these are of what goes on.
 func (n *Node) reopen(c *changeover, planned PlannedOutput) (*sending, error) {
-	n.begin(c, planned.metrics)
 	out, err := planned.open()
 	if err != nil {
 		return nil, err
@@ -71,5 +72,6 @@ func (n *Node) reopen(c *changeover, planned PlannedOutput) (*sending, error) {
 		n.disconnect(s)
 		return nil, err
 	}
+	n.begin(c, planned.metrics)
 	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/rs/zerolog"
 
 	"github.com/syslane/syslane/inputs"
@@ -452,6 +454,96 @@ func TestMetricsCanBeReadDuringReloads(t *testing.T) {
 	}
 	end()
 	readers.Wait()
+}
+
+// validFor returns for how many days the certificate of an endpoint is good, by the metrics.
+func (l *live) validFor(endpoint string) int {
+	l.t.Helper()
+	families, err := l.plan.registry.Gather()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "syslane_tls_certificate_expiry_timestamp_seconds" && m.GetLabel()[0].GetValue() == endpoint {
+				return int(math.Round(time.Until(time.Unix(int64(m.GetGauge().GetValue()), 0)).Hours() / 24))
+			}
+		}
+	}
+	return 0
+}
+
+func TestWhatCannotBeOpenedDoesNotTakeThePlaceOfWhatRunsInTheMetrics(t *testing.T) {
+	const day = 24 * time.Hour
+	listen := freeAddr(t)
+	http := func(listen string, lifetime time.Duration) string {
+		return "[http]\n" + key("listen", listen) + "\n[http.tls]\n" + issue(t, lifetime) + "\n"
+	}
+	alert := func(lifetime time.Duration) string {
+		return table("alert", key("condition", "count > 1"), key("window", "1m"), `notify = ["hook"]`) +
+			table("notify", key("name", "hook"), key("type", "webhook"), key("url", "https://127.0.0.1:1/"), "[notify.tls]", issue(t, lifetime))
+	}
+	n := start(t, http(listen, 60*day)+alert(60*day))
+	expect := func(endpoint string, days int) {
+		t.Helper()
+		if got := n.validFor(endpoint); got != days {
+			t.Errorf("the certificate of %s is good for %d days, want %d", endpoint, got, days)
+		}
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	n.reload(ReloadRefused, http(taken.Addr().String(), 30*day)+alert(60*day))
+	expect("http", 60)
+
+	state := alertState(n.state)
+	inputtest.Eventually(t, "the state of alerts to be a folder", func() bool {
+		os.Remove(state)
+		return os.Mkdir(state, 0o700) == nil
+	})
+	same := http(listen, 60*day)
+	n.reload(ReloadPartial, same+alert(30*day))
+	expect(`notify "hook"`, 60)
+	if err := os.Remove(state); err != nil {
+		t.Fatal(err)
+	}
+	n.reload(ReloadApplied, http(listen, 30*day)+alert(30*day))
+	expect("http", 30)
+	expect(`notify "hook"`, 30)
+}
+
+func TestAnOutputThatGoesOnAsBeforeKeepsItsMetrics(t *testing.T) {
+	n := start(t, "")
+	metrics := func(value float64) *staged {
+		gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "test_state"})
+		gauge.Set(value)
+		return &staged{Registerer: n.plan.registry, waiting: []prometheus.Collector{gauge}}
+	}
+	planned := func(value float64, err error) PlannedOutput {
+		return PlannedOutput{Name: "out", metrics: metrics(value), open: func() (outputs.Output, error) { return slow{}, err }}
+	}
+	c := &changeover{}
+	expect := func(s *sending, value float64) {
+		t.Helper()
+		n.disconnect(s)
+		families, err := n.plan.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "test_state" })
+		if at < 0 || families[at].GetMetric()[0].GetGauge().GetValue() != value {
+			t.Errorf("the metrics are not those of output %v", value)
+		}
+	}
+	first := n.resume(c, nil, planned(1, nil))
+	expect(first, 1)
+	expect(n.resume(c, first, planned(2, errors.New("no"))), 1)
+	expect(n.resume(c, first, planned(3, nil)), 3)
+	if len(c.failed) != 1 || !strings.Contains(c.failed[0], "goes on as before") {
+		t.Errorf("failed is %q", c.failed)
+	}
 }
 
 // slow is an output whose Write lasts until it is released.

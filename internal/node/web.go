@@ -9,11 +9,14 @@ import (
 
 // openWeb binds the address of the HTTP API, where there is one.
 func (n *Node) openWeb() (err error) {
-	n.web, err = n.openServer(n.plan)
-	return err
+	if n.web, err = n.openServer(n.plan); err != nil {
+		return err
+	}
+	return n.plan.httpMetrics.start()
 }
 
-// openServer makes a server by what p says; nil where it wants none.
+// openServer makes a server by what p says; nil where it wants none. The metrics of its
+// certificate are yet to be started.
 func (n *Node) openServer(p *Plan) (*serving, error) {
 	http := p.Config.HTTP
 	if http.Listen == "" {
@@ -34,9 +37,6 @@ func (n *Node) openServer(p *Plan) (*serving, error) {
 	}
 	if n.role.Search {
 		cfg.Searcher = n.searcher(p)
-	}
-	if err := p.httpMetrics.start(); err != nil {
-		return nil, err
 	}
 	s, err := web.New(cfg)
 	if err != nil {
