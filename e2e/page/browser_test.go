@@ -273,10 +273,10 @@ func (p *tab) click(element string) {
 	}
 }
 
-// settled waits until the counts are there.
+// settled waits until the counts are there, also those of the values beside the list.
 func (p *tab) settled() {
 	p.Helper()
-	p.until("the counts", `document.querySelector("#count").textContent !== "" && !document.querySelector("#count").classList.contains("busy")`)
+	p.until("the counts", `document.querySelector("#count").textContent !== "" && !document.querySelector("#count").classList.contains("busy") && document.querySelector("#facets").ariaBusy !== "true"`)
 }
 
 func quote(s string) string {

@@ -29,13 +29,18 @@ export class Facets {
     parent.append(el("p", { class: "dim small" }, "Click keeps a value, Alt-click leaves it out."));
   }
 
-  /** load counts values of what the query finds. */
+  /** load counts values of what the query finds. Until then those of the query before stand. */
   async load(query, range, signal) {
+    this.parent.ariaBusy = "true";
     this.query = query;
     this.params = { q: split(query).terms, ...range };
     this.signal = signal;
     const fields = [...quick, ...slow.filter((f) => this.boxes.get(f).box.open)];
-    this.show(fields, await get("fields", { ...this.params, fields: fields.join(","), n: most }, signal));
+    try {
+      this.show(fields, await get("fields", { ...this.params, fields: fields.join(","), n: most }, signal));
+    } finally {
+      if (!signal.aborted) this.parent.ariaBusy = "false";
+    }
   }
 
   async open(field) {
@@ -68,10 +73,5 @@ export class Facets {
       el("button", { type: "button", class: "pick", "aria-pressed": String(kept), title: `${plain(value || "(none)", 100)}: click keeps, Alt-click leaves out`, onclick: (event) => act(event.altKey) },
         bar, el("span", { class: "name" }, value === "" ? "(none)" : visible(value, { max: 100 })), el("span", { class: "number" }, amount(count))),
       el("button", { type: "button", class: "tiny not", "aria-label": `Without ${field} ${plain(value || "(none)", 60)}`, title: "Leave out", onclick: () => act(true) }, "−"));
-  }
-
-  /** clear empties the lists. */
-  clear() {
-    for (const { list } of this.boxes.values()) list.replaceChildren();
   }
 }

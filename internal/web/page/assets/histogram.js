@@ -144,13 +144,6 @@ export class Histogram {
     this.tip.classList.toggle("left", left > u.over.clientWidth / 2);
     this.tip.style.left = `${left}px`;
   }
-
-  /** clear draws nothing. */
-  clear() {
-    this.last = null;
-    this.plot?.destroy();
-    this.plot = null;
-  }
 }
 
 /** compact writes 12000 as 12k. */
