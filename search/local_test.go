@@ -336,6 +336,9 @@ func TestALogThatIsWrittenAndDeletedIsSearchedCompletely(t *testing.T) {
 		}
 	}()
 	for i := 1; i < 2000 || l.Stats().RewrittenSegments == 0 && !t.Failed(); i++ {
+		if i >= 2000 {
+			time.Sleep(10 * time.Millisecond) // a segment is to live until it is rewritten
+		}
 		appendBatch(t, l, i)
 	}
 	close(written)

@@ -421,7 +421,8 @@ func TestAClientThatIsGoneIsNotKeptWhileTheLogTakesNothing(t *testing.T) {
 		}
 	}
 	f("a client that had sent all", chunk(one)+"0\r\n\r\n", 1)
-	f("a client that had more than is held", chunk(strings.Repeat(one, (maxBatchOctets+96<<10)/len(one))), maxBatchOctets)
+	// Behind more than a new connection's window its end would not show.
+	f("a client that had more than is held", chunk(strings.Repeat(one, (maxBatchOctets+16<<10)/len(one))), maxBatchOctets)
 }
 
 func TestAFailingSinkEndsTheUploadAtOnce(t *testing.T) {
