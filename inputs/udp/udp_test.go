@@ -158,7 +158,9 @@ func TestWhatTheKernelHoldsAtTheEndIsSubmitted(t *testing.T) {
 	}
 }
 
-func TestWhatOneCallTookIsSubmittedWhereNothingMoreComes(t *testing.T) {
+// listening returns an input that listens and does not run.
+func listening(t *testing.T) *Input {
+	t.Helper()
 	in, err := New(Config{Name: "udp-test", Listen: "127.0.0.1:0", Logger: inputtest.Logger(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +168,12 @@ func TestWhatOneCallTookIsSubmittedWhereNothingMoreComes(t *testing.T) {
 	if err := in.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	defer in.close()
+	t.Cleanup(func() { in.close() })
+	return in
+}
+
+func TestWhatOneCallTookIsSubmittedWhereNothingMoreComes(t *testing.T) {
+	in := listening(t)
 	c, sock, s := dial(t, in), in.sockets[0], &inputtest.Sink{}
 	n := sock.receiver.Most()
 	for i := range n {
@@ -187,14 +194,7 @@ func TestWhatOneCallTookIsSubmittedWhereNothingMoreComes(t *testing.T) {
 }
 
 func TestDatagramsThatWereTakenWhenTheSinkHadClosedAreCountedByIt(t *testing.T) {
-	in, err := New(Config{Name: "udp-test", Listen: "127.0.0.1:0", Logger: inputtest.Logger(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := in.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	defer in.close()
+	in := listening(t)
 	sock, s := in.sockets[0], &inputtest.Sink{}
 	s.Fail(inputs.ErrClosed)
 	sock.gather.Begin().AddDatagram([]byte("first"), 5, 5, &syslog.FramingStats{})
